@@ -1,0 +1,1 @@
+"""What each step of the pipeline does; nothing here knows the runner."""

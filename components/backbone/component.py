@@ -1,0 +1,76 @@
+"""The Backbone node: weights become an artifact of the run."""
+
+import json
+import shutil
+from pathlib import Path
+
+from tfx.v1.dsl.components import OutputArtifact, Parameter, component
+from tfx.v1.types.standard_artifacts import Model
+
+from components.backbone import resnet50, weights
+from components.backbone.pretrain import pretrain
+from components.backbone.settings import BackboneSettings
+
+
+@component
+def Backbone(
+    backbone: OutputArtifact[Model],
+    settings: Parameter[str],
+    image_size: Parameter[int],
+    seed: Parameter[int],
+    source_dir: Parameter[str],
+    cache_key: Parameter[str],
+    cache_dir: Parameter[str],
+    code_hash: Parameter[str],
+) -> None:
+    """Resolves the backbone's weights and records their hash.
+
+    Args:
+        backbone: `Format-Serving/backbone.json`, and `Format-Serving/backbone.weights.h5` unless weights are `none`.
+        settings: JSON of `BackboneSettings`.
+        image_size: Side of the input, in pixels.
+        seed: Seeds pretraining.
+        source_dir: The source task's folder, when weights are `pretrain`.
+        cache_key: Changes when pretrained weights must be made again.
+        cache_dir: Keeps downloads and pretrained weights between runs.
+        code_hash: Keys TFX's cache; not read.
+    """
+    wanted = BackboneSettings.model_validate_json(settings)
+    folder = Path(backbone.uri) / "Format-Serving"
+    folder.mkdir(parents=True, exist_ok=True)
+    description = {"family": resnet50.FAMILY, "weights": wanted.weights, "sha256": ""}
+    source = _weights_file(wanted, image_size, seed, source_dir, cache_key, cache_dir)
+    if source is not None:
+        target = folder / "backbone.weights.h5"
+        _write_as_weights(source, target, image_size)
+        description["sha256"] = weights.sha256_of(target)
+    (folder / "backbone.json").write_text(json.dumps(description, indent=2))
+    for key, value in description.items():
+        backbone.set_string_custom_property(key, value)
+
+
+def _weights_file(
+    wanted: BackboneSettings, image_size: int, seed: int, source_dir: str, cache_key: str, cache_dir: str
+) -> Path | None:
+    if wanted.weights == "none":
+        return None
+    if wanted.weights == "imagenet":
+        return weights.download_imagenet(cache_dir)
+    if wanted.weights != "pretrain":
+        return weights.fetch(wanted.weights, wanted.sha256, cache_dir)
+    cached = Path(cache_dir) / f"pretrained-{cache_key}.weights.h5"
+    if not cached.exists():
+        pretrain(source_dir, wanted.pretrain, image_size, seed, cached)
+    return cached
+
+
+def _write_as_weights(source: Path, target: Path, image_size: int) -> None:
+    """Brings a weights file of any accepted kind into the one that the Trainer reads."""
+    if source.name.endswith(".weights.h5"):
+        # Loaded once all the same: a file of another architecture must fail here, not in the Trainer.
+        weights.load(resnet50.build(image_size), source)
+        shutil.copyfile(source, target)
+        return
+    backbone = resnet50.build(image_size)
+    weights.load(backbone, source)
+    backbone.save_weights(target)

@@ -1,0 +1,151 @@
+"""Freezing that holds in Keras 3, and the proof that it held.
+
+Keras' flags are not to be trusted: unfreezing a backbone that was called with `training=False` runs its BatchNorm on
+batch statistics, unfreezing in the wrong order is a silent no-op, and nothing counts until the model is recompiled.
+So the flags are set in the one order that holds, and the outcome is measured.
+"""
+
+import contextlib
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
+
+import keras
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from components.backbone.resnet50 import batch_norm_layers, flatten, top_blocks
+
+
+class FreezeProof(BaseModel):
+    """What was frozen, and whether it stayed so."""
+
+    model_config = ConfigDict(frozen=True)
+
+    passed: bool
+    findings: tuple[str, ...]
+    expected_trainable_weights: int
+    trainable_weights: int
+    num_frozen_weights: int
+    num_batch_norm_layers: int
+    frozen_before: str
+    frozen_after: str
+    mode_difference: float
+
+
+def freeze(backbone: keras.Model) -> None:
+    """Freezes every layer; BatchNorm then normalises as in serving, whatever mode is asked for."""
+    backbone.trainable = False
+
+
+def unfreeze_top(backbone: keras.Model, blocks: int | Literal["all"]) -> None:
+    """Makes the last residual blocks trainable, every BatchNorm layer staying frozen by itself.
+
+    Args:
+        backbone: A model from `resnet50.build`.
+        blocks: 0..16 from the output, or `all` for the stem too. The caller must recompile.
+    """
+    # Setting True on a model that is True already does not cascade, so it goes through False.
+    backbone.trainable = False
+    backbone.trainable = True
+    chosen = set(map(id, backbone.layers if blocks == "all" else top_blocks(backbone, blocks)))
+    for layer in backbone.layers:
+        layer.trainable = id(layer) in chosen and not isinstance(layer, keras.layers.BatchNormalization)
+
+
+def expected_trainable_weights(backbone: keras.Model, blocks: int | Literal["all"]) -> int:
+    """Counts kernels and biases that `unfreeze_top(backbone, blocks)` must leave trainable, from names alone."""
+    layers = backbone.layers if blocks == "all" else top_blocks(backbone, blocks)
+    return sum(len(layer.weights) for layer in layers if not isinstance(layer, keras.layers.BatchNormalization))
+
+
+def frozen_variables(backbone: keras.Model) -> list[Any]:
+    """Returns every weight and moving statistic that training must not touch, as the flags stand."""
+    trainable = {id(variable) for variable in backbone.trainable_variables}
+    return [variable for variable in backbone.variables if id(variable) not in trainable]
+
+
+def fingerprint(variables: Iterable[Any]) -> str:
+    """Returns the hex sha256 over paths, shapes, dtypes and values, in order."""
+    digest = hashlib.sha256()
+    for variable in variables:
+        value = np.ascontiguousarray(variable.numpy())
+        digest.update(f"{variable.path}:{value.shape}:{value.dtype.str}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+@contextlib.contextmanager
+def without_noise(model: keras.Model) -> Iterator[None]:
+    """Turns dropout off while a model is called in training mode, so that only BatchNorm can tell the modes apart."""
+    dropouts = [layer for layer in flatten(model) if isinstance(getattr(layer, "rate", None), int | float)]
+    rates = [layer.rate for layer in dropouts]
+    try:
+        for layer in dropouts:
+            layer.rate = 0.0
+        yield
+    finally:
+        for layer, rate in zip(dropouts, rates, strict=True):
+            layer.rate = rate
+
+
+def mode_difference(model: keras.Model, pixels: np.ndarray) -> float:
+    """Measures how far training mode is from inference mode on the same batch.
+
+    Args:
+        model: Any Keras model; its variables are restored afterwards.
+        pixels: float32 [batch, ...], the model's input.
+
+    Returns:
+        The largest absolute difference of an output; 0 up to rounding where nothing normalises by batch.
+    """
+    before = [variable.numpy() for variable in model.variables]
+    try:
+        with without_noise(model):
+            training = np.asarray(model(pixels, training=True))
+    finally:
+        for variable, value in zip(model.variables, before, strict=True):
+            variable.assign(value)
+    return float(np.max(np.abs(training - np.asarray(model(pixels, training=False)))))
+
+
+def prove(
+    backbone: keras.Model,
+    blocks: int | Literal["all"],
+    frozen_before: str,
+    frozen_now: Iterable[Any],
+    difference: float,
+    max_difference: float = 1e-5,
+) -> FreezeProof:
+    """Compares what the configuration asked to be frozen with what training left.
+
+    Args:
+        backbone: The trained backbone, flags as training left them.
+        blocks: What the configuration asked to be trained.
+        frozen_before: Fingerprint of the frozen variables before training.
+        frozen_now: The same variables, after training.
+        difference: `mode_difference` of the whole model.
+        max_difference: Rounding that is accepted between the modes.
+    """
+    frozen = list(frozen_now)
+    frozen_after = fingerprint(frozen)
+    expected = expected_trainable_weights(backbone, blocks)
+    trainable = len(backbone.trainable_weights)
+    findings = []
+    if frozen_after != frozen_before:
+        findings.append(f"frozen weights changed: fingerprint {frozen_before[:12]} before, {frozen_after[:12]} after")
+    if trainable != expected:
+        findings.append(f"{trainable} backbone weights are trainable; the configuration asks for {expected}")
+    if not difference <= max_difference:
+        findings.append(f"training and inference mode differ by {difference:.3g}; at most {max_difference:.3g} is rounding")
+    return FreezeProof(
+        passed=not findings,
+        findings=tuple(findings),
+        expected_trainable_weights=expected,
+        trainable_weights=trainable,
+        num_frozen_weights=len(frozen),
+        num_batch_norm_layers=sum(1 for _ in batch_norm_layers(backbone)),
+        frozen_before=frozen_before,
+        frozen_after=frozen_after,
+        mode_difference=difference,
+    )

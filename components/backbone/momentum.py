@@ -1,0 +1,21 @@
+"""Whether BatchNorm's moving statistics had a chance to converge."""
+
+import math
+
+
+def lint(num_updates: int, momentum: float) -> str | None:
+    """Says what is wrong with training BatchNorm for so few updates, or None.
+
+    After n updates `momentum ** n` of the initial statistics is left; five time constants leave less than 1 %.
+
+    Args:
+        num_updates: Training steps with BatchNorm in training mode.
+        momentum: BatchNorm momentum, in (0, 1).
+    """
+    needed = math.ceil(5 / (1 - momentum))
+    if num_updates >= needed:
+        return None
+    return (
+        f"{num_updates} updates at BatchNorm momentum {momentum:g} leave {momentum**num_updates:.0%} of the initial moving "
+        f"statistics; {needed} updates are needed. Train longer, with smaller batches, or lower the momentum."
+    )

@@ -1,0 +1,85 @@
+"""Pretraining on a source task, for machines that cannot fetch ImageNet weights."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from components.backbone import resnet50
+from components.backbone.settings import PretrainSettings
+from components.errors import DataRefused
+from components.transform.decoding import decode_image, upright
+from components.transform.scaling import to_resnet50_input
+
+
+def pretrain(source_dir: str, settings: PretrainSettings, image_size: int, seed: int, target: Path) -> None:
+    """Trains a ResNet50 from scratch on a source task and keeps its weights.
+
+    Every class is multiplied by its orientations: telling which way up a picture is teaches the backbone more than
+    the labels of a small source task alone.
+
+    Args:
+        source_dir: Class-per-folder tree of JPEG, PNG or GIF files.
+        settings: How long and how fast.
+        image_size: Side of the input, in pixels.
+        seed: Seeds weights and order.
+        target: `.weights.h5` file to write; complete or absent.
+    """
+    keras.utils.set_random_seed(seed)
+    paths, labels, num_classes = list_images(source_dir)
+    backbone = resnet50.build(image_size, settings.momentum)
+    classifier = keras.layers.Dense(num_classes * settings.orientations, activation="softmax", name="source_task")
+    model = keras.Sequential([backbone, classifier])
+    model.compile(keras.optimizers.Adam(settings.learning_rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    dataset = oriented_dataset(paths, labels, settings, image_size, seed)
+    model.fit(dataset, epochs=settings.epochs, verbose=2)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.with_name(f"unfinished-{os.getpid()}-{target.name}")
+    backbone.save_weights(unfinished)
+    unfinished.replace(target)
+
+
+def list_images(source_dir: str) -> tuple[list[str], list[int], int]:
+    """Lists a class-per-folder tree.
+
+    Returns:
+        Paths, class indices in the order of the sorted folder names, and the number of classes.
+
+    Raises:
+        DataRefused: There are fewer than two class folders, or no files.
+    """
+    folders = sorted(folder for folder in Path(source_dir).iterdir() if folder.is_dir())
+    found = [(str(path), label) for label, folder in enumerate(folders) for path in sorted(folder.iterdir())]
+    if len(folders) < 2 or not found:
+        raise DataRefused(
+            f"backbone.pretrain.data_uri must be a folder with two or more class folders; {source_dir} is not."
+        )
+    return [path for path, _ in found], [label for _, label in found], len(folders)
+
+
+def oriented_dataset(
+    paths: Sequence[str], labels: Sequence[int], settings: PretrainSettings, image_size: int, seed: int
+) -> tf.data.Dataset:
+    """Streams every picture in every orientation, reshuffled each epoch.
+
+    Returns:
+        Batches of float32 [batch, image_size, image_size, 3] and int32 [batch].
+    """
+    pictures = tf.data.Dataset.from_tensor_slices((list(paths), list(labels)))
+    turns = tf.data.Dataset.range(settings.orientations, output_type=tf.int32)
+    pairs = pictures.flat_map(lambda path, label: turns.map(lambda turn: (path, label, turn)))
+    num_pairs = len(paths) * settings.orientations
+
+    def load(path: tf.Tensor, label: tf.Tensor, turn: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # The eight EXIF orientations are the eight symmetries of the square.
+        picture = upright(decode_image(tf.io.read_file(path)), turn + 1)
+        return to_resnet50_input(picture, image_size), label * settings.orientations + turn
+
+    return (
+        pairs.shuffle(min(num_pairs, 100_000), seed=seed)
+        .map(load, num_parallel_calls=tf.data.AUTOTUNE)
+        .batch(settings.batch_size)
+        .prefetch(tf.data.AUTOTUNE)
+    )

@@ -1,0 +1,34 @@
+"""What may be said about the backbone and its weights."""
+
+from pydantic import Field
+
+from components.ingest.settings import EMBEDDED_SOURCE_DIGITS
+from components.settings import Settings
+
+
+class PretrainSettings(Settings):
+    """Pretraining on a source task, for machines without a network."""
+
+    data_uri: str = EMBEDDED_SOURCE_DIGITS
+    """Class-per-folder tree of the source task."""
+    orientations: int = Field(8, ge=1, le=8)
+    """Every class is multiplied by this many flips and quarter turns, each a class of its own."""
+    epochs: int = Field(2, ge=1)
+    """Passes over the source task."""
+    batch_size: int = Field(32, ge=1)
+    """Images a step."""
+    learning_rate: float = Field(1e-3, gt=0)
+    """Adam's step size."""
+    momentum: float = Field(0.9, gt=0, lt=1)
+    """BatchNorm momentum while pretraining; 0.99 needs 500 updates to forget its start."""
+
+
+class BackboneSettings(Settings):
+    """Where the ResNet50's weights come from."""
+
+    weights: str = "pretrain"
+    """`pretrain`, `imagenet`, `none` (random, trained from scratch), or a path or uri of a `.weights.h5`/`.keras` file."""
+    sha256: str = ""
+    """Expected hash of a weights file of one's own; a mismatch stops the run."""
+    pretrain: PretrainSettings = PretrainSettings()
+    """Used when `weights` is `pretrain`."""

@@ -1,0 +1,92 @@
+"""Where the backbone's weights come from: a download, a file, or nowhere."""
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Final
+
+import fsspec
+import keras
+
+from components.errors import DataRefused
+
+IMAGENET_URL: Final = (
+    "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
+    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
+)
+# As Keras publishes it beside the address.
+IMAGENET_MD5: Final = "4d473c1dd8becc155b73f8504c6f6626"
+_SUFFIXES: Final = (".weights.h5", ".h5", ".keras")
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Returns the hex sha256 of a local file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def download_imagenet(cache_dir: str, url: str = IMAGENET_URL, md5: str = IMAGENET_MD5) -> Path:
+    """Fetches Keras' ImageNet weights of ResNet50 without its classifier, once.
+
+    Args:
+        cache_dir: Folder that keeps the file between runs.
+        url: Where it is published.
+        md5: Its published hash; a cached file that differs is fetched again.
+
+    Raises:
+        DataRefused: The file could not be fetched, or is not what was published.
+    """
+    try:
+        return Path(keras.utils.get_file(Path(url).name, url, file_hash=md5, hash_algorithm="md5", cache_dir=cache_dir))
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataRefused(
+            f"backbone.weights is imagenet, but {url} could not be fetched ({reason}). "
+            "Give a local file with backbone.weights=FILE.weights.h5, or use backbone.weights=pretrain."
+        ) from error
+
+
+def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
+    """Copies a weights file from a path or uri into the cache.
+
+    Args:
+        uri: Local path or any address fsspec reads.
+        expected_sha256: Hex hash the file must have; empty accepts any.
+        cache_dir: Folder that keeps the copy.
+
+    Raises:
+        DataRefused: The file is missing, of another kind, or has another hash.
+    """
+    suffix = next((suffix for suffix in _SUFFIXES if uri.endswith(suffix)), None)
+    if suffix is None:
+        raise DataRefused(
+            f"backbone.weights must be pretrain, imagenet, none or a file ending in {', '.join(_SUFFIXES)}; received {uri}."
+        )
+    folder = Path(cache_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    copy = folder / f"incoming-{os.getpid()}{suffix}"
+    try:
+        with fsspec.open(uri, "rb") as source, open(copy, "wb") as target:
+            shutil.copyfileobj(source, target)
+    except OSError as error:
+        copy.unlink(missing_ok=True)
+        raise DataRefused(f"backbone.weights must be a readable file; {uri} is not ({error}).") from error
+    found = sha256_of(copy)
+    if expected_sha256 and found != expected_sha256:
+        copy.unlink()
+        raise DataRefused(f"backbone.sha256 is {expected_sha256}, but {uri} has {found}. Use the file that was meant.")
+    return copy.replace(folder / f"{found}{suffix}")
+
+
+def load(backbone: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Loads weights alone, so nothing that a crafted file describes is ever built or run.
+
+    Raises:
+        DataRefused: The file's weights are not this backbone's.
+    """
+    try:
+        backbone.load_weights(str(path))
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataRefused(f"Expected weights of a ResNet50 without its classifier; {path} holds others ({reason}).") from error

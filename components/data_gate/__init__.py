@@ -1,0 +1,1 @@
+"""Anomalies and counts in, a decision out."""

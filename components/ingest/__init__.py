@@ -1,0 +1,1 @@
+"""Labelled images in, examples and a report out."""

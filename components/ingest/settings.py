@@ -1,0 +1,39 @@
+"""What ingest may be told."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from components.settings import Settings
+
+EMBEDDED_DIGITS = "embedded:digits-5-9"
+EMBEDDED_SOURCE_DIGITS = "embedded:digits-0-4"
+
+
+class DataSettings(Settings):
+    """Where the labelled images are and what is accepted."""
+
+    uri: str = EMBEDDED_DIGITS
+    """A class-per-folder tree, a TFRecord glob, a CSV or Parquet manifest, or `tfds:NAME[@FOLDER]`; local, gs:// or
+    s3://. Also an embedded example: `embedded:digits-5-9` or `embedded:digits-0-4`."""
+    format: Literal["auto", "folder", "tfrecord", "manifest", "tfds"] = "auto"
+    """How to read `uri`; `auto` decides from its form."""
+    classes: tuple[str, ...] = ()
+    """The class names in order; empty: discovered from the data, sorted."""
+    eval_fraction: float = Field(0.33, gt=0, lt=1)
+    """Share of images, by content hash, that goes to the validation split when the data gives no splits of its own."""
+    given_splits: Literal["auto", "ignore", "require"] = "auto"
+    """Whether splits given by the data (folders `train` and `eval`, `val` or `validation`, a `split` column, TFDS
+    splits) are used."""
+    span: int = Field(0, ge=0)
+    """The span number recorded on the examples."""
+    max_reject_fraction: float = Field(0.01, ge=0, le=1)
+    """More rejected images than this share stop the run."""
+    max_pixels: int = Field(50_000_000, gt=0)
+    """An image with more pixels in its header is refused before it is decoded."""
+    max_bytes: int = Field(64 * 1024 * 1024, gt=0)
+    """An encoded image larger than this is refused."""
+    image_key: str = "image/encoded"
+    """TFRecord source: the feature that holds the encoded image."""
+    label_key: str = "image/class/text"
+    """TFRecord source: the feature that holds the class name or index."""

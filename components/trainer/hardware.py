@@ -1,0 +1,33 @@
+"""What the machine's accelerators are used for."""
+
+from typing import Literal
+
+import keras
+import tensorflow as tf
+
+
+def strategy() -> tf.distribute.Strategy:
+    """Returns MirroredStrategy where there are several GPUs, otherwise the default one."""
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+def precision_policy(mixed_precision: Literal["auto", "on", "off"]) -> str:
+    """Returns the Keras dtype policy to train with.
+
+    Args:
+        mixed_precision: `auto` asks for bfloat16 on GPUs whose tensor cores have it (compute capability 8 or more).
+    """
+    if mixed_precision == "off":
+        return "float32"
+    gpus = tf.config.list_physical_devices("GPU")
+    capabilities = [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) for gpu in gpus]
+    capable = bool(capabilities) and min(capabilities) >= (8, 0)
+    return "mixed_bfloat16" if mixed_precision == "on" or capable else "float32"
+
+
+def make_deterministic(seed: int) -> None:
+    """Seeds Python, NumPy and TensorFlow, and asks for operations whose result does not depend on timing."""
+    keras.utils.set_random_seed(seed)
+    tf.config.experimental.enable_op_determinism()

@@ -1,0 +1,67 @@
+"""The Transform step: encoded bytes to the backbone's input, class name to index."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from components.transform.decoding import decode_image
+from components.transform.scaling import to_resnet50_input
+from schemas import features
+
+
+def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]) -> dict[str, tf.Tensor]:
+    """Builds the graph that training, evaluation and serving share.
+
+    Args:
+        inputs: Raw features by key; `image_bytes` string [batch] or [batch, 1], `label` likewise or sparse.
+        custom_config: `image_size` (int) and `classes` (class names in order).
+
+    Returns:
+        `pixels` float32 [batch, image_size, image_size, 3] and `label_index` int64 [batch], -1 where the label is
+        not one of the classes.
+    """
+    image_size = int(custom_config["image_size"])
+    return {
+        features.PIXELS: to_pixels(_flat(inputs[features.IMAGE_BYTES]), image_size),
+        features.LABEL_INDEX: to_index(_flat(inputs[features.LABEL]), custom_config["classes"]),
+    }
+
+
+def to_pixels(contents: tf.Tensor, image_size: int) -> tf.Tensor:
+    """Decodes and scales a batch.
+
+    Args:
+        contents: string [batch], encoded pictures.
+        image_size: Side of the result, in pixels.
+
+    Returns:
+        float32 [batch, image_size, image_size, 3], scaled for ResNet50.
+    """
+    return tf.map_fn(
+        lambda one: to_resnet50_input(decode_image(one), image_size),
+        contents,
+        fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.float32),
+    )
+
+
+def to_index(labels: tf.Tensor, classes: Sequence[str]) -> tf.Tensor:
+    """Looks class names up.
+
+    Args:
+        labels: string [batch].
+        classes: Class names in the order of the model's outputs.
+
+    Returns:
+        int64 [batch], -1 for a name that is no class.
+    """
+    names = tf.constant(list(classes))
+    entries = tf.lookup.KeyValueTensorInitializer(names, tf.range(len(classes), dtype=tf.int64))
+    return tf.lookup.StaticHashTable(entries, default_value=-1).lookup(labels)
+
+
+def _flat(feature: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
+    """One value an example, whether the schema declares a shape or a value count."""
+    if isinstance(feature, tf.SparseTensor):
+        feature = tf.sparse.to_dense(feature, default_value="")
+    return tf.reshape(feature, [-1])

@@ -1,0 +1,12 @@
+"""What the Transform step may be told."""
+
+from pydantic import Field
+
+from components.settings import Settings
+
+
+class TransformSettings(Settings):
+    """How an encoded picture becomes the backbone's input."""
+
+    image_size: int = Field(32, ge=32, le=1024)
+    """Side of the square input, in pixels. ImageNet weights were trained at 224."""

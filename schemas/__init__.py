@@ -1,0 +1,1 @@
+"""What the data may be: feature keys, the curated TFDV schema, the verdict's JSON Schema."""
