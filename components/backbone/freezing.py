@@ -30,7 +30,8 @@ class FreezeProof(BaseModel):
     num_batch_norm_layers: int
     frozen_before: str
     frozen_after: str
-    mode_difference: float
+    mode_difference: float | None
+    """None where BatchNorm is meant to train."""
 
 
 def freeze(backbone: keras.Model) -> None:
@@ -137,7 +138,7 @@ def prove(
     if trainable != expected:
         findings.append(f"{trainable} backbone weights are trainable; the configuration asks for {expected}")
     if not difference <= max_difference:
-        findings.append(f"training and inference mode differ by {difference:.3g}; at most {max_difference:.3g} is rounding")
+        findings.append(f"training and inference mode differ by {difference:.3g}; rounding is {max_difference:.3g}")
     return FreezeProof(
         passed=not findings,
         findings=tuple(findings),
@@ -148,4 +149,24 @@ def prove(
         frozen_before=frozen_before,
         frozen_after=frozen_after,
         mode_difference=difference,
+    )
+
+
+def prove_nothing_frozen(backbone: keras.Model) -> FreezeProof:
+    """Says the same of a backbone trained from scratch: every weight but the moving statistics must be trainable."""
+    expected = sum(
+        2 if isinstance(layer, keras.layers.BatchNormalization) else len(layer.weights) for layer in backbone.layers
+    )
+    trainable = len(backbone.trainable_weights)
+    wrong = f"{trainable} backbone weights are trainable; training from scratch needs {expected}"
+    return FreezeProof(
+        passed=trainable == expected,
+        findings=() if trainable == expected else (wrong,),
+        expected_trainable_weights=expected,
+        trainable_weights=trainable,
+        num_frozen_weights=0,
+        num_batch_norm_layers=sum(1 for _ in batch_norm_layers(backbone)),
+        frozen_before="",
+        frozen_after="",
+        mode_difference=None,
     )

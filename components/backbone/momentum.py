@@ -12,10 +12,10 @@ def lint(num_updates: int, momentum: float) -> str | None:
         num_updates: Training steps with BatchNorm in training mode.
         momentum: BatchNorm momentum, in (0, 1).
     """
-    needed = math.ceil(5 / (1 - momentum))
+    needed = math.ceil(round(5 / (1 - momentum), 6))
     if num_updates >= needed:
         return None
     return (
-        f"{num_updates} updates at BatchNorm momentum {momentum:g} leave {momentum**num_updates:.0%} of the initial moving "
-        f"statistics; {needed} updates are needed. Train longer, with smaller batches, or lower the momentum."
+        f"{num_updates} updates at BatchNorm momentum {momentum:g} leave {momentum**num_updates:.0%} of the initial "
+        f"moving statistics; {needed} updates are needed. Train longer, with smaller batches, or lower the momentum."
     )

@@ -7,7 +7,6 @@ import keras
 
 FAMILY: Final = "resnet50"
 EMBEDDING_SIZE: Final = 2048
-NUM_BLOCKS: Final = 16
 
 
 def build(image_size: int, momentum: float | None = None) -> keras.Model:
@@ -59,16 +58,17 @@ def top_blocks(backbone: keras.Model, num_blocks: int) -> list[keras.layers.Laye
     Raises:
         ValueError: ResNet50 has no such number of blocks.
     """
-    names = sorted({_block_of(layer.name) for layer in backbone.layers} - {None})
+    names = sorted({block for layer in backbone.layers if (block := _block_of(layer.name))})
     if not 0 <= num_blocks <= len(names):
         raise ValueError(
-            f"trainer.fine_tune.blocks must be 0 to {len(names)} or all; received {num_blocks}. ResNet50 has no more blocks."
+            f"trainer.fine_tune.blocks must be 0 to {len(names)} or all; received {num_blocks}. "
+            "ResNet50 has no more residual blocks."
         )
     chosen = set(names[len(names) - num_blocks :])
     return [layer for layer in backbone.layers if _block_of(layer.name) in chosen]
 
 
-def _block_of(layer_name: str) -> str | None:
-    """`conv5_block2_1_bn` belongs to `conv5_block2`; the stem belongs to none."""
+def _block_of(layer_name: str) -> str:
+    """`conv5_block2_1_bn` belongs to `conv5_block2`; the stem belongs to none, the empty name."""
     stage, _, rest = layer_name.partition("_block")
-    return f"{stage}_block{rest[0]}" if rest else None
+    return f"{stage}_block{rest[0]}" if rest else ""

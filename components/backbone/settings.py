@@ -27,7 +27,7 @@ class BackboneSettings(Settings):
     """Where the ResNet50's weights come from."""
 
     weights: str = "pretrain"
-    """`pretrain`, `imagenet`, `none` (random, trained from scratch), or a path or uri of a `.weights.h5`/`.keras` file."""
+    """`pretrain`, `imagenet`, `none` (from scratch), or a path or uri of a `.weights.h5`, `.h5` or `.keras` file."""
     sha256: str = ""
     """Expected hash of a weights file of one's own; a mismatch stops the run."""
     pretrain: PretrainSettings = PretrainSettings()

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shutil
+import warnings
 from pathlib import Path
 from typing import Final
 
@@ -61,7 +62,8 @@ def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
     suffix = next((suffix for suffix in _SUFFIXES if uri.endswith(suffix)), None)
     if suffix is None:
         raise DataRefused(
-            f"backbone.weights must be pretrain, imagenet, none or a file ending in {', '.join(_SUFFIXES)}; received {uri}."
+            "backbone.weights must be pretrain, imagenet, none or a file ending in "
+            f"{', '.join(_SUFFIXES)}; received {uri}."
         )
     folder = Path(cache_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,7 +88,12 @@ def load(backbone: keras.Model, path: str | os.PathLike[str]) -> None:
         DataRefused: The file's weights are not this backbone's.
     """
     try:
-        backbone.load_weights(str(path))
+        with warnings.catch_warnings():
+            # Keras skips what it does not find and goes on with random weights.
+            warnings.simplefilter("error", UserWarning)
+            backbone.load_weights(str(path))
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataRefused(f"Expected weights of a ResNet50 without its classifier; {path} holds others ({reason}).") from error
+        raise DataRefused(
+            f"Expected weights of a ResNet50 without its classifier; {path} holds others ({reason})."
+        ) from error

@@ -1,5 +1,6 @@
 """Ingested examples as batches, through the Transform graph that serving uses."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 
 import tensorflow as tf
@@ -19,11 +20,12 @@ class ExampleReader:
         Args:
             transform_graph_path: Uri of a TransformGraph artifact.
         """
-        self.transform = tft.TFTransformOutput(transform_graph_path)
-        self.layer = self.transform.transform_features_layer()
+        transform = tft.TFTransformOutput(transform_graph_path)
+        self.layer = transform.transform_features_layer()
+        self.fingerprint = _graph_hash(transform.transform_savedmodel_dir)
         self._spec = {
             key: spec
-            for key, spec in self.transform.raw_feature_spec().items()
+            for key, spec in transform.raw_feature_spec().items()
             if key in (features.IMAGE_BYTES, features.LABEL)
         }
 
@@ -65,6 +67,13 @@ class ExampleReader:
             .prefetch(2)
         )
 
+    def labels(self, files: Sequence[str], batch_size: int = 1024) -> tf.data.Dataset:
+        """Streams label indices int64 [batch] without decoding a picture."""
+        key = features.LABEL
+        spec = {key: self._spec[key]}
+        parsed = _records(files).batch(batch_size).map(lambda serialized: tf.io.parse_example(serialized, spec))
+        return parsed.map(lambda raw: self.layer(raw)[features.LABEL_INDEX])
+
     def epochs(
         self,
         files: Sequence[str],
@@ -103,6 +112,11 @@ class ExampleReader:
             )
 
         return tf.data.Dataset.range(first_epoch, last_epoch).flat_map(one_epoch).prefetch(2)
+
+
+def _graph_hash(saved_model_dir: str) -> str:
+    with tf.io.gfile.GFile(f"{saved_model_dir}/saved_model.pb", "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _records(files: Sequence[str]) -> tf.data.Dataset:

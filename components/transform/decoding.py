@@ -72,7 +72,7 @@ def _leading_bytes(contents: tf.Tensor) -> tf.Tensor:
 
 
 def _positions(data: tf.Tensor, signature: bytes) -> tf.Tensor:
-    """bool [size]: whether `signature` starts at each position of `data`."""
+    """Bool [size]: whether `signature` starts at each position of `data`."""
     width = len(signature)
     padded = tf.pad(data, [[0, width]])
     windows = tf.stack([padded[shift : shift + tf.size(data)] for shift in range(width)], axis=1)

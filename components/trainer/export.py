@@ -1,0 +1,128 @@
+"""The export: one SavedModel from raw bytes to class names, and the Keras file beside it."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from components.backbone import resnet50
+from components.trainer.inputs import Inputs, Trained
+
+KERAS_FILE = Path("Format-Keras") / "model.keras"
+
+
+class Served(tf.Module):
+    """The Transform graph, the classifier and the class names in one SavedModel."""
+
+    def __init__(self, model: keras.Model, reader: Any, classes: tuple[str, ...]) -> None:
+        """Holds what must be saved.
+
+        Args:
+            model: Pixels to probabilities.
+            reader: The `ExampleReader` with the Transform graph.
+            classes: Names in the order of the outputs.
+        """
+        super().__init__()
+        self.model = model
+        self.backbone = model.get_layer(resnet50.FAMILY)
+        # Assigned so that its tables are saved with the module.
+        self.transform_layer = reader.layer
+        self.classes = tf.constant(classes)
+        self._reader = reader
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encoded pictures to probabilities and class names."""
+        probabilities = self.model(self._reader.transform_images(image_bytes), training=False)
+        class_index = tf.argmax(probabilities, axis=-1)
+        return {
+            "probabilities": probabilities,
+            "class_index": class_index,
+            "class_name": tf.gather(self.classes, class_index),
+        }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Serialized tf.train.Example to probabilities."""
+        pixels, _ = self._reader.transform_serialized(examples)
+        return {"probabilities": self.model(pixels, training=False)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    def transform_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Serialized tf.train.Example to the label's index, int64 [batch]."""
+        return {"label_index": self._reader.transform_serialized(examples)[1]}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def embeddings(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encoded pictures to the backbone's features, float32 [batch, 2048]."""
+        return {"embeddings": self.backbone(self._reader.transform_images(image_bytes), training=False)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    def pixels(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Encoded pictures to the backbone's input, float32 [batch, size, size, 3]."""
+        return {"pixels": self._reader.transform_images(image_bytes)}
+
+
+def export(trained: Trained, inputs: Inputs, serving_dir: Path) -> None:
+    """Writes the SavedModel with its facts, and the Keras file.
+
+    Args:
+        trained: The classifier and its evidence.
+        inputs: What it was trained from.
+        serving_dir: The Model artifact's `Format-Serving`.
+    """
+    model = in_float32(trained.model)
+    served = Served(model, inputs.reader, inputs.classes)
+    tf.saved_model.save(
+        served,
+        str(serving_dir),
+        signatures={
+            "serving_default": served.serve,
+            "evaluate": served.evaluate,
+            "transform_labels": served.transform_labels,
+            "embeddings": served.embeddings,
+            "pixels": served.pixels,
+        },
+    )
+    facts = serving_dir / "assets.extra"
+    facts.mkdir()
+    _write_json(facts / "frostgate.json", inputs.contract(trained.batch_size))
+    _write_json(facts / "freeze_proof.json", trained.proof.model_dump())
+    _write_json(facts / "history.json", trained.history)
+    keras_file = serving_dir.parent / KERAS_FILE
+    keras_file.parent.mkdir()
+    model.save(keras_file)
+
+
+def in_float32(model: keras.Model) -> keras.Model:
+    """Returns the model itself, or its float32 twin when it was trained in mixed precision.
+
+    Serving runs on other hardware than training did; rounded weights times rounded inputs would not agree to 1e-5.
+    """
+    if all(layer.dtype_policy.name == "float32" for layer in resnet50.flatten(model)):
+        return model
+    twin = keras.models.clone_model(model, clone_function=_float32_clone, recursive=True)
+    twin.set_weights(model.get_weights())
+    return twin
+
+
+def _float32_clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+    config = layer.get_config()
+    config["dtype"] = "float32"
+    return type(layer).from_config(config)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(_finite(value), indent=2, allow_nan=False))
+
+
+def _finite(value: Any) -> Any:
+    """Replaces what JSON has no word for by null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,97 @@
+"""Training on a frozen backbone: features once, a head, and optionally its top blocks at a low rate."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.backbone import freezing, resnet50, weights
+from components.trainer import feature_batches, image_phase, phases
+from components.trainer.classifier import assemble, build_head
+from components.trainer.feature_cache import Features, embedded
+from components.trainer.inputs import Inputs, Trained
+from components.trainer.targets import Targets
+from schemas.features import EVAL, TRAIN
+
+
+def train(inputs: Inputs) -> Trained:
+    """Runs phase one, and phase two where the configuration asks for it."""
+    settings = inputs.settings
+    blocks = settings.fine_tune.blocks
+    backbone = load_backbone(inputs)
+    before = freezing.fingerprint(backbone.variables)
+    train_features, eval_features = features_of(backbone, before, inputs)
+    targets = Targets(train_features.labels, len(inputs.classes), settings.class_weights)
+
+    head = build_head(settings.head, len(inputs.classes))
+    done = [train_head(head, train_features, eval_features, targets, inputs)]
+    model = assemble(backbone, head, frozen_batch_norm=True)
+    frozen, batch_size = list(backbone.variables), settings.head.batch_size
+    if blocks:
+        freezing.unfreeze_top(backbone, blocks)
+        frozen, batch_size = freezing.frozen_variables(backbone), settings.fine_tune.batch_size
+        before = freezing.fingerprint(frozen)
+        done.append(image_phase.train("fine_tune", model, settings.fine_tune, targets, len(train_features), inputs))
+    difference = freezing.mode_difference(model, some_pixels(inputs))
+    steps = feature_batches.steps_per_epoch(len(train_features), settings.head.batch_size)
+    return Trained(
+        model=model,
+        proof=freezing.prove(backbone, blocks, before, frozen, difference),
+        phases=tuple(done),
+        num_updates=len(done[0]["epochs"]) * steps,
+        momentum_lint=None,
+        batch_size=batch_size,
+    )
+
+
+def load_backbone(inputs: Inputs) -> keras.Model:
+    """Builds the backbone, loads its weights and freezes all of it."""
+    backbone = resnet50.build(inputs.image_size)
+    weights.load(backbone, inputs.weights_dir / "backbone.weights.h5")
+    freezing.freeze(backbone)
+    return backbone
+
+
+def features_of(backbone: keras.Model, fingerprint: str, inputs: Inputs) -> tuple[Features, Features]:
+    """Returns the features of both splits, from the cache where they are there already."""
+
+    @tf.function(reduce_retracing=True)
+    def embed(pixels: tf.Tensor) -> tf.Tensor:
+        return backbone(pixels, training=False)
+
+    def split(name: str, files: tuple[str, ...]) -> Features:
+        folder = inputs.features_dir(name, files, f"{fingerprint}:{backbone.dtype_policy.name}")
+        batches = inputs.reader.batches(files, inputs.settings.embed_batch_size)
+        return embedded(folder, embed, batches, resnet50.EMBEDDING_SIZE)
+
+    return split(TRAIN, inputs.train_files), split(EVAL, inputs.eval_files)
+
+
+def train_head(
+    head: keras.Model, train_features: Features, eval_features: Features, targets: Targets, inputs: Inputs
+) -> dict:
+    """Trains the head on cached features; returns its part of `history.json`."""
+    settings = inputs.settings.head
+    phases.compile_classifier(head, settings.learning_rate, inputs.settings.label_smoothing)
+    return phases.run(
+        phases.Phase(
+            name="head",
+            model=head,
+            batches=lambda first, last: feature_batches.epochs(
+                train_features, targets, settings.batch_size, first, last, inputs.settings.seed
+            ),
+            steps_per_epoch=feature_batches.steps_per_epoch(len(train_features), settings.batch_size),
+            score_train=lambda: feature_batches.score(head, train_features),
+            score_eval=lambda: feature_batches.score(head, eval_features),
+            epochs=settings.epochs,
+            patience=settings.patience,
+            seed=inputs.settings.seed,
+        ),
+        inputs.checkpoints / "head",
+        inputs.log_dir,
+    )
+
+
+def some_pixels(inputs: Inputs) -> np.ndarray:
+    """Returns one training batch, float32 [at most 32, size, size, 3]."""
+    pixels, _ = next(iter(inputs.reader.batches(inputs.train_files, 32)))
+    return pixels.numpy()

@@ -1,0 +1,111 @@
+"""What a training starts from, and what it ends with."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+from tfx.v1.components import FnArgs
+
+from components.backbone import resnet50
+from components.backbone.freezing import FreezeProof
+from components.trainer.examples import ExampleReader
+from components.trainer.settings import TrainerSettings
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The stock Trainer's arguments, resolved."""
+
+    settings: TrainerSettings
+    classes: tuple[str, ...]
+    image_size: int
+    reader: ExampleReader
+    train_files: tuple[str, ...]
+    eval_files: tuple[str, ...]
+    weights_dir: Path
+    """Holds `backbone.json` and, unless weights are `none`, `backbone.weights.h5`."""
+    work_dir: Path
+    """Outlives a killed run."""
+    log_dir: str
+    """TensorBoard's."""
+
+    @property
+    def backbone(self) -> dict[str, str]:
+        """`backbone.json`: family, where the weights come from, and their sha256."""
+        return json.loads((self.weights_dir / "backbone.json").read_text())
+
+    @property
+    def checkpoints(self) -> Path:
+        """What is needed to continue a killed run."""
+        return self.work_dir / "checkpoints"
+
+    def features_dir(self, split: str, files: Sequence[str], backbone_fingerprint: str) -> Path:
+        """Names a split's feature cache after everything the features depend on."""
+        digest = hashlib.sha256(f"{backbone_fingerprint}:{self.reader.fingerprint}".encode())
+        for file in files:
+            digest.update(f"{file}:{tf.io.gfile.stat(file).length}".encode())
+        return self.work_dir / "features" / f"{split}-{digest.hexdigest()[:16]}"
+
+    def contract(self, batch_size: int) -> dict[str, Any]:
+        """Returns `frostgate.json`, the facts that travel with the export.
+
+        Args:
+            batch_size: Images or rows a step, as BatchNorm would have seen them.
+        """
+        return {
+            "classes": list(self.classes),
+            "image_size": self.image_size,
+            "batch_size": batch_size,
+            "seed": self.settings.seed,
+            "backbone": self.backbone,
+            "embedding_size": resnet50.EMBEDDING_SIZE,
+            "loss": "categorical_crossentropy",
+            "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
+        }
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A trained classifier and the evidence of how it was trained."""
+
+    model: keras.Model
+    """Pixels to probabilities, flags as training left them."""
+    proof: FreezeProof
+    phases: tuple[dict[str, Any], ...]
+    num_updates: int
+    momentum_lint: str | None
+    batch_size: int
+
+    @property
+    def history(self) -> dict[str, Any]:
+        """The content of `history.json`."""
+        return {"phases": list(self.phases), "num_updates": self.num_updates, "momentum_lint": self.momentum_lint}
+
+
+def from_fn_args(fn_args: FnArgs) -> Inputs:
+    """Resolves the stock Trainer's arguments.
+
+    Args:
+        fn_args: `custom_config` holds `settings` (JSON of `TrainerSettings`), `image_size`, `classes`, `work_dir`.
+    """
+    config = fn_args.custom_config
+    return Inputs(
+        settings=TrainerSettings.model_validate_json(config["settings"]),
+        classes=tuple(config["classes"]),
+        image_size=int(config["image_size"]),
+        reader=ExampleReader(fn_args.transform_graph_path),
+        train_files=_expand(fn_args.train_files),
+        eval_files=_expand(fn_args.eval_files),
+        weights_dir=Path(fn_args.base_model),
+        work_dir=Path(config["work_dir"]),
+        log_dir=fn_args.model_run_dir,
+    )
+
+
+def _expand(patterns: Sequence[str]) -> tuple[str, ...]:
+    return tuple(sorted(file for pattern in patterns for file in tf.io.gfile.glob(pattern)))

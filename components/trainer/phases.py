@@ -1,0 +1,124 @@
+"""One phase of training: epochs with early stopping, checkpoints, and curves in both modes."""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.backbone.resnet50 import flatten
+from components.trainer.checkpoints import PhaseCheckpoint, Progress
+
+Score = Callable[[], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What is to be trained, and for how long."""
+
+    name: str
+    model: keras.Model
+    """Compiled."""
+    batches: Callable[[int, int], tf.data.Dataset]
+    """All batches of the epochs from the first to one before the last; depends on these numbers alone."""
+    steps_per_epoch: int
+    score_train: Score
+    """Loss and accuracy on training images in inference mode."""
+    score_eval: Score
+    """Loss and accuracy on validation images in inference mode."""
+    epochs: int
+    patience: int
+    seed: int
+
+
+class _Recorder(keras.callbacks.Callback):
+    """Scores, checkpoints and decides after every epoch."""
+
+    def __init__(self, phase: Phase, checkpoint: PhaseCheckpoint, progress: Progress) -> None:
+        super().__init__()
+        self._phase, self._checkpoint, self.progress = phase, checkpoint, progress
+        self._started = 0.0
+
+    def on_epoch_begin(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        self._started = time.monotonic()
+        _seed_dropout(self._phase.model, self._phase.seed, epoch)
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        seconds = time.monotonic() - self._started
+        train_loss, train_accuracy = self._phase.score_train()
+        eval_loss, eval_accuracy = self._phase.score_eval()
+        row = {
+            "epoch": epoch,
+            "loss": float((logs or {})["loss"]),
+            "accuracy": float((logs or {})["accuracy"]),
+            "train_loss": train_loss,
+            "train_accuracy": train_accuracy,
+            "eval_loss": eval_loss,
+            "eval_accuracy": eval_accuracy,
+            "seconds": seconds,
+        }
+        is_best = eval_loss < self.progress.best_loss or epoch == 0
+        self.progress = Progress((*self.progress.epochs, row), epoch if is_best else self.progress.best_epoch)
+        self._checkpoint.save(self.progress, is_best)
+        # A loss that is not a number never becomes one again; the gate will say so.
+        if _should_stop(self.progress, self._phase.patience) or not math.isfinite(row["loss"]):
+            self.model.stop_training = True
+
+
+def compile_classifier(model: keras.Model, learning_rate: float, label_smoothing: float) -> None:
+    """Compiles a model that puts out probabilities float32 [batch, num_classes] for one-hot targets."""
+    model.compile(
+        keras.optimizers.Adam(learning_rate),
+        keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing),
+        metrics=["accuracy"],
+    )
+
+
+def run(phase: Phase, folder: Path, log_dir: str) -> dict[str, Any]:
+    """Trains a phase, or what is left of it, and leaves the best epoch's weights in the model.
+
+    Args:
+        phase: What to train.
+        folder: Keeps the checkpoints; a run that finds some continues from them.
+        log_dir: TensorBoard's folder.
+
+    Returns:
+        The phase's part of `history.json`.
+    """
+    checkpoint = PhaseCheckpoint(folder, phase.model)
+    # Optimizers make their variables on first use; a checkpoint needs somewhere to go.
+    phase.model.optimizer.build(phase.model.trainable_variables)
+    progress = checkpoint.restore()
+    done = len(progress.epochs)
+    if done < phase.epochs and not _should_stop(progress, phase.patience):
+        recorder = _Recorder(phase, checkpoint, progress)
+        board = keras.callbacks.TensorBoard(log_dir, write_graph=False)
+        phase.model.fit(
+            phase.batches(done, phase.epochs),
+            initial_epoch=done,
+            epochs=phase.epochs,
+            steps_per_epoch=phase.steps_per_epoch,
+            callbacks=[recorder, board],
+            verbose=0,
+        )
+        progress = recorder.progress
+    checkpoint.restore_best()
+    return {"name": phase.name, "epochs": list(progress.epochs), "best_epoch": progress.best_epoch}
+
+
+def _should_stop(progress: Progress, patience: int) -> bool:
+    return bool(progress.epochs) and len(progress.epochs) - 1 - progress.best_epoch >= patience
+
+
+def _seed_dropout(model: keras.Model, seed: int, epoch: int) -> None:
+    """Makes an epoch's dropout follow from (seed, epoch), so that resuming does not change it."""
+    for index, layer in enumerate(flatten(model)):
+        generator = getattr(layer, "seed_generator", None)
+        if generator is not None:
+            state = np.random.SeedSequence([seed, epoch, index]).generate_state(2)
+            generator.state.assign(state.astype(generator.state.dtype))

@@ -1,0 +1,78 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import pytest
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with real ingested examples of digits 5-9 and the Transform graph, made by the real nodes."""
+    from tfx import v1 as tfx
+
+    from components.ingest.component import ImageExampleGen
+    from components.ingest.embedded import materialise
+    from components.ingest.settings import EMBEDDED_DIGITS, DataSettings
+    from schemas.images import write_schema
+
+    root = tmp_path_factory.mktemp("prepared")
+    classes = list("56789")
+    data = DataSettings(uri=materialise(EMBEDDED_DIGITS, str(root / "embedded")))
+    ingest = ImageExampleGen(settings=data, classes=classes, input_fingerprint="", code_hash="")
+    schema = tfx.components.ImportSchemaGen(schema_file=write_schema(classes, str(root / "schemas")))
+    transform = tfx.components.Transform(
+        examples=ingest.outputs["examples"],
+        schema=schema.outputs["schema"],
+        preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
+        materialize=False,
+        disable_statistics=True,
+        disable_analyzer_cache=True,
+        custom_config={"image_size": 32, "classes": classes},
+    )
+    pipeline = tfx.dsl.Pipeline(
+        "prepared",
+        str(root / "artifacts"),
+        components=[ingest, schema, transform],
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root / "m.db")),
+    )
+    tfx.orchestration.LocalDagRunner().run(pipeline)
+    return root
+
+
+@pytest.fixture(scope="session")
+def random_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Backbone artifact with weights that were drawn, not trained."""
+    from components.backbone import resnet50
+
+    folder = tmp_path_factory.mktemp("backbone")
+    keras.utils.set_random_seed(5)
+    resnet50.build(32).save_weights(folder / "backbone.weights.h5")
+    (folder / "backbone.json").write_text('{"family": "resnet50", "weights": "file", "sha256": ""}')
+    return folder
+
+
+@pytest.fixture(scope="session")
+def make_args(prepared: Path, random_backbone: Path) -> Callable[..., Any]:
+    """Builds what the stock Trainer would pass to `run_fn`, writing into a folder."""
+    return lambda settings, out, **changes: make_fn_args(
+        prepared, random_backbone, out, settings.model_dump_json(), **changes
+    )
+
+
+def make_fn_args(prepared: Path, backbone: Path, out: Path, settings: str, **changes: Any) -> Any:
+    from tfx.v1.components import FnArgs
+
+    (examples,) = (prepared / "artifacts" / "ImageExampleGen" / "examples").iterdir()
+    (graph,) = (prepared / "artifacts" / "Transform" / "transform_graph").iterdir()
+    config = {"settings": settings, "image_size": 32, "classes": list("56789"), "work_dir": str(out / "work")}
+    values = {
+        "train_files": [f"{examples}/Split-train/*"],
+        "eval_files": [f"{examples}/Split-eval/*"],
+        "transform_graph_path": str(graph),
+        "base_model": str(backbone),
+        "serving_model_dir": str(out / "model" / "Format-Serving"),
+        "model_run_dir": str(out / "model_run"),
+        "custom_config": config,
+    }
+    return FnArgs(**(values | changes))
