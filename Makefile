@@ -1,0 +1,44 @@
+# Everything is installed into this folder: uv into .tools, Python packages into .venv.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV ?= .tools/uv/bin/uv
+RUN = $(UV) run --no-sync
+
+# Bytecode at install time: importing TFX takes 7 s with it and 20 s without.
+export UV_COMPILE_BYTECODE = 1
+export TF_USE_LEGACY_KERAS = 1
+
+.PHONY: help run test test-fast check format clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+run: .tools/uv/bin/uv ## Train, judge, push and register a classifier of the embedded digits
+	$(UV) sync --frozen --no-dev --inexact --quiet
+	$(RUN) frostgate run
+
+test: .tools/dev ## Run every test
+	sh tests/install-browser.sh
+	$(RUN) pytest
+
+test-fast: .tools/dev ## Run the tests that need neither TFX nor a browser
+	$(RUN) pytest -m "not tfx and not engine and not browser"
+
+check: .tools/dev ## Lint, check the formatting and the types
+	$(UV) lock --check --quiet
+	$(RUN) ruff check
+	$(RUN) ruff format --check
+	$(RUN) mypy
+
+format: .tools/dev ## Format the code
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+clean: ## Remove what was installed and what runs wrote
+	rm -rf .tools .venv .mypy_cache .pytest_cache .ruff_cache frostgate-output
+
+.tools/uv/bin/uv:
+	$(PYTHON) .ci/bootstrap_uv.py .tools/uv
+
+.tools/dev: .tools/uv/bin/uv uv.lock pyproject.toml
+	$(UV) sync --frozen --quiet
+	touch .tools/dev

@@ -1,0 +1,34 @@
+"""The Card node: the run on one page, as far as the pipeline itself knows it."""
+
+import json
+import os
+
+from tfx.dsl.io import fileio
+from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
+
+from components.artifacts import Card as CardArtifact
+from components.artifacts import ServingReport, Verdict
+from components.card.facts import RunFacts
+from components.card.files import CARD_FILE, write_card
+
+
+@component
+def Card(
+    verdict: InputArtifact[Verdict],
+    card: OutputArtifact[CardArtifact],
+    code_hash: Parameter[str],
+    serving_report: InputArtifact[ServingReport] = None,  # type: ignore[assignment]  # TFX's spelling of an optional input.
+) -> None:
+    """Writes `card.html`; a runner that knows timings and versions writes a fuller one when the run is over.
+
+    Args:
+        verdict: `verdict.json` and `evidence.json`.
+        card: `card.html`.
+        code_hash: Keys the cache by our code and the page's template; not read.
+        serving_report: `serving.json`; the card says so when there is none.
+    """
+    serving = None
+    if serving_report is not None:
+        with fileio.open(os.path.join(serving_report.uri, "serving.json")) as opened:
+            serving = json.loads(opened.read())
+    write_card(verdict.uri, RunFacts(serving=serving), os.path.join(card.uri, CARD_FILE))

@@ -1,0 +1,131 @@
+"""One validated value for a run: what it may be told, and where it was told it."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from inspect import cleandoc
+from typing import Any, Final, Literal, Self
+
+import yaml
+from pydantic import BaseModel, Field, ValidationError, model_validator
+
+from components.backbone.settings import BackboneSettings
+from components.evaluation.settings import EvaluationSettings
+from components.ingest.settings import DataSettings
+from components.push_gate.settings import GateSettings
+from components.pusher.settings import PushSettings
+from components.registry.settings import RegistrySettings
+from components.serving_check.settings import ServingCheckSettings
+from components.settings import Settings
+from components.trainer.settings import TrainerSettings
+from components.transform.settings import TransformSettings
+from pipeline.config_errors import ConfigRefused, booleans_for_numbers, sentences
+from pipeline.config_rules import contradictions
+from pipeline.config_sources import Told, from_environment, from_file, from_overrides, merge
+
+# Where a run is written and how fast it goes does not change what comes out of it.
+_WITHOUT_INFLUENCE: Final = ("name", "output", "push", "registry", "beam")
+
+
+class BeamSettings(Settings):
+    """How Beam runs the data steps on this machine."""
+
+    num_workers: int = Field(1, ge=0)
+    """Worker processes; 0: one a core."""
+    running_mode: Literal["auto", "in_memory", "multi_threading", "multi_processing"] = "auto"
+    """`auto` stays in this process for one worker and takes processes for more."""
+
+
+class Config(Settings):
+    """Everything a run may be told; `frostgate config show` prints it with every key's meaning."""
+
+    name: str = Field("digits", pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", examples=["digits", "cats-and-dogs"])
+    """The pipeline's name: lower-case letters, digits and hyphens. Its runs share a cache and a folder of this name."""
+    output: str = Field("frostgate-output", min_length=1)
+    """Folder that receives everything a run writes."""
+    data: DataSettings = DataSettings()
+    """The labelled images."""
+    transform: TransformSettings = TransformSettings()
+    """From encoded picture to the backbone's input."""
+    backbone: BackboneSettings = BackboneSettings()
+    """The ResNet50's weights."""
+    trainer: TrainerSettings = TrainerSettings()
+    """How the classifier is trained."""
+    evaluation: EvaluationSettings = EvaluationSettings()
+    """How metrics are sliced."""
+    gate: GateSettings = GateSettings()
+    """When a model is refused."""
+    serving_check: ServingCheckSettings = ServingCheckSettings()
+    """How the export is tried in a fresh process."""
+    push: PushSettings = PushSettings()
+    """Where served versions are kept."""
+    registry: RegistrySettings = RegistrySettings()
+    """Where judged models are recorded."""
+    beam: BeamSettings = BeamSettings()
+    """How the data steps run on this machine."""
+
+    @model_validator(mode="after")
+    def _without_contradictions(self) -> Self:
+        if found := contradictions(self):
+            raise ValueError("\n".join(found))
+        return self
+
+
+def load(path: str | None = None, overrides: Sequence[str] = (), environ: Mapping[str, str] | None = None) -> Config:
+    """Reads a run's configuration: defaults, then the file, then the environment, then the overrides.
+
+    Args:
+        path: A YAML file, or None for none.
+        overrides: `dotted.key=value`, the value as YAML writes it.
+        environ: Variables of which those named `FROSTGATE__SECTION__KEY` count; None for none.
+
+    Raises:
+        ConfigRefused: A source cannot be read, a key is unknown, or a value is impossible; a sentence each.
+    """
+    told: list[Told] = []
+    if path is not None:
+        told.append(from_file(path))
+    told += from_environment(environ or {}, Config)
+    told += from_overrides(overrides, Config)
+    merged = merge(told)
+    if found := booleans_for_numbers(merged.values, Config, merged.origins):
+        raise ConfigRefused(found)
+    try:
+        return Config.model_validate(merged.values)
+    except ValidationError as error:
+        raise ConfigRefused(sentences(error, Config, merged.origins)) from None
+
+
+def fingerprint(config: Config) -> str:
+    """Returns the sha256 (hex) of everything in a configuration that influences a run's results."""
+    relevant = config.model_dump(mode="json", exclude=set(_WITHOUT_INFLUENCE))
+    return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def effective_yaml(config: Config) -> str:
+    """Writes a configuration as YAML with every key's meaning as a comment above it; `load` reads it back."""
+    return "\n".join(_yaml_lines(config, indent="")) + "\n"
+
+
+def json_schema() -> dict[str, Any]:
+    """Returns the JSON Schema of a configuration file, for editors."""
+    return Config.model_json_schema()
+
+
+def _yaml_lines(section: BaseModel, indent: str) -> Iterator[str]:
+    for key, field in type(section).model_fields.items():
+        if not indent:
+            yield ""
+        yield from (f"{indent}# {line}" for line in cleandoc(field.description or "").splitlines())
+        value = getattr(section, key)
+        if isinstance(value, BaseModel):
+            yield f"{indent}{key}:"
+            yield from _yaml_lines(value, indent + "  ")
+        else:
+            yield f"{indent}{key}: {_yaml_value(value)}"
+
+
+def _yaml_value(value: Any) -> str:
+    plain = list(value) if isinstance(value, tuple) else value
+    # YAML ends a document that is one bare scalar with "...".
+    return yaml.safe_dump(plain, default_flow_style=True, width=10**9, allow_unicode=True).removesuffix("...\n").strip()

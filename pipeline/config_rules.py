@@ -1,0 +1,54 @@
+"""Which settings, possible each for itself, contradict each other or the network."""
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pipeline.config import Config
+
+_NUM_BLOCKS: Final = 16  # components.backbone.resnet50.NUM_BLOCKS, which cannot be imported without Keras
+_SHA256: Final = re.compile("[0-9a-f]{64}")
+_DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+
+
+def contradictions(config: "Config") -> list[str]:
+    """Finds values that are possible each, but not together or not for ResNet50."""
+    blocks, weights, sha256 = config.trainer.fine_tune.blocks, config.backbone.weights, config.backbone.sha256
+    classes, gate = config.data.classes, config.gate
+    found = []
+    if blocks != "all" and not 0 <= blocks <= _NUM_BLOCKS:
+        found.append(
+            f"trainer.fine_tune.blocks must be 0 to {_NUM_BLOCKS} or all; received {blocks}. "
+            f"ResNet50 has {_NUM_BLOCKS} residual blocks."
+        )
+    elif weights == "none" and blocks != 0:
+        found.append(
+            f"trainer.fine_tune.blocks must be 0 when backbone.weights is none; received {blocks}. "
+            "Random weights are trained whole, from scratch: set the blocks to 0, or name weights to start from."
+        )
+    if sha256 and not _SHA256.fullmatch(sha256):
+        found.append(
+            f"backbone.sha256 must be 64 lower-case hexadecimal digits; received {sha256!r}. "
+            "Copy what `sha256sum` prints for the weights file."
+        )
+    elif sha256 and weights in ("pretrain", "imagenet", "none"):
+        found.append(
+            f"backbone.sha256 must be empty when backbone.weights is {weights}; received {sha256}. "
+            "It is compared with a weights file of one's own: name that file in backbone.weights."
+        )
+    if classes and len(set(classes)) < max(2, len(classes)):
+        found.append(
+            f"data.classes must name at least two classes, each once; received {', '.join(classes)}. "
+            "Leave it empty to discover them from the data."
+        )
+    if gate.hold_generalisation_gap < gate.max_generalisation_gap:
+        found.append(
+            f"gate.hold_generalisation_gap must be at least gate.max_generalisation_gap, {gate.max_generalisation_gap}; "
+            f"received {gate.hold_generalisation_gap}. Raise the one or lower the other."
+        )
+    if not _DOTTED.fullmatch(config.trainer.run_fn):
+        found.append(
+            f"trainer.run_fn must be a dotted name, package.module.function; received {config.trainer.run_fn!r}. "
+            "Put the function in a module that Python can import."
+        )
+    return found

@@ -1,0 +1,163 @@
+"""Where a configuration is told: a YAML file, the environment, the command line."""
+
+import dataclasses
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from pydantic import BaseModel
+
+from pipeline.config_errors import ConfigRefused, field_at
+
+PREFIX: Final = "FROSTGATE__"
+_SEPARATOR: Final = "__"
+_UNREADABLE_YAML: Final = "Mind the indentation, and quote texts that hold `: ` or `#`."
+
+
+@dataclasses.dataclass(frozen=True)
+class Told:
+    """Values as nested mappings, and who said so."""
+
+    values: Mapping[str, Any]
+    origin: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Merged:
+    """All values together; `origins` maps a dotted key to whoever said it last."""
+
+    values: dict[str, Any]
+    origins: dict[str, str]
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML with the booleans `true` and `false` only, no dates, and no key twice."""
+
+    # YAML 1.1 reads `on`, `off`, `yes` and `no` as booleans; here they are values and class names.
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the attribute that PyYAML reads
+        first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in ("bool", "timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be text", key_node.start_mark)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"{key} is given twice", key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", yaml.reader.re.compile("^(?:true|True|false|False)$"), list("tTfF"))
+
+
+def from_file(path: str) -> Told:
+    """Reads a YAML file; an empty one says nothing.
+
+    Raises:
+        ConfigRefused: The file cannot be read, is not YAML, gives a key twice, or is not a mapping.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        values = yaml.load(text, _Loader)
+    except FileNotFoundError:
+        raise ConfigRefused([f"{path}: there is no such configuration file; check the path after --config."]) from None
+    except OSError as error:
+        raise ConfigRefused([f"{path}: cannot be read ({error.strerror}); check the path after --config."]) from None
+    except UnicodeDecodeError:
+        raise ConfigRefused([f"{path}: expected YAML in UTF-8; received other bytes. Save it as UTF-8."]) from None
+    except yaml.YAMLError as error:
+        raise ConfigRefused([f"{path}{_yaml_complaint(error)}"]) from None
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise ConfigRefused([f"{path}: expected keys and values, such as `name: digits`; received {_kind(values)}."])
+    return Told(values, path)
+
+
+def from_environment(environ: Mapping[str, str], model: type[BaseModel]) -> list[Told]:
+    """Reads variables such as `FROSTGATE__DATA__URI`; a double underscore goes one section deeper."""
+    names = sorted(name for name in environ if name.upper().startswith(PREFIX))
+    return [
+        _told(name[len(PREFIX) :].lower().split(_SEPARATOR), environ[name], f"environment variable {name}", model)
+        for name in names
+    ]
+
+
+def from_overrides(overrides: Sequence[str], model: type[BaseModel]) -> list[Told]:
+    """Reads `dotted.key=value` texts.
+
+    Raises:
+        ConfigRefused: There is no `=`, or the value is not YAML.
+    """
+    told = []
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise ConfigRefused([f"--set {text}: expected key=value, such as --set trainer.seed=7."])
+        told.append(_told(key.strip().split("."), value, f"--set {text}", model))
+    return told
+
+
+def merge(told: Sequence[Told]) -> Merged:
+    """Lays later values over earlier ones, key by key."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for one in told:
+        try:
+            _lay_over(values, one.values)
+            origins |= {key: one.origin for key in _dotted_keys(one.values)}
+        except RecursionError:
+            raise ConfigRefused([f"{one.origin}: a value refers to itself; write it out."]) from None
+    return Merged(values, origins)
+
+
+def _told(keys: Sequence[str], text: str, origin: str, model: type[BaseModel]) -> Told:
+    value = _scalar(text, field_at(model, keys), origin)
+    for key in reversed(keys):
+        value = {key: value}
+    return Told(value, origin)
+
+
+def _scalar(text: str, field: Any, origin: str) -> Any:
+    # A text stays as it was typed: a name of digits is not a number.
+    if field is not None and field.annotation is str:
+        return text
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.YAMLError as error:
+        raise ConfigRefused([f"{origin}{_yaml_complaint(error)}"]) from None
+
+
+def _lay_over(below: dict[str, Any], above: Mapping[str, Any]) -> None:
+    for key, value in above.items():
+        if isinstance(value, Mapping) and isinstance(below.get(key), dict):
+            _lay_over(below[key], value)
+        else:
+            below[key] = _copied(value)
+
+
+def _copied(value: Any) -> Any:
+    return {key: _copied(inner) for key, inner in value.items()} if isinstance(value, Mapping) else value
+
+
+def _dotted_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    for key, value in values.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, Mapping):
+            yield from _dotted_keys(value, f"{prefix}{key}.")
+
+
+def _yaml_complaint(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    problem = getattr(error, "problem", None) or "it holds a character that YAML does not allow"
+    where = f", line {mark.line + 1}" if mark else ""
+    advice = "Keep one of them." if problem.endswith("is given twice") else _UNREADABLE_YAML
+    return f"{where}: expected YAML, but {problem}. {advice}"
+
+
+def _kind(value: Any) -> str:
+    return "a list" if isinstance(value, list) else f"only the text {str(value)[:60]!r}"

@@ -1,0 +1,150 @@
+"""From a configuration to everything a run needs to know before its first node: folders, data, classes, baseline."""
+
+import hashlib
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.ingest import embedded
+from components.ingest.settings import DataSettings
+from components.ingest.sources import SourceSummary, discover
+from components.registry.settings import RegistrySettings
+from pipeline.code_hash import code_hash
+from pipeline.config import Config, fingerprint
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where a pipeline keeps what it makes."""
+
+    root: Path
+    """All of one pipeline's runs."""
+    cache: Path
+    """Shared by pipelines: embedded data, downloads, pretrained weights, unfinished trainings."""
+
+    @property
+    def artifacts(self) -> Path:
+        """TFX's pipeline root."""
+        return self.root / "artifacts"
+
+    @property
+    def metadata(self) -> Path:
+        """The ML Metadata store."""
+        return self.root / "metadata.sqlite"
+
+    @property
+    def runs(self) -> Path:
+        """A folder a run: summary, log, card."""
+        return self.root / "runs"
+
+    @property
+    def models(self) -> Path:
+        """Where versions are pushed unless the configuration says otherwise."""
+        return self.root / "models"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A configuration with everything looked up that decides what the run will do."""
+
+    config: Config
+    folders: Folders
+    data: DataSettings
+    """With an embedded example's folder in place of its name."""
+    source: SourceSummary
+    pretrain_dir: str
+    """The source task's folder; empty unless the backbone is pretrained here."""
+    pretrain_fingerprint: str
+    registry: RegistrySettings
+    """With uri, names and experiment filled in."""
+    destination: str
+    """Where versions are pushed."""
+    run_key: str
+    """Same configuration, data and code: same key."""
+    baseline: str
+    """The registered version to beat, or `none`."""
+    git_revision: str
+
+
+def folders_of(config: Config) -> Folders:
+    """Returns where a configuration's runs live; makes nothing."""
+    output = Path(config.output).absolute()
+    return Folders(root=output / config.name, cache=output / "cache")
+
+
+def resolve(config: Config) -> Plan:
+    """Looks up what decides a run: data and classes, the source task, the champion.
+
+    Raises:
+        DataRefused: The data cannot be read or are of the wrong form.
+    """
+    folders = folders_of(config)
+    data = _located(config.data, folders)
+    source = discover(data)
+    pretrain_dir, pretrain_fingerprint = _pretraining(config, folders)
+    registry = effective_registry(config, folders)
+    run_key = _run_key(config, source, pretrain_fingerprint)
+    return Plan(
+        config=config,
+        folders=folders,
+        data=data,
+        source=source,
+        pretrain_dir=pretrain_dir,
+        pretrain_fingerprint=pretrain_fingerprint,
+        registry=registry,
+        destination=str(Path(config.push.destination or folders.models).absolute()),
+        run_key=run_key,
+        baseline=_baseline(registry, run_key),
+        git_revision=_git_revision(),
+    )
+
+
+def effective_registry(config: Config, folders: Folders) -> RegistrySettings:
+    """Fills in what the registry settings leave to the pipeline."""
+    settings = config.registry
+    return settings.model_copy(
+        update={
+            "uri": settings.uri or f"sqlite:///{folders.root / 'mlflow.db'}",
+            "model_name": settings.model_name or config.name,
+            "experiment": settings.experiment or config.name,
+        }
+    )
+
+
+def _located(data: DataSettings, folders: Folders) -> DataSettings:
+    if not embedded.is_embedded(data.uri):
+        return data
+    return data.model_copy(update={"uri": embedded.materialise(data.uri, str(folders.cache / "embedded"))})
+
+
+def _pretraining(config: Config, folders: Folders) -> tuple[str, str]:
+    if config.backbone.weights != "pretrain":
+        return "", ""
+    task = _located(DataSettings(uri=config.backbone.pretrain.data_uri, format="folder"), folders)
+    return task.uri, discover(task).fingerprint
+
+
+def _run_key(config: Config, source: SourceSummary, pretrain_fingerprint: str) -> str:
+    parts = [fingerprint(config), source.fingerprint, *source.classes, pretrain_fingerprint]
+    parts += [code_hash("pipeline.training"), code_hash(config.trainer.run_fn.rpartition(".")[0])]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _baseline(registry: RegistrySettings, run_key: str) -> str:
+    from components.registry.mlflow_registry import champion  # MLflow takes a second to import.
+
+    current = champion(registry)
+    if current is None:
+        return "none"
+    # The champion came from this very configuration, data and code: the run is a repetition, to be judged by what the
+    # first one was judged by, or nothing would ever be a cache hit.
+    return current.baseline if current.run_key == run_key else current.version
+
+
+def _git_revision() -> str:
+    try:
+        done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip()
