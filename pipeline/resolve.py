@@ -139,7 +139,7 @@ def _baseline(registry: RegistrySettings, run_key: str) -> str:
         return "none"
     # The champion came from this very configuration, data and code: the run is a repetition, to be judged by what the
     # first one was judged by, or nothing would ever be a cache hit.
-    return current.baseline if current.run_key == run_key else current.version
+    return current.baseline_token if current.run_key == run_key else current.version
 
 
 def _git_revision() -> str:

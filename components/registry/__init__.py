@@ -1,0 +1,1 @@
+"""Where judged models are recorded: what a registry must do, and MLflow doing it."""

@@ -44,7 +44,9 @@ def test_a_download_is_checked_cached_and_loads(server, published, tmp_path):
     keras.utils.set_random_seed(3)
     assert freezing.fingerprint(backbone.variables) == freezing.fingerprint(resnet50.build(32).variables)
     # The second time nothing is fetched: a server that is gone does not matter.
-    assert weights.download_imagenet(str(tmp_path), "http://127.0.0.1:9/resnet50_notop.weights.h5", md5(file)) == fetched
+    assert (
+        weights.download_imagenet(str(tmp_path), "http://127.0.0.1:9/resnet50_notop.weights.h5", md5(file)) == fetched
+    )
 
 
 def test_a_download_with_another_hash_is_refused(server, tmp_path):
@@ -71,7 +73,9 @@ def test_a_wrong_hash_prints_both(published, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("uri", "message"), [("model.pkl", "must be pretrain, imagenet"), ("no.h5", "must be a readable")])
+@pytest.mark.parametrize(
+    ("uri", "message"), [("model.pkl", "must be pretrain, imagenet"), ("no.h5", "must be a readable")]
+)
 def test_what_is_no_weights_file_is_refused(uri, message, tmp_path):
     with pytest.raises(DataRefused, match=message):
         weights.fetch(str(tmp_path / uri), "", str(tmp_path / "cache"))

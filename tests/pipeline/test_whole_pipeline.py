@@ -84,9 +84,7 @@ def test_another_threshold_re_runs_the_gate_and_what_follows_it(first_run, run_i
         ("not_a_number", {"G0"}),
     ],
 )
-def test_a_broken_trainer_is_blocked_and_nothing_is_touched(
-    first_run, run_in_process, monkeypatch, broken, codes
-):
+def test_a_broken_trainer_is_blocked_and_nothing_is_touched(first_run, run_in_process, monkeypatch, broken, codes):
     monkeypatch.syspath_prepend(Path(__file__).parent)
     finished = run_in_process(first_run.output, f"trainer.run_fn=broken_models.{broken}")
     assert (finished.summary["exit_code"], finished.summary["status"]) == (3, "blocked"), finished.summary["message"]

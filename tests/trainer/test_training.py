@@ -72,9 +72,13 @@ def test_a_head_on_frozen_features_exports_one_model_with_five_ways_in(head_only
     answer = served["serving_default"](image_bytes=images)
     pixels = served["pixels"](image_bytes=images)["pixels"]
     probabilities = answer["probabilities"].numpy()
-    np.testing.assert_allclose(probabilities, served["evaluate"](tf.constant(eval_examples))["probabilities"], atol=1e-5)
+    np.testing.assert_allclose(
+        probabilities, served["evaluate"](tf.constant(eval_examples))["probabilities"], atol=1e-5
+    )
     np.testing.assert_allclose(probabilities, keras_model(args).predict(pixels, verbose=0), atol=1e-5)
-    assert [list("56789")[index] for index in probabilities.argmax(1)] == [n.decode() for n in answer["class_name"].numpy()]
+    assert [list("56789")[index] for index in probabilities.argmax(1)] == [
+        n.decode() for n in answer["class_name"].numpy()
+    ]
     indices = served["transform_labels"](tf.constant(eval_examples))["label_index"].numpy()
     assert [list("56789")[index] for index in indices] == labels
     assert served["embeddings"](image_bytes=images)["embeddings"].shape == (40, 2048)
@@ -144,5 +148,3 @@ def test_a_finished_training_leaves_features_but_no_checkpoints(head_only):
     work = Path(head_only.custom_config["work_dir"])
     assert not (work / "checkpoints").exists()
     assert len(list((work / "features").glob("*/done.json"))) == 2
-
-

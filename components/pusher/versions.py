@@ -1,0 +1,219 @@
+"""Numbered version directories for TensorFlow Serving: complete or absent, and one a content."""
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import file_digest
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from filelock import FileLock, Timeout
+
+# Inside the version, so that one rename publishes both; TensorFlow Serving reads nothing in assets.extra.
+MANIFEST: Final = "assets.extra/frostgate_manifest.json"
+
+_UNFINISHED_PREFIX: Final = ".unfinished-"
+_LOCK: Final = ".push.lock"
+_LOCK_TIMEOUT_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True)
+class PushedVersion:
+    """Where a model is served from.
+
+    Attributes:
+        version: The directory's number, from 1.
+        path: The version directory.
+        already_there: The newest version already had this content; nothing was copied.
+        damaged: A sentence for every version directory that is not what was pushed; they are left as they are.
+    """
+
+    version: int
+    path: Path
+    already_there: bool
+    damaged: tuple[str, ...] = ()
+
+
+def push(model_dir: Path, destination: str, fingerprint: str) -> PushedVersion:
+    """Publishes a SavedModel as the newest version.
+
+    Pushing what the newest version holds is a no-op. An older version with the same content does not count: servers
+    load the highest number, so that content is published again.
+
+    Args:
+        model_dir: The SavedModel's folder.
+        destination: The folder a model server watches; made if absent, on a mounted file system.
+        fingerprint: The content's identity; equal fingerprints mean equal models.
+
+    Returns:
+        The version that now holds the model.
+
+    Raises:
+        ValueError: The destination is remote or cannot be written, the model has no files, or another push holds
+            the destination for ten minutes.
+        OSError: Copying failed; nothing was published.
+    """
+    root = _local_folder(destination)
+    hashes = file_hashes(model_dir)
+    if not hashes:
+        raise ValueError(f"a model to push must have files; received the empty folder {model_dir}. Train it again.")
+    with _alone(root):
+        _clean_up(root)
+        damaged = tuple(text for version in versions(root) for text in _report(root / str(version), fingerprint))
+        newest = max(versions(root), default=0)
+        if newest and _holds(root / str(newest), fingerprint):
+            return PushedVersion(newest, root / str(newest), already_there=True, damaged=damaged)
+        target = root / str(newest + 1)
+        _publish(model_dir, target, {"fingerprint": fingerprint, "files": hashes})
+    return PushedVersion(newest + 1, target, already_there=False, damaged=damaged)
+
+
+def versions(root: Path) -> tuple[int, ...]:
+    """The version numbers under `root`, ascending; what is not a positive number's folder is no version."""
+    names = (child.name for child in root.iterdir() if child.is_dir())
+    return tuple(sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]*", name)))
+
+
+def file_hashes(folder: Path) -> dict[str, str]:
+    """Hashes every file but the manifest.
+
+    Args:
+        folder: Any folder.
+
+    Returns:
+        Hex sha256 by POSIX path relative to `folder`, sorted; empty folders leave no trace.
+    """
+    paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    return {path: _sha256(folder / path) for path in paths if path != MANIFEST}
+
+
+def verify(version_dir: Path) -> tuple[str, ...]:
+    """Compares a version directory with its manifest.
+
+    Args:
+        version_dir: A numbered folder.
+
+    Returns:
+        A sentence for every difference, each naming the path; empty when it is what was pushed.
+    """
+    manifest = _manifest(version_dir)
+    if manifest is None:
+        return (f"{version_dir}: no readable manifest; something else wrote this version",)
+    expected: Mapping[str, str] = manifest["files"]
+    found = file_hashes(version_dir)
+    paths = sorted(path for path in {*expected, *found} if expected.get(path) != found.get(path))
+    return tuple(f"{version_dir / path}: {_difference(path, expected, found)}" for path in paths)
+
+
+def _difference(path: str, expected: Mapping[str, str], found: Mapping[str, str]) -> str:
+    if path not in found:
+        return "missing"
+    return "changed since it was pushed" if path in expected else "not in the manifest"
+
+
+def _report(version_dir: Path, fingerprint: str) -> tuple[str, ...]:
+    manifest = _manifest(version_dir)
+    # Hashing every old version at each push would grow without bound; only the one that may stand in matters.
+    return verify(version_dir) if manifest is None or manifest["fingerprint"] == fingerprint else ()
+
+
+def _holds(version_dir: Path, fingerprint: str) -> bool:
+    manifest = _manifest(version_dir)
+    return manifest is not None and manifest["fingerprint"] == fingerprint and not verify(version_dir)
+
+
+def _manifest(version_dir: Path) -> dict | None:
+    try:
+        manifest = json.loads((version_dir / MANIFEST).read_bytes())
+    except (OSError, ValueError):
+        return None
+    whole = isinstance(manifest, dict) and isinstance(manifest.get("files"), dict) and "fingerprint" in manifest
+    return manifest if whole else None
+
+
+def _local_folder(destination: str) -> Path:
+    if "://" in destination:
+        raise ValueError(
+            f"a push destination must be a path on a mounted file system; received {destination}. "
+            "Mount the bucket or volume and give its path."
+        )
+    root = Path(destination).absolute()
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ValueError(f"a push destination must be a folder; {root} cannot be made: {error}.") from error
+    return root
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    try:
+        # The system drops a dead process's lock, so the file may stay.
+        lock = FileLock(root / _LOCK, timeout=_LOCK_TIMEOUT_SECONDS).acquire()
+    except Timeout as error:
+        raise ValueError(
+            f"another push has held {root} for {_LOCK_TIMEOUT_SECONDS:g} seconds; end it and run again."
+        ) from error
+    except OSError as error:
+        raise ValueError(f"a push destination must be writable; {root} is not: {error}.") from error
+    with lock:
+        yield
+
+
+def _clean_up(root: Path) -> None:
+    for leftover in root.glob(f"{_UNFINISHED_PREFIX}*"):
+        shutil.rmtree(leftover)
+
+
+def _publish(model_dir: Path, target: Path, manifest: Mapping) -> None:
+    """Makes `target` appear in one rename, after every byte is on the disk and was read back."""
+    unfinished = Path(tempfile.mkdtemp(prefix=_UNFINISHED_PREFIX, dir=target.parent))
+    try:
+        for path in manifest["files"]:
+            _copy(model_dir / path, unfinished / path)
+        _write(unfinished / MANIFEST, json.dumps(manifest, indent=1).encode())
+        if differences := verify(unfinished):
+            raise OSError(f"the copy differs from {model_dir}: {differences[0]}; nothing was pushed")
+        _sync_folders(unfinished, manifest["files"])
+        # mkdtemp's 0700 would lock a model server out that runs as another user.
+        unfinished.chmod(0o755)
+        unfinished.rename(target)
+        _sync(target.parent)
+    except BaseException:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+    _sync(target)
+
+
+def _write(target: Path, contents: bytes) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(contents)
+    _sync(target)
+
+
+def _sync_folders(folder: Path, paths: Mapping[str, str]) -> None:
+    for parent in {parent for path in (*paths, MANIFEST) for parent in PurePosixPath(path).parents}:
+        _sync(folder / parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,159 @@
+"""The two nodes that talk to the model registry: one asks for the champion, one records a judged model."""
+
+import json
+from pathlib import Path
+
+from tfx.types.standard_artifacts import Model, PushedModel
+from tfx.utils import path_utils
+from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
+
+from components.artifacts import Baseline, Card, IngestReport, Registration, ServingReport, Verdict
+from components.push_gate.fingerprint import directory_fingerprint
+from components.pusher.flags import is_set
+from components.registry import record
+from components.registry.mlflow_registry import SAVED_MODEL, MlflowRegistry
+from components.registry.protocol import ChampionInfo, ModelRecord, ModelRegistry, Registered
+from components.registry.settings import RegistrySettings
+
+
+@component
+def Champion(
+    baseline: OutputArtifact[Baseline],
+    settings: Parameter[str],
+    version: Parameter[str],
+    code_hash: Parameter[str],
+) -> None:
+    """Brings the model that the gate compares with.
+
+    Args:
+        baseline: `baseline.json`, and `Format-Serving/` when there is a champion.
+        settings: JSON of RegistrySettings, `uri` and `model_name` filled in.
+        version: "none" asks nobody; a version's number; "latest" follows the alias now, and must not be cached.
+        code_hash: Keys the cache by our code; not read.
+
+    Raises:
+        RegistryUnavailable: The registry cannot be reached within bounded retries.
+        ValueError: There is no such version, or its files are not what was registered.
+    """
+    wanted = RegistrySettings.model_validate_json(settings)
+    folder = Path(baseline.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    info = None
+    if version != "none":
+        registry: ModelRegistry = MlflowRegistry(wanted)
+        info = registry.champion() if version == "latest" else registry.version(version)
+        if info:
+            registry.download(info, folder)
+    (folder / "baseline.json").write_text(json.dumps(_baseline(info, wanted.model_name), indent=1))
+
+
+@component
+def RegistryPush(
+    model: InputArtifact[Model],
+    pushed_model: InputArtifact[PushedModel],
+    verdict: InputArtifact[Verdict],
+    serving_report: InputArtifact[ServingReport],
+    ingest_report: InputArtifact[IngestReport],
+    registration: OutputArtifact[Registration],
+    settings: Parameter[str],
+    config_json: Parameter[str],
+    config_fingerprint: Parameter[str],
+    run_key: Parameter[str],
+    baseline_token: Parameter[str],
+    git_revision: Parameter[str],
+    code_hash: Parameter[str],
+    card: InputArtifact[Card] = None,  # type: ignore[assignment]  # TFX's way to say optional
+) -> None:
+    """Records the model, judged well or badly, and moves the alias if it was pushed.
+
+    Args:
+        model: The Trainer's export.
+        pushed_model: Its `pushed` = 1 with a verdict of PASS moves the alias; nothing else does.
+        verdict: The gate's.
+        serving_report: The serving check's.
+        ingest_report: The data's counts.
+        registration: `registration.json`.
+        settings: JSON of RegistrySettings, `uri` and `model_name` filled in.
+        config_json: The effective configuration.
+        config_fingerprint: Its hash.
+        run_key: What the run was made of: data, configuration, code.
+        baseline_token: The version it was judged against, or "none".
+        git_revision: Of the code; empty outside a checkout.
+        code_hash: Keys the cache by our code; not read.
+        card: The run on a page.
+
+    Raises:
+        RegistryUnavailable: The registry cannot be reached within bounded retries; run again, nothing is lost.
+        ValueError: The model is not the one that the gate judged.
+    """
+    wanted = RegistrySettings.model_validate_json(settings)
+    judged = _read(verdict, "verdict.json")
+    saved_model = path_utils.serving_model_path(model.uri)
+    fingerprint = directory_fingerprint(saved_model)
+    is_same = _is_same_model(judged, fingerprint)
+    serving, ingest = _read(serving_report, "serving.json"), _read(ingest_report, "report.json")
+    entry = ModelRecord(
+        fingerprint=fingerprint,
+        decision=judged["decision"],
+        tags=record.tags(judged, ingest, fingerprint, config_fingerprint, run_key, baseline_token, git_revision),
+        params=record.flatten(json.loads(config_json)),
+        metrics=record.metrics(judged, serving),
+        artifacts=_artifacts(model.uri, saved_model, verdict.uri, serving_report.uri, card.uri if card else None),
+        promote=is_same and record.promotes(judged["decision"], is_set(pushed_model, "pushed")),
+    )
+    registered = MlflowRegistry(wanted).register(entry)
+    folder = Path(registration.uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "registration.json").write_text(json.dumps(_registration(registered, entry, wanted), indent=1))
+
+
+def _read(artifact: InputArtifact, name: str) -> dict:
+    return json.loads(Path(artifact.uri, name).read_bytes())
+
+
+def _is_same_model(verdict: dict, fingerprint: str) -> bool:
+    judged = verdict["fingerprints"]["model"]
+    # A gate that could not read the model recorded none; its verdict is kept, and cannot promote one.
+    if judged not in (None, fingerprint):
+        raise ValueError(
+            f"the model to register must be the one the gate judged, {judged}; its files hash to {fingerprint}. "
+            "Something changed them since: run the pipeline again."
+        )
+    return judged == fingerprint
+
+
+def _artifacts(
+    model_uri: str, saved_model: str, verdict_uri: str, serving_uri: str, card_uri: str | None
+) -> dict[Path, str]:
+    found = {
+        Path(saved_model): SAVED_MODEL,
+        Path(model_uri, "Format-Keras", "model.keras"): "Format-Keras",
+        Path(verdict_uri, "verdict.json"): "",
+        Path(verdict_uri, "evidence.json"): "",
+        Path(serving_uri, "serving.json"): "",
+    }
+    if card_uri:
+        found[Path(card_uri, "card.html")] = ""
+    return {path: folder for path, folder in found.items() if path.exists()}
+
+
+def _baseline(info: ChampionInfo | None, model_name: str) -> dict:
+    return {
+        "version": info.version if info else None,
+        "run_id": (info.run_id or None) if info else None,
+        "fingerprint": (info.fingerprint or None) if info else None,
+        "model_name": model_name,
+    }
+
+
+def _registration(registered: Registered, entry: ModelRecord, settings: RegistrySettings) -> dict:
+    return {
+        "model_name": settings.model_name,
+        "version": registered.version,
+        "alias": registered.alias,
+        "tracking_uri": record.without_credentials(settings.uri),
+        "run_id": registered.run_id,
+        "fingerprint": entry.fingerprint,
+        "decision": entry.decision,
+        "already_registered": registered.already_registered,
+    }

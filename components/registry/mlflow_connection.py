@@ -1,0 +1,91 @@
+"""Reaching MLflow: quiet, with bounded patience, and with errors of one sentence."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from components.registry.protocol import RegistryUnavailable
+from components.registry.record import without_credentials
+
+_SQLITE: Final = "sqlite:///"
+# MLflow's own defaults keep a run waiting for minutes when the server is down; what the user set stays.
+_BOUNDS: Final = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ARTIFACT_UPLOAD_DOWNLOAD_TIMEOUT": "600",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+
+@contextmanager
+def reaching(address: str) -> Iterator[None]:
+    """Turns whatever MLflow raises into a RegistryUnavailable that names `address`."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise RegistryUnavailable(
+            f"the model registry at {address} did not do what was asked ({_first_line(error)}); "
+            "the model and its verdict are on disk: run again when the registry works."
+        ) from error
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The absolute path behind an `sqlite:///` uri; None for any other uri."""
+    return Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
+
+
+def check_header(file: Path | None) -> None:
+    """Makes the database's folder; ValueError if the file is something else. None, a server, is fine."""
+    if file is None:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    header = file.read_bytes()[:16] if file.exists() else b""
+    # MLflow would try for two minutes and then print SQL.
+    if header not in (b"", b"SQLite format 3\x00"):
+        raise ValueError(f"the registry must be an SQLite database; {file} is none. Restore it or name another file.")
+
+
+def prepare() -> None:
+    """Bounds MLflow's patience and silences it; to be called before a client is made."""
+    for name, value in _BOUNDS.items():
+        os.environ.setdefault(name, value)
+    import mlflow  # noqa: F401  configures its loggers on import, which would undo what follows
+
+    for logger in ("mlflow", "alembic"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
+
+
+def or_none(call: Any, *args: Any) -> Any:
+    """What `call` returns; None where MLflow knows no such thing."""
+    return _unless("RESOURCE_DOES_NOT_EXIST", call, *args)
+
+
+def tolerating_existing(call: Any, *args: Any) -> None:
+    """Calls; that somebody else made the thing first is no error."""
+    _unless("RESOURCE_ALREADY_EXISTS", call, *args)
+
+
+def _unless(code: str, call: Any, *args: Any) -> Any:
+    """What `call` returns; None if MLflow answers with this error code."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return call(*args)
+    except MlflowException as error:
+        if error.error_code != code:
+            raise
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return without_credentials(line[:300])

@@ -1,0 +1,115 @@
+"""A verdict in a registry's words: tags to search, parameters to compare, metrics to plot."""
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from components.registry.protocol import BASELINE, DECISION, FINGERPRINT, RUN_KEY
+
+# A: training images in training mode, B: the same in inference mode, C: validation images.
+_ACCURACIES: Final = {"A": "train.accuracy_training_mode", "B": "train.accuracy", "C": "eval.accuracy"}
+_SINGLE_METRICS: Final = ("majority_share", "top_share", "parity_difference")
+
+
+def promotes(decision: str, pushed: bool) -> bool:
+    """Whether the alias may move: the gate passed the model and it is served.
+
+    Args:
+        decision: PASS, BLOCK or HOLD; anything else is a no.
+        pushed: Whether it was.
+    """
+    return decision == "PASS" and pushed
+
+
+def metrics(verdict: Mapping[str, Any], serving: Mapping[str, Any]) -> dict[str, float]:
+    """Collects the numbers worth plotting.
+
+    Args:
+        verdict: verdict.json.
+        serving: serving.json.
+
+    Returns:
+        Finite numbers by name; what was not measured is absent, never zero.
+    """
+    measured = verdict.get("measurements") or {}
+    found: dict[str, Any] = {name: (measured.get(key) or {}).get("value") for key, name in _ACCURACIES.items()}
+    found |= {name: measured.get(name) for name in _SINGLE_METRICS}
+    found |= {f"{split}.loss": value for split, value in (measured.get("loss") or {}).items()}
+    found |= {
+        f"serving.batch_{size}.{quantile}_milliseconds": value
+        for size, quantiles in (serving.get("latency_ms") or {}).items()
+        for quantile, value in quantiles.items()
+    }
+    found["serving.max_difference"] = serving.get("max_difference")
+    return {name: float(value) for name, value in found.items() if _is_finite(value)}
+
+
+def tags(
+    verdict: Mapping[str, Any],
+    ingest: Mapping[str, Any],
+    fingerprint: str,
+    config_fingerprint: str,
+    run_key: str,
+    baseline_token: str,
+    git_revision: str,
+) -> dict[str, str]:
+    """Collects what a person or a later run searches for.
+
+    Args:
+        verdict: verdict.json.
+        ingest: report.json of the ingest step.
+        fingerprint: Of the model.
+        config_fingerprint: Of the effective configuration.
+        run_key: What the run was made of.
+        baseline_token: The version it was judged against, or "none".
+        git_revision: Of the code; empty outside a checkout.
+    """
+    fingerprints = verdict.get("fingerprints") or {}
+    splits = ingest.get("by_split") or {}
+    found = {
+        FINGERPRINT: fingerprint,
+        DECISION: verdict["decision"],
+        RUN_KEY: run_key,
+        BASELINE: baseline_token,
+        "frostgate.codes": ",".join(verdict.get("codes") or ()),
+        "frostgate.sentence": verdict.get("sentence"),
+        "frostgate.config_fingerprint": config_fingerprint,
+        "frostgate.data_fingerprint": fingerprints.get("data"),
+        "frostgate.backbone_fingerprint": fingerprints.get("backbone"),
+        "frostgate.num_rejected": ingest.get("num_rejected"),
+        "frostgate.git_revision": git_revision,
+        "mlflow.source.git.commit": git_revision,
+    } | {f"frostgate.num_{split}": count for split, count in splits.items()}
+    return {key: str(value) for key, value in found.items() if value not in (None, "")}
+
+
+def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Turns nested configuration into one line a value.
+
+    Args:
+        config: JSON-like.
+        prefix: Of every name.
+
+    Returns:
+        Text by dotted name; lists as JSON; credentials inside addresses removed.
+    """
+    return {name: without_credentials(text) for name, text in _leaves(config, prefix)}
+
+
+def without_credentials(text: str) -> str:
+    """Removes `user:password@` from every address in `text`."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
+def _leaves(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    for key, value in config.items():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value if isinstance(value, str) else json.dumps(value)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,154 @@
+"""Whether the export may serve, from what it answered."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+
+from components.serving_check.launch import ProbeRun
+from components.serving_check.requests import Request
+
+# TensorFlow Serving's clients are written against these names and dtypes.
+INPUTS: Final = {"image_bytes": "string"}
+OUTPUTS: Final = {"probabilities": "float32", "class_index": "int64", "class_name": "string"}
+
+_REFUSAL: Final = "InvalidArgumentError"
+_SUM_TOLERANCE: Final = 1e-4
+
+Answer = Mapping[str, Any]
+
+
+def findings(
+    run: ProbeRun,
+    requests: Sequence[Request],
+    classes: Sequence[str],
+    reference: np.ndarray | None,
+    max_difference: float,
+) -> tuple[str, ...]:
+    """Lists every reason not to serve the export.
+
+    Args:
+        run: What the fresh process said.
+        requests: What it was asked.
+        classes: Class names in the order of the probabilities; empty where the export names none.
+        reference: float [num_examples, num_classes], the training graph's probabilities; None where there are none.
+        max_difference: Largest accepted difference of a probability.
+
+    Returns:
+        A sentence a finding, each with the request's name; empty when the export may serve.
+    """
+    general = list(_general(run, classes, reference))
+    if run.failure or run.signature is None or _signature(run.signature):
+        return tuple(general)
+    for request in requests:
+        texts = _of_request(request, run.answers, classes, reference, max_difference)
+        general += [f"{request.name}: {text}" for text in texts]
+    return tuple(general)
+
+
+def largest_difference(run: ProbeRun, requests: Sequence[Request], reference: np.ndarray | None) -> float | None:
+    """The largest difference of a served probability from the training graph's; None if none could be compared."""
+    if reference is None:
+        return None
+    found = [
+        _difference(probabilities, reference[list(request.rows)])
+        for request in requests
+        if request.rows is not None and (probabilities := _probabilities(run.answers.get(request.name))) is not None
+    ]
+    # NaN, which max() would lose and JSON lacks, is a finding of its own.
+    return max((value for value in found if value is not None and np.isfinite(value)), default=None)
+
+
+def _general(run: ProbeRun, classes: Sequence[str], reference: np.ndarray | None) -> Iterator[str]:
+    if run.failure:
+        yield f"{run.failure} ({_progress(run)})"
+    elif run.signature is None:
+        yield "the fresh process said nothing"
+    else:
+        yield from _signature(run.signature)
+    if not classes:
+        yield "the export names no classes in assets.extra/frostgate.json"
+    if reference is None and not run.failure:
+        yield "the training graph gave no probabilities to compare with"
+
+
+def _progress(run: ProbeRun) -> str:
+    return f"last answer: {list(run.answers)[-1]}" if run.answers else "before the first answer"
+
+
+def _signature(signature: Mapping[str, Mapping[str, str]]) -> list[str]:
+    if signature["inputs"] == INPUTS and OUTPUTS.items() <= signature["outputs"].items():
+        return []
+    return [
+        f"serving_default must take {INPUTS} and give {OUTPUTS}; it takes {dict(signature['inputs'])} and gives "
+        f"{dict(signature['outputs'])}"
+    ]
+
+
+def _of_request(
+    request: Request,
+    answers: Mapping[str, Answer],
+    classes: Sequence[str],
+    reference: np.ndarray | None,
+    max_difference: float,
+) -> Iterator[str]:
+    answer = answers.get(request.name)
+    if answer is None:
+        yield "no answer"
+    elif request.is_bad:
+        yield from _of_bad(answer)
+    elif answer["outcome"] != "answered":
+        yield f"must be answered; {answer['error']}: {answer['detail']}"
+    else:
+        yield from _of_answer(answer, len(request.images), classes)
+        for source, expected in _expected(request, answers, reference):
+            difference = _difference(_probabilities(answer), expected)
+            # Also no number is too much.
+            if difference is None or not difference <= max_difference:
+                yield f"probabilities differ from {source} by {difference}; at most {max_difference:g} is accepted"
+
+
+def _of_bad(answer: Answer) -> Iterator[str]:
+    if answer["outcome"] == "answered":
+        yield "must be refused; it was answered with probabilities"
+    elif answer["error"] != _REFUSAL:
+        yield f"must be refused with {_REFUSAL}; {answer['error']}: {answer['detail']}"
+
+
+def _of_answer(answer: Answer, batch_size: int, classes: Sequence[str]) -> Iterator[str]:
+    probabilities = _probabilities(answer)
+    if probabilities is None or probabilities.shape != (batch_size, len(classes)):
+        shape = None if probabilities is None else list(probabilities.shape)
+        yield f"probabilities must have shape {[batch_size, len(classes)]}; they have {shape}"
+    elif not np.isfinite(probabilities).all():
+        yield "probabilities must be finite"
+    elif (probabilities < 0).any() or (np.abs(probabilities.sum(axis=1) - 1) > _SUM_TOLERANCE).any():
+        yield f"probabilities must be positive and sum to 1; they sum to {probabilities.sum(axis=1).tolist()[:3]}"
+    else:
+        indices = probabilities.argmax(axis=1).tolist()
+        if answer["class_index"] != indices or answer["class_name"] != [classes[index] for index in indices]:
+            yield "class_index and class_name must name the most probable class"
+
+
+def _expected(
+    request: Request, answers: Mapping[str, Answer], reference: np.ndarray | None
+) -> Iterator[tuple[str, np.ndarray | None]]:
+    if request.rows is not None and reference is not None:
+        yield "the training graph's", reference[list(request.rows)]
+    if request.same_as is not None:
+        yield f"{request.same_as}'s", _probabilities(answers.get(request.same_as))
+
+
+def _probabilities(answer: Answer | None) -> np.ndarray | None:
+    """float64 [batch, classes]; None where the answer has no such table."""
+    try:
+        table = np.asarray((answer or {}).get("probabilities"), np.float64)
+    except ValueError:
+        return None
+    return table if table.ndim == 2 else None
+
+
+def _difference(found: np.ndarray | None, expected: np.ndarray | None) -> float | None:
+    if found is None or expected is None or found.shape != expected.shape:
+        return None
+    return float(np.abs(found - expected).max())

@@ -1,0 +1,97 @@
+"""A model to register, a registry in a file, and a real MLflow server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.push_gate.fingerprint import directory_fingerprint
+from components.registry.protocol import BASELINE, DECISION, FINGERPRINT, RUN_KEY, ModelRecord
+from components.registry.settings import RegistrySettings
+
+
+@pytest.fixture
+def file_settings(tmp_path: Path) -> RegistrySettings:
+    # The space is deliberate: addresses are built from paths.
+    return RegistrySettings(uri=f"sqlite:///{tmp_path}/the registry/mlflow.db", model_name="digits")
+
+
+@pytest.fixture
+def make_record(tmp_path: Path) -> Callable[..., ModelRecord]:
+    """Makes a record of a small folder that stands for a SavedModel; other contents, other fingerprint."""
+
+    def make(contents: str = "graph", decision: str = "PASS", **changes: Any) -> ModelRecord:
+        model = tmp_path / f"model-{contents}"
+        (model / "variables").mkdir(parents=True, exist_ok=True)
+        (model / "saved_model.pb").write_text(contents)
+        (model / "variables" / "data").write_bytes(b"w" * 1000)
+        (tmp_path / "verdict.json").write_text(f'{{"decision": "{decision}"}}')
+        fingerprint = directory_fingerprint(str(model))
+        tags = {FINGERPRINT: fingerprint, DECISION: decision, RUN_KEY: "key", BASELINE: "none"}
+        return replace(
+            ModelRecord(
+                fingerprint=fingerprint,
+                decision=decision,
+                tags=tags,
+                params={"train.epochs": "3"},
+                metrics={"eval.accuracy": 0.9},
+                artifacts={model: "Format-Serving", tmp_path / "verdict.json": ""},
+                promote=decision == "PASS",
+            ),
+            **changes,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[str]:
+    """The address of an MLflow server of our own, stopped at the end."""
+    folder = tmp_path_factory.mktemp("server")
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(free_port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--workers", "1"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environment, start_new_session=True
+        )
+    address = f"http://127.0.0.1:{free_port}"
+    try:
+        _wait_for(address, server, folder / "log")
+        yield address
+    finally:
+        # Its workers are in a session of its own, which has its number.
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + 180
+    while time.monotonic() < deadline and server.poll() is None:
+        try:
+            with urllib.request.urlopen(f"{address}/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.3)
+    pytest.fail(f"the MLflow server did not start: {log.read_text()[-2000:]}")

@@ -1,0 +1,240 @@
+"""What MLflow holds after a push, after half a push, and after another."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow import MlflowClient
+
+from components.push_gate.fingerprint import directory_fingerprint
+from components.registry.mlflow_registry import MlflowRegistry, champion
+from components.registry.protocol import BASELINE, RUN_KEY, ChampionInfo, ModelRecord, RegistryUnavailable
+from components.registry.settings import RegistrySettings
+
+Make = Callable[..., ModelRecord]
+
+
+@pytest.fixture(params=["file", "server"])
+def settings(request: pytest.FixtureRequest, file_settings: RegistrySettings) -> RegistrySettings:
+    if request.param == "file":
+        return file_settings
+    address = request.getfixturevalue("mlflow_server")
+    return RegistrySettings(uri=address, model_name=request.node.name.partition("[")[0])
+
+
+def client(settings: RegistrySettings) -> MlflowClient:
+    return MlflowClient(tracking_uri=settings.uri, registry_uri=settings.uri)
+
+
+def found(registry: MlflowRegistry) -> ChampionInfo:
+    info = registry.champion()
+    assert info is not None
+    return info
+
+
+def numbers(settings: RegistrySettings) -> list[int]:
+    return sorted(
+        int(version.version) for version in client(settings).search_model_versions(f"name = '{settings.model_name}'")
+    )
+
+
+def test_a_pushed_model_becomes_the_champion_and_comes_back_whole(
+    settings: RegistrySettings, make_record: Make, tmp_path: Path
+) -> None:
+    registry, record = MlflowRegistry(settings), make_record()
+    assert registry.champion() is None
+    registered = registry.register(record)
+    assert (registered.version, registered.alias, registered.already_registered) == ("1", "champion", False)
+    info = found(registry)
+    assert info == ChampionInfo("1", registered.run_id, record.fingerprint, "key", "none", settings.uri)
+    registry.download(info, tmp_path / "baseline")
+    assert directory_fingerprint(str(tmp_path / "baseline" / "Format-Serving")) == record.fingerprint
+
+
+def test_a_run_carries_parameters_metrics_tags_and_artifacts(settings: RegistrySettings, make_record: Make) -> None:
+    record = make_record(params={f"section.value_{number}": "x" * 7000 for number in range(120)})
+    run_id = MlflowRegistry(settings).register(record).run_id
+    run = client(settings).get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert len(run.data.params) == 120 and set(map(len, run.data.params.values())) == {6000}
+    assert run.data.metrics == {"eval.accuracy": 0.9}
+    assert record.tags.items() <= run.data.tags.items()
+    assert sorted(file.path for file in client(settings).list_artifacts(run_id)) == ["Format-Serving", "verdict.json"]
+
+
+@pytest.mark.parametrize("decision", ["BLOCK", "HOLD"])
+def test_a_refused_model_is_recorded_and_the_champion_stays(
+    file_settings: RegistrySettings, make_record: Make, decision: str
+) -> None:
+    registry = MlflowRegistry(file_settings)
+    registry.register(make_record("good"))
+    refused = registry.register(make_record("bad", decision))
+    assert (refused.version, refused.alias) == ("2", None)
+    assert client(file_settings).get_model_version("digits", "2").tags["frostgate.decision"] == decision
+    assert found(registry).version == "1"
+
+
+def test_a_first_model_that_was_refused_makes_no_champion(file_settings: RegistrySettings, make_record: Make) -> None:
+    registry = MlflowRegistry(file_settings)
+    registry.register(make_record(decision="BLOCK"))
+    assert registry.champion() is None
+
+
+def test_the_same_model_again_makes_no_second_version_and_tells_who_asked_last(
+    settings: RegistrySettings, make_record: Make
+) -> None:
+    registry, record = MlflowRegistry(settings), make_record()
+    first = registry.register(record)
+    again = registry.register(make_record(tags={**record.tags, RUN_KEY: "later", BASELINE: "1"}))
+    assert (again.version, again.run_id, again.already_registered) == (first.version, first.run_id, True)
+    assert numbers(settings) == [1]
+    assert (found(registry).run_key, found(registry).baseline_token) == ("later", "1")
+
+
+def test_the_same_model_judged_otherwise_is_another_version(file_settings: RegistrySettings, make_record: Make) -> None:
+    registry = MlflowRegistry(file_settings)
+    registry.register(make_record(decision="BLOCK"))
+    assert registry.register(make_record(decision="PASS")).version == "2"
+    assert found(registry).version == "2"
+
+
+STEPS = ["create_run", "log_batch", "log_artifacts", "log_artifact", "set_terminated", "create_registered_model",
+         "create_model_version", "set_registered_model_alias"]  # fmt: skip
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_push_that_died_is_completed_by_the_next(
+    file_settings: RegistrySettings, make_record: Make, monkeypatch: pytest.MonkeyPatch, step: str, moment: str
+) -> None:
+    registry, record = MlflowRegistry(file_settings), make_record()
+    call = getattr(registry._client, step)
+
+    def dying(*args: Any, **kwargs: Any) -> None:
+        if moment == "after":
+            call(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(registry._client, step, dying)
+    with pytest.raises(KeyboardInterrupt):
+        registry.register(record)
+    # The alias is last: it is there only if everything else is.
+    assert (MlflowRegistry(file_settings).champion() is not None) == (step == STEPS[-1] and moment == "after")
+    registered = MlflowRegistry(file_settings).register(record)
+    info = found(MlflowRegistry(file_settings))
+    assert (info.version, info.fingerprint, info.run_id) == ("1", record.fingerprint, registered.run_id)
+    assert numbers(file_settings) == [1]
+    assert client(file_settings).get_run(registered.run_id).data.metrics == record.metrics
+
+
+REGISTER = """
+import json, sys
+from pathlib import Path
+from components.registry.mlflow_registry import MlflowRegistry
+from components.registry.protocol import ModelRecord
+from components.registry.settings import RegistrySettings
+arguments = json.loads(sys.argv[1])
+artifacts = {Path(path): folder for path, folder in arguments["artifacts"].items()}
+registry = MlflowRegistry(RegistrySettings(**arguments["settings"]))
+print(registry.register(ModelRecord(**{**arguments["record"], "artifacts": artifacts})).version)
+"""
+
+
+def test_two_processes_registering_one_model_make_one_version_and_no_noise(
+    file_settings: RegistrySettings, make_record: Make
+) -> None:
+    record = make_record()
+    fields = {name: value for name, value in vars(record).items() if name != "artifacts"}
+    artifacts = {str(path): folder for path, folder in record.artifacts.items()}
+    arguments = json.dumps({"settings": file_settings.model_dump(), "record": fields, "artifacts": artifacts})
+    command = [sys.executable, "-c", REGISTER, arguments]
+    pipe = subprocess.PIPE
+    both = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
+    assert [process.communicate() for process in both] == [("1\n", "")] * 2
+    assert numbers(file_settings) == [1]
+
+
+def test_a_champion_whose_files_changed_is_refused(
+    file_settings: RegistrySettings, make_record: Make, tmp_path: Path
+) -> None:
+    registry = MlflowRegistry(file_settings)
+    registry.register(make_record())
+    (stored,) = (tmp_path / "the registry" / "mlartifacts").rglob("saved_model.pb")
+    stored.write_text("something else")
+    with pytest.raises(ValueError, match=r"version 1 of digits must hash to .* point the alias at another version"):
+        registry.download(found(registry), tmp_path / "baseline")
+
+
+def test_a_model_registered_by_hand_can_be_the_champion(
+    file_settings: RegistrySettings, make_record: Make, tmp_path: Path
+) -> None:
+    registry = MlflowRegistry(file_settings)
+    model = next(iter(make_record().artifacts))
+    client(file_settings).create_registered_model("digits")
+    client(file_settings).create_model_version("digits", str(model))
+    client(file_settings).set_registered_model_alias("digits", "champion", "1")
+    info = found(registry)
+    assert (info.version, info.run_id, info.fingerprint) == ("1", "", "")
+    registry.download(info, tmp_path / "baseline")
+    assert (tmp_path / "baseline" / "Format-Serving" / "saved_model.pb").read_text() == "graph"
+
+
+def test_a_version_that_is_not_there_is_named(file_settings: RegistrySettings) -> None:
+    with pytest.raises(ValueError, match="model digits has no version 7 in the registry at sqlite:///"):
+        MlflowRegistry(file_settings).version("7")
+
+
+def test_a_server_that_is_down_is_given_up_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    # Port 9 is discard; nothing listens there.
+    registry = MlflowRegistry(RegistrySettings(uri="http://user:canary@127.0.0.1:9", model_name="digits"))
+    start = time.monotonic()
+    with pytest.raises(RegistryUnavailable, match=r"registry at http://127\.0\.0\.1:9 did not.*run again") as caught:
+        registry.champion()
+    assert time.monotonic() - start < 10
+    assert "canary" not in str(caught.value)
+
+
+def test_patience_is_bounded_unless_the_user_says_otherwise(
+    file_settings: RegistrySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    MlflowRegistry(file_settings)
+    assert (os.environ["MLFLOW_HTTP_REQUEST_MAX_RETRIES"], os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"]) == ("4", "7")
+    assert logging.getLogger("alembic").level == logging.WARNING
+
+
+def test_a_file_that_is_no_database_is_named_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("these are notes")
+    with pytest.raises(ValueError, match=r"must be an SQLite database; .*mlflow.db is none"):
+        MlflowRegistry(RegistrySettings(uri=f"sqlite:///{tmp_path}/mlflow.db", model_name="digits"))
+    assert (tmp_path / "mlflow.db").read_text() == "these are notes"
+
+
+def test_a_registry_without_address_or_name_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs a uri and a model name"):
+        MlflowRegistry(RegistrySettings())
+
+
+def test_looking_before_there_is_a_registry_makes_none(file_settings: RegistrySettings, tmp_path: Path) -> None:
+    assert champion(file_settings) is None
+    assert not (tmp_path / "the registry").exists()
+
+
+def test_looking_finds_the_champion(file_settings: RegistrySettings, make_record: Make) -> None:
+    MlflowRegistry(file_settings).register(make_record())
+    info = champion(file_settings)
+    assert info is not None and info.version == "1"
+
+
+def test_the_adapter_is_imported_without_mlflow() -> None:
+    code = "import sys, components.registry.mlflow_registry; sys.exit('mlflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

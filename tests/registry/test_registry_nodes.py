@@ -1,0 +1,194 @@
+"""The nodes: a judged model in, a registration out, and the champion back."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from tfx.types.artifact import Artifact
+from tfx.types.standard_artifacts import Model, PushedModel
+
+from components.artifacts import Baseline, Card, IngestReport, Registration, ServingReport, Verdict
+from components.push_gate.fingerprint import directory_fingerprint
+from components.registry.component import Champion, RegistryPush
+from components.registry.settings import RegistrySettings
+
+pytestmark = pytest.mark.tfx
+Push = Callable[..., dict]
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real SavedModel with two signatures, inside a Model artifact's folder."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weight = tf.Variable([[1.0], [2.0]])
+    spec = [tf.TensorSpec([None], tf.string, name="image_bytes")]
+    lengths = tf.function(lambda image_bytes: {"probabilities": tf.ones([tf.size(image_bytes), 2])}, spec)
+    embeddings = tf.function(lambda image_bytes: {"embeddings": tf.ones([tf.size(image_bytes), 1])}, spec)
+    folder = tmp_path_factory.mktemp("model")
+    signatures = {"serving_default": lengths, "embeddings": embeddings}
+    tf.saved_model.save(module, str(folder / "Format-Serving"), signatures=signatures)
+    (folder / "Format-Keras").mkdir()
+    (folder / "Format-Keras" / "model.keras").write_bytes(b"keras")
+    return folder
+
+
+def artifact(kind: type[Artifact], folder: Path, **documents: dict) -> Artifact:
+    made = kind()
+    made.uri = str(folder / kind.__name__)
+    Path(made.uri).mkdir(parents=True, exist_ok=True)
+    for name, document in documents.items():
+        Path(made.uri, f"{name}.json").write_text(json.dumps(document))
+    return made
+
+
+@pytest.fixture
+def push_node(tmp_path: Path, saved_model: Path) -> Push:
+    def run(
+        settings: RegistrySettings, decision: str, pushed: float, judged: str | None = "itself", **changes: list
+    ) -> dict:
+        model, pushed_model, output = Model(), PushedModel(), artifact(Registration, tmp_path)
+        model.uri = str(saved_model)
+        pushed_model.set_float_custom_property("pushed", pushed)
+        fingerprint = directory_fingerprint(str(saved_model / "Format-Serving")) if judged == "itself" else judged
+        verdict = {
+            "decision": decision,
+            "codes": [] if decision == "PASS" else ["G1", "G3"],
+            "measurements": {"A": {"value": 0.95}, "B": {"value": 0.9}, "C": None, "loss": {"eval": 0.3}},
+            "fingerprints": {"model": fingerprint, "data": "d" * 64},
+        }
+        serving = {"max_difference": 1e-7, "latency_ms": {"1": {"p50": 2.0, "p95": 3.0}}}
+        card = artifact(Card, tmp_path)
+        Path(card.uri, "card.html").write_text("<html>")
+        inputs = {
+            "model": [model],
+            "pushed_model": [pushed_model],
+            "verdict": [artifact(Verdict, tmp_path, verdict=verdict, evidence={})],
+            "serving_report": [artifact(ServingReport, tmp_path, serving=serving)],
+            "ingest_report": [artifact(IngestReport, tmp_path, report={"by_split": {"train": 80}, "num_rejected": 2})],
+            "card": [card],
+        }
+        properties = {
+            "settings": settings.model_dump_json(),
+            "config_json": json.dumps({"train": {"epochs": 3}, "data": "http://user:canary@host/x"}),
+            "config_fingerprint": "c",
+            "run_key": "key",
+            "baseline_token": "none",
+            "git_revision": "abcdef",
+            "code_hash": "x",
+        }
+        RegistryPush.EXECUTOR_SPEC.executor_class().Do(inputs | changes, {"registration": [output]}, properties)
+        return json.loads(Path(output.uri, "registration.json").read_text())
+
+    return run
+
+
+def champion_node(settings: RegistrySettings, version: str, folder: Path) -> tuple[dict, Path]:
+    output = artifact(Baseline, folder)
+    properties = {"settings": settings.model_dump_json(), "version": version, "code_hash": "x"}
+    Champion.EXECUTOR_SPEC.executor_class().Do({}, {"baseline": [output]}, properties)
+    return json.loads(Path(output.uri, "baseline.json").read_text()), Path(output.uri, "Format-Serving")
+
+
+def test_a_pushed_model_goes_to_a_server_and_comes_back_with_its_signatures(
+    push_node: Push, mlflow_server: str, tmp_path: Path
+) -> None:
+    import tensorflow as tf
+
+    settings = RegistrySettings(uri=mlflow_server, model_name="digits")
+    registration = push_node(settings, "PASS", 1.0)
+    expected = {"model_name": "digits", "version": "1", "alias": "champion", "tracking_uri": mlflow_server}
+    assert expected.items() <= registration.items()
+    assert (registration["decision"], registration["already_registered"]) == ("PASS", False)
+    baseline, saved_model = champion_node(settings, "latest", tmp_path)
+    assert baseline == {
+        "version": "1",
+        "run_id": registration["run_id"],
+        "fingerprint": registration["fingerprint"],
+        "model_name": "digits",
+    }
+    assert sorted(tf.saved_model.load(str(saved_model)).signatures) == ["embeddings", "serving_default"]
+
+
+def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
+    push_node: Push, file_settings: RegistrySettings
+) -> None:
+    from mlflow import MlflowClient
+
+    registration = push_node(file_settings, "BLOCK", 0.0)
+    assert registration["alias"] is None
+    client = MlflowClient(file_settings.uri)
+    assert client.get_registered_model("digits").aliases == {}
+    run = client.get_run(registration["run_id"])
+    assert run.data.metrics == {
+        "train.accuracy_training_mode": 0.95,
+        "train.accuracy": 0.9,
+        "eval.loss": 0.3,
+        "serving.batch_1.p50_milliseconds": 2.0,
+        "serving.batch_1.p95_milliseconds": 3.0,
+        "serving.max_difference": 1e-7,
+    }
+    assert run.data.params == {"train.epochs": "3", "data": "http://host/x"}
+    tags = {name.removeprefix("frostgate."): value for name, value in run.data.tags.items() if "frostgate" in name}
+    assert tags == {
+        "fingerprint": registration["fingerprint"],
+        "decision": "BLOCK",
+        "run_key": "key",
+        "baseline": "none",
+        "codes": "G1,G3",
+        "config_fingerprint": "c",
+        "data_fingerprint": "d" * 64,
+        "num_rejected": "2",
+        "git_revision": "abcdef",
+        "num_train": "80",
+    }
+    assert sorted(file.path for file in client.list_artifacts(registration["run_id"])) == [
+        "Format-Keras",
+        "Format-Serving",
+        "card.html",
+        "evidence.json",
+        "serving.json",
+        "verdict.json",
+    ]
+
+
+@pytest.mark.parametrize(("decision", "pushed"), [("PASS", 0.0), ("BLOCK", 1.0), ("HOLD", 1.0), ("pass", 1.0)])
+def test_the_alias_needs_both_a_pass_and_a_push(
+    push_node: Push, file_settings: RegistrySettings, decision: str, pushed: float
+) -> None:
+    assert push_node(file_settings, decision, pushed)["alias"] is None
+
+
+def test_a_model_that_is_not_the_judged_one_is_refused(push_node: Push, file_settings: RegistrySettings) -> None:
+    with pytest.raises(ValueError, match="must be the one the gate judged, " + "e" * 64):
+        push_node(file_settings, "PASS", 1.0, judged="e" * 64)
+
+
+def test_a_verdict_about_no_model_promotes_none(push_node: Push, file_settings: RegistrySettings) -> None:
+    assert push_node(file_settings, "PASS", 1.0, judged=None)["alias"] is None
+
+
+def test_a_registration_needs_no_card(push_node: Push, file_settings: RegistrySettings) -> None:
+    assert push_node(file_settings, "PASS", 1.0, card=[])["version"] == "1"
+
+
+def test_no_baseline_asks_nobody(tmp_path: Path) -> None:
+    unreachable = RegistrySettings(uri="http://127.0.0.1:9", model_name="digits")
+    baseline, saved_model = champion_node(unreachable, "none", tmp_path)
+    assert baseline == {"version": None, "run_id": None, "fingerprint": None, "model_name": "digits"}
+    assert not saved_model.exists()
+
+
+def test_the_latest_of_an_empty_registry_is_no_baseline(file_settings: RegistrySettings, tmp_path: Path) -> None:
+    assert champion_node(file_settings, "latest", tmp_path)[0]["version"] is None
+
+
+def test_a_baseline_by_number_stays_when_the_alias_moves(
+    push_node: Push, file_settings: RegistrySettings, tmp_path: Path
+) -> None:
+    push_node(file_settings, "BLOCK", 0.0)
+    push_node(file_settings, "PASS", 1.0)
+    assert champion_node(file_settings, "1", tmp_path)[0]["version"] == "1"
+    assert champion_node(file_settings, "latest", tmp_path / "other")[0]["version"] == "2"
