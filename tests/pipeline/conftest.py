@@ -33,8 +33,9 @@ def run_in_process() -> Callable[..., Finished]:
     """Runs a configuration in this process, which has paid for importing TFX already."""
 
     def run(output: Path, *overrides: str) -> Finished:
-        from pipeline.config import load
         from pipeline.runners.local import run as run_locally
+
+        from pipeline.config import load
 
         summary = run_locally(load(None, [f"output={output}", *overrides]))
         stored = output / "digits" / "runs" / summary.run_id / "summary.json"

@@ -1,0 +1,27 @@
+"""TFDV's anomalies as sentences."""
+
+from collections.abc import Iterator
+
+from tensorflow_metadata.proto.v0 import anomalies_pb2
+
+
+def findings(anomalies: anomalies_pb2.Anomalies) -> tuple[str, ...]:
+    """Lists what TFDV found, of any severity; empty when the split is clean.
+
+    Returns:
+        A line a finding: feature, short description, long description; sorted by feature.
+    """
+    return tuple(_lines(anomalies))
+
+
+def _lines(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
+    for feature in sorted(anomalies.anomaly_info):
+        yield _line(feature, anomalies.anomaly_info[feature])
+    if anomalies.HasField("dataset_anomaly_info"):
+        yield _line("data set", anomalies.dataset_anomaly_info)
+    if anomalies.data_missing:
+        yield "data set: there are no examples"
+
+
+def _line(name: str, info: anomalies_pb2.AnomalyInfo) -> str:
+    return f"{name}: {info.short_description}: {' '.join(info.description.split())}"

@@ -1,0 +1,104 @@
+"""TensorFlow Datasets, by name, as prepared on disk."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from components.errors import DataRefused
+from components.ingest import storage
+from components.ingest.items import Broken, Container, Listing, Raw
+from components.ingest.names import op_message
+from components.ingest.settings import DataSettings
+
+PREFIX = "tfds:"
+# The first of these that a data set has is the validation side.
+_EVAL_SPLITS = ("validation", "eval", "val", "test")
+
+
+def list_dataset(settings: DataSettings) -> Listing:
+    """Lists a prepared TFDS data set, shard by shard.
+
+    Raises:
+        DataRefused: tensorflow_datasets is not installed, the name is unknown, the data set is not prepared, or it
+            has no image with a class label.
+    """
+    name = settings.uri.removeprefix(PREFIX)
+    builder = _builder(name)
+    _, label_key = _keys(builder, name)
+    sides = _sides(builder)
+    containers = [
+        Container("tfds", name, label=split, split=side, position=shard)
+        for split, side in sides.items()
+        for shard in range(builder.info.splits[split].num_shards)
+    ]
+    files, root = storage.filesystem(str(builder.data_dir))
+    stamps, _ = storage.walk(files, root)
+    named = [(stamp.path[len(root) :], stamp) for stamp in stamps]
+    return Listing(
+        "tfds",
+        tuple(containers),
+        storage.fingerprint(named),
+        set(sides.values()) != {None},
+        tuple(sorted(builder.info.features[label_key].names)),
+    )
+
+
+def read_dataset(container: Container, settings: DataSettings) -> Iterator[Raw | Broken]:
+    """Reads one shard; the pictures stay encoded.
+
+    Yields:
+        `Raw` an example; at last one `Broken` if the shard is damaged.
+    """
+    import tensorflow as tf
+    import tensorflow_datasets as tfds
+
+    builder = _builder(container.uri)
+    image_key, label_key = _keys(builder, container.uri)
+    names = builder.info.features[label_key]
+    shard = f"{container.label}[{container.position}shard:{container.position + 1}shard]"
+    position = 0
+    try:
+        data = builder.as_dataset(split=shard, decoders={image_key: tfds.decode.SkipDecoding()}, shuffle_files=False)
+        for position, example in enumerate(data.as_numpy_iterator()):
+            uri = f"{PREFIX}{container.uri}/{shard}#{position}"
+            index = int(example[label_key])
+            label = names.int2str(index) if index >= 0 else ""
+            yield Raw(uri, label, container.split, position, bytes(example[image_key]))
+            position += 1
+    except tf.errors.OpError as error:
+        yield Broken(f"{PREFIX}{container.uri}/{shard}", f"record {position}: {op_message(error.message)}")
+
+
+def _builder(name: str) -> Any:
+    try:
+        import tensorflow_datasets as tfds
+    except ImportError as error:
+        raise DataRefused("tfds: needs tensorflow_datasets, which is missing; install frostgate[tfds].") from error
+    dataset, _, data_dir = name.partition("@")
+    try:
+        builder = tfds.builder(dataset, data_dir=data_dir or None)
+    except (tfds.core.DatasetNotFoundError, ValueError) as error:
+        raise DataRefused(f"TensorFlow Datasets has no {dataset!r}; check the name in data.uri.") from error
+    if not builder.is_prepared():
+        raise DataRefused(f"{dataset} is not prepared in {builder.data_dir}; run `tfds build {dataset}` first.")
+    return builder
+
+
+def _keys(builder: Any, name: str) -> tuple[str, str]:
+    import tensorflow_datasets as tfds
+
+    images = [key for key, kind in builder.info.features.items() if isinstance(kind, tfds.features.Image)]
+    labels = [key for key, kind in builder.info.features.items() if isinstance(kind, tfds.features.ClassLabel)]
+    if len(images) == 1 and len(labels) == 1:
+        return images[0], labels[0]
+    supervised = tuple(builder.info.supervised_keys or ())
+    if len(supervised) == 2 and supervised[0] in images and supervised[1] in labels:
+        return str(supervised[0]), str(supervised[1])
+    raise DataRefused(f"{name} has {len(images)} image and {len(labels)} class features; one of each is needed.")
+
+
+def _sides(builder: Any) -> dict[str, str | None]:
+    names = list(builder.info.splits)
+    given = next((name for name in _EVAL_SPLITS if name in names), None)
+    if "train" in names and given:
+        return {"train": "train", given: "eval"}
+    return dict.fromkeys(names)

@@ -1,0 +1,103 @@
+"""A CSV or Parquet table with columns uri, label and, optionally, split."""
+
+import csv
+import io
+from collections.abc import Iterator
+from typing import Final
+
+from components.errors import DataRefused
+from components.ingest import storage
+from components.ingest.items import Container, Listing, Reject
+from components.ingest.names import escaped, label_fault, split_of, uri_fault
+from components.ingest.settings import DataSettings
+from schemas import features
+
+SUFFIXES: Final = (".csv", ".parquet")
+_REQUIRED: Final = ("uri", "label")
+
+
+def list_manifest(settings: DataSettings) -> Listing:
+    """Lists the images that a manifest names; relative addresses start at the manifest's folder.
+
+    Raises:
+        DataRefused: The manifest is missing, unreadable, empty, or lacks a column.
+    """
+    data = _read(settings.uri)
+    rows = list(_rows(settings.uri, data))
+    if not rows:
+        raise DataRefused(f"The manifest {settings.uri} has no rows; write one row an image.")
+    given = {split_of(row.get("split", "")) for row in rows}
+    has_splits = settings.given_splits != "ignore" and set(features.SPLITS) <= given
+    items = [_item(settings.uri, row, position, has_splits) for position, row in enumerate(rows)]
+    containers = [item for item in items if isinstance(item, Container)]
+    stamps = storage.stamps_of(container.uri for container in containers)
+    return Listing(
+        "manifest",
+        tuple(containers),
+        storage.fingerprint(stamps.items(), data),
+        has_splits,
+        tuple(sorted({container.label or "" for container in containers})),
+        tuple(item for item in items if isinstance(item, Reject)),
+    )
+
+
+def _read(uri: str) -> bytes:
+    files, path = storage.filesystem(uri)
+    try:
+        return bytes(files.cat_file(path))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise DataRefused(f"The manifest {uri} was not found; set data.uri to a CSV or Parquet file.") from error
+
+
+def _rows(uri: str, data: bytes) -> Iterator[dict[str, str]]:
+    names, rows = _parquet(uri, data) if uri.lower().endswith(".parquet") else _csv(uri, data)
+    if missing := [name for name in _REQUIRED if name not in names]:
+        raise DataRefused(
+            f"The manifest {uri} must have the columns uri and label; {missing[0]} is missing among "
+            f"{', '.join(map(escaped, names)) or 'no columns'}."
+        )
+    for row in rows:
+        yield {name: "" if row.get(name) is None else str(row[name]) for name in (*_REQUIRED, "split")}
+
+
+def _csv(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
+    try:
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
+        return list(reader.fieldnames or ()), iter(list(reader))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataRefused(f"The manifest {uri} is not CSV in UTF-8 ({error}); export it again as UTF-8.") from error
+
+
+def _parquet(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        table = pyarrow.parquet.read_table(pyarrow.BufferReader(data))
+    except (pyarrow.ArrowException, OSError) as error:
+        raise DataRefused(f"The manifest {uri} is not a Parquet file ({error}); write it again.") from error
+    wanted = [name for name in (*_REQUIRED, "split") if name in table.column_names]
+    return table.column_names, iter(table.select(wanted).to_pylist())
+
+
+def _item(manifest_uri: str, row: dict[str, str], position: int, has_splits: bool) -> Container | Reject:
+    if not row["uri"]:
+        return Reject(f"{manifest_uri}#row {position + 1}", "missing_uri", "the row names no image")
+    if fault := uri_fault(row["uri"]):
+        return Reject(escaped(row["uri"]), "bad_name", fault)
+    uri = _absolute(manifest_uri, row["uri"])
+    if not row["label"]:
+        return Reject(uri, "missing_label", "the row names no class")
+    if fault := label_fault(row["label"]):
+        return Reject(uri, "bad_label", f"the class {escaped(row['label'])!r} is refused: {fault}")
+    split = split_of(row["split"])
+    if has_splits and split is None:
+        return Reject(uri, "unknown_split", f"the split {escaped(row['split'])!r} is neither train nor eval")
+    return Container("file", uri, row["label"], split, position)
+
+
+def _absolute(manifest_uri: str, uri: str) -> str:
+    if "://" in uri or uri.startswith("/"):
+        return uri
+    folder, slash, _ = manifest_uri.rpartition("/")
+    return f"{folder}{slash}{uri}"

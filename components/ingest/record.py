@@ -1,0 +1,146 @@
+"""One picture: decoded as the served model decodes it, measured, and written as an example."""
+
+import hashlib
+from collections.abc import Callable
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import scipy.ndimage
+import tensorflow as tf
+from PIL import Image, ImageStat
+
+from components.ingest.headers import HeaderRefused, check_header
+from components.ingest.items import Container, Measured, Raw, Reject
+from components.ingest.names import escaped, label_fault, op_message, uri_fault
+from components.ingest.settings import DataSettings
+from components.transform.decoding import decode_image
+from schemas import features
+
+Pixels = npt.NDArray[np.uint8]
+
+
+class Inspector:
+    """Looks at pictures one by one; holds the compiled decoder, so one an executor thread."""
+
+    def __init__(self, settings: DataSettings) -> None:
+        """Compiles the decoder that the Transform graph uses."""
+        self._settings = settings
+        signature = [tf.TensorSpec([], tf.string)]
+        self._decode = cast(Callable[[bytes], tf.Tensor], tf.function(decode_image, input_signature=signature))
+
+    def inspect(self, raw: Raw, container: Container) -> Measured | Reject:
+        """Measures a picture or says why it is not used; never raises for what is wrong with it."""
+        if reject := _name_reject(raw):
+            return reject
+        try:
+            kind = check_header(raw.data, self._settings.max_bytes, self._settings.max_pixels)
+            pixels = self._decode(tf.constant(raw.data)).numpy()
+        except HeaderRefused as error:
+            return Reject(raw.uri, error.reason, error.detail)
+        except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
+            return Reject(raw.uri, "corrupt", op_message(error.message))
+        return measure(raw, container, kind, pixels)
+
+
+def measure(raw: Raw, container: Container, kind: str, pixels: Pixels) -> Measured:
+    """Derives the scalars that TFDV watches.
+
+    Args:
+        raw: The image as it came.
+        container: Where it can be read again.
+        kind: "jpeg", "png" or "gif".
+        pixels: uint8 [height, width, 3].
+    """
+    picture = Image.fromarray(pixels)
+    # Pillow works from histograms: exact, and without a float copy of a large picture.
+    moments = ImageStat.Stat(picture)
+    red, green, blue = (float(value) for value in moments.mean)
+    red_std, green_std, blue_std = (float(value) for value in moments.stddev)
+    return Measured(
+        container=container,
+        position=raw.position,
+        uri=raw.uri,
+        label=raw.label,
+        split=raw.split,
+        digest=hashlib.sha256(raw.data).hexdigest(),
+        content_hash=content_hash(pixels),
+        height=pixels.shape[0],
+        width=pixels.shape[1],
+        num_bytes=len(raw.data),
+        format=kind,
+        channel_means=(red, green, blue),
+        channel_stds=(red_std, green_std, blue_std),
+        sharpness=_sharpness(picture),
+    )
+
+
+def content_hash(pixels: Pixels) -> str:
+    """Digests what a picture shows, whatever file it came in.
+
+    Args:
+        pixels: uint8 [height, width, 3].
+
+    Returns:
+        Hex sha256 over shape and values.
+    """
+    digest = hashlib.sha256(repr(pixels.shape).encode())
+    digest.update(np.ascontiguousarray(pixels).data)
+    return digest.hexdigest()
+
+
+def build_example(measured: Measured, data: bytes) -> tf.train.Example:
+    """Builds the example that every later step reads.
+
+    Args:
+        measured: The picture's scalars.
+        data: Its encoded bytes.
+
+    Returns:
+        The keys of `schemas.features`, one value each.
+
+    Raises:
+        ValueError: The bytes are not those that were measured.
+    """
+    if hashlib.sha256(data).hexdigest() != measured.digest:
+        raise ValueError(f"{measured.uri} changed while it was being read; run again when nothing writes to the data.")
+    texts = {
+        features.LABEL: measured.label,
+        features.URI: measured.uri,
+        features.CONTENT_HASH: measured.content_hash,
+        features.FORMAT: measured.format,
+    }
+    integers = {
+        features.HEIGHT: measured.height,
+        features.WIDTH: measured.width,
+        features.NUM_BYTES: measured.num_bytes,
+    }
+    floats = {
+        **dict(zip(features.CHANNEL_MEANS, measured.channel_means, strict=True)),
+        **dict(zip(features.CHANNEL_STDS, measured.channel_stds, strict=True)),
+        features.SHARPNESS: measured.sharpness,
+    }
+    values = {features.IMAGE_BYTES: _bytes(data)}
+    values |= {key: _bytes(text.encode()) for key, text in texts.items()}
+    values |= {key: tf.train.Feature(int64_list=tf.train.Int64List(value=[one])) for key, one in integers.items()}
+    values |= {key: tf.train.Feature(float_list=tf.train.FloatList(value=[one])) for key, one in floats.items()}
+    return tf.train.Example(features=tf.train.Features(feature=values))
+
+
+def _bytes(value: bytes) -> tf.train.Feature:
+    return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+
+
+def _name_reject(raw: Raw) -> Reject | None:
+    if fault := uri_fault(raw.uri):
+        return Reject(escaped(raw.uri), "bad_name", fault)
+    if not raw.label:
+        return Reject(raw.uri, "missing_label", "the record names no class")
+    if fault := label_fault(raw.label):
+        return Reject(raw.uri, "bad_label", f"the class {escaped(raw.label)!r} is refused: {fault}")
+    return None
+
+
+def _sharpness(picture: Image.Image) -> float:
+    grey = np.asarray(picture.convert("L"), dtype=np.float32)
+    return float(scipy.ndimage.laplace(grey).var(dtype=np.float64))

@@ -1,0 +1,103 @@
+"""Where labelled images come from: what a source holds, and how a worker reads it."""
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from components.errors import DataRefused
+from components.ingest import datasets, folder, manifest, shards, storage
+from components.ingest.items import Broken, Container, Listing, Raw, Reject, SourceSummary
+from components.ingest.names import checked_classes
+from components.ingest.settings import DataSettings
+
+_LISTERS: Final[dict[str, Callable[[DataSettings], Listing]]] = {
+    "folder": folder.list_folder,
+    "manifest": manifest.list_manifest,
+    "tfrecord": shards.list_shards,
+    "tfds": datasets.list_dataset,
+}
+
+
+def discover(settings: DataSettings) -> SourceSummary:
+    """Looks at a source without reading its pictures.
+
+    A TFRecord source has to be read once for its class names, unless `settings.classes` gives them.
+
+    Returns:
+        Its format, the class names in order, a fingerprint of the files, and whether their splits are used.
+
+    Raises:
+        DataRefused: The source is missing, empty or of the wrong form; there are fewer than two classes; splits are
+            required and there are none.
+    """
+    listing = list_source(settings)
+    return SourceSummary(listing.format, classes_of(listing, settings), listing.fingerprint, listing.has_splits)
+
+
+def list_source(settings: DataSettings) -> Listing:
+    """Lists a source's containers; splits that are to be ignored are taken off.
+
+    Raises:
+        DataRefused: As for `discover`, apart from the classes.
+    """
+    listing = _LISTERS[format_of(settings)](settings)
+    if settings.given_splits == "require" and not listing.has_splits:
+        raise DataRefused(f"data.given_splits is `require`, but {settings.uri} has no train and eval splits.")
+    if settings.given_splits == "ignore" or not listing.has_splits:
+        containers = tuple(dataclasses.replace(container, split=None) for container in listing.containers)
+        return dataclasses.replace(listing, containers=containers, has_splits=False)
+    return listing
+
+
+def classes_of(listing: Listing, settings: DataSettings) -> tuple[str, ...]:
+    """Gives the class names: the configured ones, or those of the data, sorted.
+
+    Raises:
+        DataRefused: There are fewer than two, or a name is not accepted.
+    """
+    if settings.classes:
+        return checked_classes(settings.classes)
+    return checked_classes(listing.labels if listing.labels is not None else shards.labels_of(listing, settings))
+
+
+def format_of(settings: DataSettings) -> str:
+    """Decides how a source is read, from the settings or the form of its address."""
+    uri = settings.uri.lower()
+    if uri.startswith("embedded:"):
+        raise DataRefused(f"{settings.uri} has to be written to a folder first, by components.ingest.embedded.")
+    if settings.format != "auto":
+        return settings.format
+    if uri.startswith(datasets.PREFIX):
+        return "tfds"
+    if uri.endswith(manifest.SUFFIXES):
+        return "manifest"
+    if uri.endswith(shards.SUFFIXES) or any(sign in uri for sign in "*?["):
+        return "tfrecord"
+    return "folder"
+
+
+def read_container(container: Container, settings: DataSettings) -> Iterator[Raw | Reject | Broken]:
+    """Reads the images of one container; runs inside the workers.
+
+    Yields:
+        `Raw` an image; `Reject` for a file that cannot be read; `Broken` for a damaged shard.
+    """
+    if container.kind == "tfrecord":
+        yield from shards.read_shard(container, settings)
+    elif container.kind == "tfds":
+        yield from datasets.read_dataset(container, settings)
+    else:
+        yield _read_file(container, settings.max_bytes)
+
+
+def _read_file(container: Container, max_bytes: int) -> Raw | Reject:
+    files, path = storage.filesystem(container.uri)
+    try:
+        with files.open(path, "rb") as opened:
+            # One byte more shows that the file is too large without holding all of it.
+            data = opened.read(max_bytes + 1)
+    except FileNotFoundError:
+        return Reject(container.uri, "missing_file", "the file was not found")
+    except OSError as error:
+        return Reject(container.uri, "unreadable_file", error.strerror or str(error))
+    return Raw(container.uri, container.label or "", container.split, container.position, data)

@@ -1,0 +1,130 @@
+"""What the rule needs to know about a model; values without behaviour. None always means: not known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from components.push_gate.intervals import Counts, Interval, PairedCounts
+
+
+@dataclass(frozen=True)
+class FreezeProof:
+    """What the trainer proved about the weights that must not change."""
+
+    passed: bool
+    findings: tuple[str, ...]
+    expected_trainable_weights: int
+    trainable_weights: int
+    frozen_before: str
+    frozen_after: str
+
+
+@dataclass(frozen=True)
+class DataDecision:
+    """Whether the data gate let the data pass, and why not."""
+
+    passed: bool
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SplitMeasurement:
+    """One split scored in inference mode, through the serving path."""
+
+    counts: Counts
+    num_examples: int
+    """Examples in the split; more than were scored when the split is larger than `max_train_examples`."""
+    num_ingested: int | None
+    """Examples that ingest says it wrote."""
+    num_undecided: int
+    """Scored examples without a clear top class: a tie within rounding, or a probability that is not finite."""
+    slices: frozenset[str]
+    """Every slice that has a scored example, as `feature=value`."""
+
+
+@dataclass(frozen=True)
+class SplitEvaluation:
+    """What TFMA said of the same split."""
+
+    accuracy: float | None
+    num_examples: int
+    slices: frozenset[str]
+
+
+@dataclass(frozen=True)
+class SliceEvidence:
+    """One slice's counts: A or B, whichever is higher, on training examples (None without any), and C."""
+
+    name: str
+    training: Counts | None
+    validation: Counts
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The registry's champion (first) and the candidate (second) on the same validation examples."""
+
+    version: str
+    pairs: PairedCounts
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Everything the rule looks at. The default of every field is the absence of evidence."""
+
+    failure: str | None = None
+    """Why the measurement broke off."""
+    data_decision: DataDecision | None = None
+    freeze_proof: FreezeProof | None = None
+    train: SplitMeasurement | None = None
+    """B."""
+    validation: SplitMeasurement | None = None
+    """C."""
+    modes: PairedCounts | Counts | None = None
+    """A against B, example by example; or A by itself, from the trainer's history."""
+    tfma: Mapping[str, SplitEvaluation] = field(default_factory=dict)
+    nonfinite: tuple[str, ...] = ()
+    """Names of what was not a finite number."""
+    parity_difference: float | None = None
+    """Largest difference between a served probability and the training graph's; NaN when one was not finite."""
+    majority_share: float | None = None
+    """pi: share of the most frequent class in the validation split."""
+    top_share: float | None = None
+    """Share of validation examples for which the favourite class is predicted."""
+    top_class: str | None = None
+    slices: tuple[SliceEvidence, ...] = ()
+    champion: Champion | None = None
+    champion_note: str = ""
+    """Why a champion that exists could not be compared; empty otherwise."""
+
+    @property
+    def training_mode(self) -> Counts | None:
+        """A by itself."""
+        return self.modes.first if isinstance(self.modes, PairedCounts) else self.modes
+
+    @property
+    def best_training(self) -> Counts | None:
+        """Whichever of A and B is higher; None when B is missing."""
+        if self.train is None:
+            return None
+        known = [counts for counts in (self.training_mode, self.train.counts) if counts is not None]
+        return max(known, key=lambda counts: counts.value)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One question of the rule and its answer."""
+
+    code: str
+    name: str
+    fired: bool
+    statistic: str
+    detail: str
+    """A clause with the numbers, readable after `Blocked (G1 mode gap): `."""
+    value: float | None = None
+    interval: Interval | None = None
+    threshold: float | None = None
+
+
+def percent(share: float) -> str:
+    """A share for people, for instance `76.0 %`."""
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,168 @@
+"""The measurements A, B and C, taken on what was exported."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.push_gate.evidence import Champion, SliceEvidence
+from components.push_gate.examples import SplitExamples, read_split
+from components.push_gate.exported import KERAS_PATH, ExportedModel
+from components.push_gate.intervals import Counts, PairedCounts
+from components.push_gate.scores import SplitScores, joined, paired, score
+from components.push_gate.settings import GateSettings
+from components.push_gate.training_mode import inference_probabilities, load_keras, training_mode_predictions
+from schemas import features
+
+_BATCH_SIZE = 64
+_NUM_PARITY_EXAMPLES = 256
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """Everything that was computed with the model."""
+
+    classes: tuple[str, ...]
+    examples: Mapping[str, SplitExamples]
+    scores: Mapping[str, SplitScores]
+    """Split -> inference mode through serving: B for train, C for eval."""
+    training_mode: np.ndarray | None
+    """int64 [n train]: classes predicted in training mode; None without a Keras model."""
+    parity_difference: float | None
+    """None without a Keras model; NaN when a probability was not finite."""
+
+    @property
+    def modes(self) -> PairedCounts | None:
+        """A against B."""
+        if self.training_mode is None:
+            return None
+        scores = self.scores[features.TRAIN]
+        return paired(scores.labels == self.training_mode, scores.right)
+
+
+def measure(
+    model_uri: str, split_uris: Mapping[str, str], slice_features: Sequence[str], settings: GateSettings
+) -> Measurement:
+    """Measures an exported model.
+
+    Args:
+        model_uri: A Model artifact.
+        split_uris: Split -> folder of its examples.
+        slice_features: Raw features to slice by.
+        settings: Limits on how much is scored.
+
+    Raises:
+        ValueError: The export or the examples are not what the trainer and ingest write.
+    """
+    # On a GPU, TF32 would round products to 10 bits, and two graphs of one model would not agree to 1e-5.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    exported = ExportedModel(model_uri)
+    limits = {features.TRAIN: settings.max_train_examples, features.EVAL: None}
+    examples = {
+        split: read_split(split_uris[split], exported.classes, slice_features, limits[split])
+        for split in features.SPLITS
+    }
+    scores = {split: score_split(exported, part) for split, part in examples.items()}
+    model = load_keras(f"{model_uri.rstrip('/')}/{KERAS_PATH}")
+    return Measurement(
+        classes=exported.classes,
+        examples=examples,
+        scores=scores,
+        training_mode=None if model is None else _training_mode(model, exported, examples[features.TRAIN]),
+        parity_difference=None if model is None else _parity_difference(model, exported, examples[features.EVAL]),
+    )
+
+
+def score_split(exported: ExportedModel, examples: SplitExamples) -> SplitScores:
+    """Scores every example through `serving_default`."""
+    labels = examples.labels
+    parts = []
+    for start in range(0, len(labels), _BATCH_SIZE):
+        positions = np.arange(start, min(start + _BATCH_SIZE, len(labels)))
+        served = exported.serve(examples.encoded(positions))
+        parts.append(score(labels[positions], served.probabilities, served.class_index))
+    return joined(parts)
+
+
+def compare_with_champion(version: str, champion_uri: str, measurement: Measurement) -> tuple[Champion | None, str]:
+    """Scores the champion on the candidate's validation examples, classes matched by name.
+
+    Args:
+        version: The champion's version in the registry.
+        champion_uri: Folder with its `Format-Serving`.
+        measurement: The candidate's.
+
+    Returns:
+        The comparison; or None, and why the two cannot be compared.
+    """
+    champion = ExportedModel(champion_uri)
+    if set(champion.classes) != set(measurement.classes):
+        return None, f"the champion (version {version}) knows other classes"
+    examples, mine = measurement.examples[features.EVAL], measurement.scores[features.EVAL]
+    position = {name: index for index, name in enumerate(champion.classes)}
+    theirs_of_mine = np.array([position[name] for name in measurement.classes])
+    relabelled = _with_labels(examples, theirs_of_mine)
+    theirs = score_split(champion, relabelled)
+    return Champion(version, paired(theirs.right, mine.right)), ""
+
+
+def slice_evidence(measurement: Measurement) -> tuple[SliceEvidence, ...]:
+    """Counts by slice, in the order of their names, for every slice that has a validation example."""
+    train, validation = measurement.scores[features.TRAIN], measurement.scores[features.EVAL]
+    in_training = _members(measurement.examples[features.TRAIN])
+    in_validation = _members(measurement.examples[features.EVAL])
+    return tuple(
+        SliceEvidence(
+            name=name,
+            training=_best_of_modes(measurement, in_training.get(name), train),
+            validation=_counts(validation.right, members),
+        )
+        for name, members in sorted(in_validation.items())
+    )
+
+
+def _with_labels(examples: SplitExamples, mapping: np.ndarray) -> SplitExamples:
+    rows = tuple(replace(row, label=int(mapping[row.label])) for row in examples.rows)
+    return replace(examples, rows=rows)
+
+
+def _training_mode(model: keras.Model, exported: ExportedModel, examples: SplitExamples) -> np.ndarray:
+    def read_pixels(positions: np.ndarray) -> np.ndarray:
+        return exported.pixels(examples.encoded(positions))
+
+    facts = exported.facts
+    return training_mode_predictions(model, read_pixels, len(examples.rows), facts["batch_size"], facts["seed"])
+
+
+def _parity_difference(model: keras.Model, exported: ExportedModel, examples: SplitExamples) -> float:
+    largest = 0.0
+    total = min(_NUM_PARITY_EXAMPLES, len(examples.rows))
+    for start in range(0, total, _BATCH_SIZE):
+        images = examples.encoded(range(start, min(start + _BATCH_SIZE, total)))
+        mine = inference_probabilities(model, exported.pixels(images))
+        # np.maximum keeps NaN, max() may lose it.
+        largest = float(np.maximum(largest, np.abs(mine - exported.serve(images).probabilities).max()))
+    return largest
+
+
+def _members(examples: SplitExamples) -> dict[str, np.ndarray]:
+    members: dict[str, list[int]] = {}
+    for position, row in enumerate(examples.rows):
+        for name in row.slices:
+            members.setdefault(name, []).append(position)
+    return {name: np.array(positions) for name, positions in members.items()}
+
+
+def _best_of_modes(measurement: Measurement, members: np.ndarray | None, train: SplitScores) -> Counts | None:
+    if members is None:
+        return None
+    known = [_counts(train.right, members)]
+    if measurement.training_mode is not None:
+        known.append(_counts(train.labels == measurement.training_mode, members))
+    return max(known, key=lambda counts: counts.value)
+
+
+def _counts(right: np.ndarray, members: np.ndarray) -> Counts:
+    return Counts(int(right[members].sum()), len(members))

@@ -1,0 +1,164 @@
+"""G1 to G5: whether the model is good enough, from counts and their intervals; pure."""
+
+from dataclasses import dataclass
+
+from components.push_gate.evidence import Check, Evidence, SliceEvidence, percent
+from components.push_gate.intervals import (
+    Counts,
+    Interval,
+    PairedCounts,
+    bootstrap_paired_difference,
+    holm,
+    newcombe,
+    newcombe_p_value,
+    newcombe_paired,
+    wilson,
+)
+from components.push_gate.settings import GateSettings
+
+# One-sided confidences of the bounds that decide; docs/gate.md says why they differ.
+GAP_CONFIDENCE = 0.95
+ACCURACY_CONFIDENCE = 0.975
+
+# G5: a class may be predicted this much more often than the majority class occurs.
+_TOP_SHARE_OVER_MAJORITY = 0.3
+
+
+@dataclass(frozen=True)
+class SliceResult:
+    """G3 for one slice; `adjusted_p` is None where the slice is too small to judge."""
+
+    evidence: SliceEvidence
+    interval: Interval | None
+    adjusted_p: float | None
+    fired: bool
+
+
+def mode_gap(evidence: Evidence, settings: GateSettings) -> Check:
+    """G1: does training mode do better than inference mode on the same examples?"""
+    threshold, training = settings.max_mode_gap, evidence.training_mode
+    if training is None or evidence.train is None:
+        return Check("G1", "mode gap", False, "A - B", "training mode could not be examined.", threshold=threshold)
+    inference = evidence.train.counts
+    interval = (
+        newcombe_paired(evidence.modes, GAP_CONFIDENCE)
+        if isinstance(evidence.modes, PairedCounts)
+        else newcombe(training, inference, GAP_CONFIDENCE)
+    )
+    fired = interval.low > threshold
+    cause = "; BatchNorm serves other statistics than it trained with" if fired else ""
+    detail = (
+        f"{percent(training.value)} of training images are right in training mode {'but' if fired else 'and'} "
+        f"{percent(inference.value)} in inference mode{cause}."
+    )
+    return Check("G1", "mode gap", fired, "A - B", detail, training.value - inference.value, interval, threshold)
+
+
+def chance(evidence: Evidence, settings: GateSettings) -> Check:
+    """G2: is validation accuracy surely above always guessing the most frequent class?"""
+    if evidence.validation is None or evidence.majority_share is None:
+        return Check("G2", "chance", False, "C", "validation accuracy is not known.")
+    counts, threshold = evidence.validation.counts, evidence.majority_share + settings.min_margin_over_chance
+    interval = wilson(counts, ACCURACY_CONFIDENCE)
+    detail = (
+        f"{_right(counts)} (at least {percent(interval.low)}), and always guessing the most frequent class gets "
+        f"{percent(evidence.majority_share)}; more than {percent(threshold)} is required."
+    )
+    return Check("G2", "chance", interval.low <= threshold, "C", detail, counts.value, interval, threshold)
+
+
+def generalisation(evidence: Evidence, settings: GateSettings) -> Check:
+    """G3: does the model do worse on validation than on training examples?"""
+    threshold, training = settings.max_generalisation_gap, evidence.best_training
+    if training is None or evidence.validation is None:
+        return Check("G3", "generalisation", False, "max(A, B) - C", "the gap is not known.", threshold=threshold)
+    counts = evidence.validation.counts
+    interval = newcombe(training, counts, GAP_CONFIDENCE)
+    gap = training.value - counts.value
+    detail = (
+        f"{percent(training.value)} of training images are right and {percent(counts.value)} of {counts.total} "
+        f"validation images, a gap between {percent(interval.low)} and {percent(interval.high)}; "
+        f"{percent(threshold)} is accepted."
+    )
+    return Check("G3", "generalisation", interval.low > threshold, "max(A, B) - C", detail, gap, interval, threshold)
+
+
+def judge_slices(evidence: Evidence, settings: GateSettings) -> tuple[SliceResult, ...]:
+    """G3 by slice, with Holm's adjustment over the slices that are large enough, in the order given."""
+    threshold = settings.max_generalisation_gap
+    large = [part for part in evidence.slices if part.training and part.validation.total >= settings.min_slice_examples]
+    p_values = [newcombe_p_value(part.training, part.validation, threshold) for part in large if part.training]
+    adjusted = dict(zip((part.name for part in large), holm(p_values), strict=True))
+    return tuple(_slice_result(part, adjusted.get(part.name)) for part in evidence.slices)
+
+
+def slice_generalisation(results: tuple[SliceResult, ...], settings: GateSettings) -> Check:
+    """G3 over all slices as one check; its value is the smallest adjusted p-value."""
+    judged = [result for result in results if result.adjusted_p is not None]
+    fired = [result for result in judged if result.fired]
+    detail = "; ".join(map(_slice_clause, fired)) if fired else f"none of {len(judged)} slices is surely worse"
+    return Check(
+        "G3",
+        "generalisation by slice",
+        bool(fired),
+        "smallest adjusted p",
+        f"{detail}; {percent(settings.max_generalisation_gap)} is accepted.",
+        min((result.adjusted_p for result in judged if result.adjusted_p is not None), default=None),
+        threshold=1 - GAP_CONFIDENCE,
+    )
+
+
+def baseline(evidence: Evidence, settings: GateSettings) -> Check:
+    """G4: is the model surely worse than the champion; without one, does it reach the absolute floor?"""
+    if evidence.champion is None:
+        return _floor(evidence, settings)
+    pairs, threshold = evidence.champion.pairs, settings.max_drop_against_champion
+    interval = bootstrap_paired_difference(pairs, GAP_CONFIDENCE, settings.bootstrap_samples)
+    detail = (
+        f"the champion (version {evidence.champion.version}) gets {percent(pairs.first.value)} of the same validation "
+        f"images right and this model {percent(pairs.second.value)}, a drop of at least {percent(interval.low)}; "
+        f"{percent(threshold)} is accepted."
+    )
+    fired = interval.low > threshold
+    return Check("G4", "baseline", fired, "champion - candidate", detail, pairs.difference, interval, threshold)
+
+
+def degenerate(evidence: Evidence, settings: GateSettings) -> Check:
+    """G5: is nearly everything predicted to be one class?"""
+    if evidence.top_share is None or evidence.majority_share is None:
+        return Check("G5", "degenerate", False, "top share", "the predictions are not known.")
+    # A constant predictor is degenerate whatever the majority is.
+    threshold = min(1.0, max(settings.max_top_share, evidence.majority_share + _TOP_SHARE_OVER_MAJORITY))
+    share = evidence.top_share
+    detail = f"{percent(share)} of validation images are predicted to be {evidence.top_class!r}."
+    return Check("G5", "degenerate", share >= threshold, "top share", detail, share, threshold=threshold)
+
+
+def _floor(evidence: Evidence, settings: GateSettings) -> Check:
+    threshold = settings.min_first_accuracy
+    why = evidence.champion_note or "there is no champion"
+    if evidence.validation is None:
+        return Check("G4", "baseline", False, "C", f"{why}, and validation accuracy is not known.", threshold=threshold)
+    counts = evidence.validation.counts
+    interval = wilson(counts, ACCURACY_CONFIDENCE)
+    right = f"{_right(counts)} (at least {percent(interval.low)})"
+    detail = f"{why}; {right}, and a model without one to beat must reach {percent(threshold)}."
+    return Check("G4", "baseline", interval.low < threshold, "C", detail, counts.value, interval, threshold)
+
+
+def _slice_result(part: SliceEvidence, adjusted_p: float | None) -> SliceResult:
+    interval = newcombe(part.training, part.validation, GAP_CONFIDENCE) if part.training else None
+    return SliceResult(part, interval, adjusted_p, adjusted_p is not None and adjusted_p < 1 - GAP_CONFIDENCE)
+
+
+def _slice_clause(result: SliceResult) -> str:
+    training, validation = result.evidence.training, result.evidence.validation
+    assert training is not None, "only slices with training examples are judged"
+    return (
+        f"of slice {result.evidence.name}, {percent(training.value)} of training images are right and "
+        f"{percent(validation.value)} of {validation.total} validation images"
+    )
+
+
+def _right(counts: Counts) -> str:
+    return f"{percent(counts.value)} of {counts.total} validation images are right"

@@ -1,0 +1,115 @@
+"""The decision: evidence in, verdict out; pure. Missing evidence never passes."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from components.push_gate.evidence import Check, Evidence, percent
+from components.push_gate.integrity import integrity_checks
+from components.push_gate.quality import (
+    SliceResult,
+    baseline,
+    chance,
+    degenerate,
+    generalisation,
+    judge_slices,
+    mode_gap,
+    slice_generalisation,
+)
+from components.push_gate.settings import GateSettings
+
+Outcome = Literal["PASS", "BLOCK", "HOLD"]
+
+HOLD = "HOLD"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The rule's answer: every check that was made, and what follows from those that fired."""
+
+    outcome: Outcome
+    sentence: str
+    codes: tuple[str, ...]
+    checks: tuple[Check, ...]
+    slices: tuple[SliceResult, ...]
+
+
+def decide(evidence: Evidence, settings: GateSettings) -> Decision:
+    """Decides whether a model may be pushed.
+
+    Args:
+        evidence: What was measured; a field left at None was not.
+        settings: The thresholds.
+
+    Returns:
+        BLOCK if any of G0 to G5 fired, else HOLD if any reason to hold did, else PASS; every code that fired, in order,
+        each once. The sentence is about the first check that fired.
+    """
+    slices = judge_slices(evidence, settings)
+    blocks = (
+        *integrity_checks(evidence, settings),
+        mode_gap(evidence, settings),
+        chance(evidence, settings),
+        generalisation(evidence, settings),
+        slice_generalisation(slices, settings),
+        baseline(evidence, settings),
+        degenerate(evidence, settings),
+    )
+    checks = (*blocks, *_holds(evidence, settings))
+    fired = [check for check in checks if check.fired]
+    outcome = _outcome([check.code for check in fired])
+    return Decision(
+        outcome=outcome,
+        sentence=_sentence(outcome, fired, evidence),
+        codes=tuple(dict.fromkeys(check.code for check in fired)),
+        checks=checks,
+        slices=slices,
+    )
+
+
+def _holds(evidence: Evidence, settings: GateSettings) -> tuple[Check, ...]:
+    return (_uncertain_gap(evidence, settings), _few_examples(evidence, settings), _unexamined(evidence))
+
+
+def _uncertain_gap(evidence: Evidence, settings: GateSettings) -> Check:
+    gap, threshold = generalisation(evidence, settings), settings.hold_generalisation_gap
+    if gap.interval is None:
+        return Check(HOLD, "uncertain gap", False, gap.statistic, gap.detail, threshold=threshold)
+    detail = f"the gap between training and validation may be as large as {percent(gap.interval.high)}."
+    fired = gap.interval.high > threshold
+    return Check(HOLD, "uncertain gap", fired, gap.statistic, detail, gap.value, gap.interval, threshold)
+
+
+def _few_examples(evidence: Evidence, settings: GateSettings) -> Check:
+    total = evidence.validation.counts.total if evidence.validation else 0
+    needed = settings.min_eval_examples
+    detail = f"there are {total} validation images, and {needed} are needed to decide."
+    return Check(HOLD, "few examples", total < needed, "validation images", detail, total, threshold=needed)
+
+
+def _unexamined(evidence: Evidence) -> Check:
+    missing = []
+    if evidence.modes is None:
+        missing.append("the mode gap could not be examined, for the export has neither a Keras model nor a history")
+    if evidence.parity_difference is None:
+        missing.append("served probabilities could not be compared with the training graph's")
+    detail = "; ".join(missing) if missing else "everything was examined"
+    return Check(HOLD, "not examined", bool(missing), "missing measurements", f"{detail}.", float(len(missing)))
+
+
+def _outcome(codes: Sequence[str]) -> Outcome:
+    if any(code != HOLD for code in codes):
+        return "BLOCK"
+    return "HOLD" if codes else "PASS"
+
+
+def _sentence(outcome: Outcome, fired: Sequence[Check], evidence: Evidence) -> str:
+    if outcome == "PASS":
+        assert evidence.validation is not None and evidence.train is not None, "a pass without measurements"
+        counts, training = evidence.validation.counts, evidence.train.counts
+        return (
+            f"Passed: {percent(counts.value)} of {counts.total} validation images and {percent(training.value)} of "
+            f"{training.total} training images are right, and no check fired."
+        )
+    first = fired[0]
+    return f"{'Blocked' if outcome == 'BLOCK' else 'Held'} ({first.code} {first.name}): {first.detail}"

@@ -1,0 +1,170 @@
+"""`verdict.json` and `evidence.json`: a judgement as plain values; pure but for reading pictures."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+import numpy as np
+
+from components.evaluation.results import OVERALL
+from components.push_gate.evidence import Evidence
+from components.push_gate.examples import SplitExamples
+from components.push_gate.exported import finite
+from components.push_gate.intervals import Counts, Interval, wilson
+from components.push_gate.judge import Judgement
+from components.push_gate.measure import Measurement
+from components.push_gate.pictures import thumbnail
+from components.push_gate.quality import ACCURACY_CONFIDENCE, SliceResult
+from components.push_gate.scores import SplitScores, confusion, per_class, reliability
+from components.push_gate.settings import GateSettings
+from schemas import features
+
+SCHEMA_VERSION: Final = 1
+_NUM_WORST: Final = 12
+
+
+def verdict_document(
+    judgement: Judgement,
+    settings: GateSettings,
+    facts: Mapping[str, Any] | None,
+    data_fingerprint: str,
+    config_fingerprint: str,
+) -> dict[str, Any]:
+    """Builds `verdict.json`, as `schemas/verdict.schema.json` says.
+
+    Args:
+        judgement: The decision and its evidence.
+        settings: The thresholds that were used.
+        facts: The export's `frostgate.json`; None where it could not be read.
+        data_fingerprint: Of the ingested images.
+        config_fingerprint: Of the run's configuration.
+    """
+    decision, evidence, known = judgement.decision, judgement.evidence, facts or {}
+    document = {
+        "schema_version": SCHEMA_VERSION,
+        "decision": decision.outcome,
+        "sentence": decision.sentence,
+        "codes": list(decision.codes),
+        "checks": [asdict(check) for check in decision.checks],
+        "measurements": _measurements(judgement),
+        "baseline": _baseline(evidence),
+        "slices": [_slice(result) for result in decision.slices],
+        "thresholds": settings.model_dump(mode="json"),
+        "counts": _counts(judgement),
+        "fingerprints": {
+            "model": judgement.model_fingerprint,
+            "data": data_fingerprint or None,
+            "backbone": (known.get("backbone") or {}).get("sha256"),
+            "config": config_fingerprint or None,
+        },
+        "versions": known.get("versions") or {},
+        "seed": known.get("seed"),
+        "diagnosis": None,
+    }
+    return finite(document)
+
+
+def evidence_document(judgement: Judgement) -> dict[str, Any]:
+    """Builds `evidence.json`, what the card shows beside the verdict; parts that were not measured are empty."""
+    documents, measured = judgement.documents, judgement.measurement
+    document = {
+        "history": documents.history,
+        "freeze_proof": documents.freeze_proof,
+        "ingest": documents.ingest,
+        "tfma": {split: dict(metrics.get(OVERALL, {})) for split, metrics in judgement.tfma.items()},
+        **(_measured_parts(measured) if measured else _no_parts()),
+    }
+    return finite(document)
+
+
+def _measurements(judgement: Judgement) -> dict[str, Any]:
+    evidence, measured = judgement.evidence, judgement.measurement
+    return {
+        "A": _accuracy(evidence.training_mode),
+        "B": _accuracy(evidence.train.counts if evidence.train else None),
+        "C": _accuracy(evidence.validation.counts if evidence.validation else None),
+        "majority_share": evidence.majority_share,
+        "top_share": evidence.top_share,
+        "top_class": evidence.top_class,
+        "parity_difference": evidence.parity_difference,
+        "loss": {split: measured.scores[split].loss if measured else None for split in features.SPLITS},
+    }
+
+
+def _accuracy(counts: Counts | None) -> dict[str, Any] | None:
+    if counts is None:
+        return None
+    return {**asdict(counts), "value": counts.value, "interval": asdict(wilson(counts, ACCURACY_CONFIDENCE))}
+
+
+def _baseline(evidence: Evidence) -> dict[str, Any] | None:
+    if evidence.champion is None:
+        return None
+    first = evidence.champion.pairs.first
+    return {"version": evidence.champion.version, "accuracy": first.value, "total": first.total}
+
+
+def _slice(result: SliceResult) -> dict[str, Any]:
+    part = result.evidence
+    return {
+        "name": part.name,
+        "train": _share(part.training),
+        "eval": _share(part.validation),
+        "gap": part.training.value - part.validation.value if part.training else None,
+        "interval": _interval(result.interval),
+        "adjusted_p": result.adjusted_p,
+        "judged": result.adjusted_p is not None,
+        "fired": result.fired,
+    }
+
+
+def _share(counts: Counts | None) -> dict[str, Any] | None:
+    return None if counts is None else {**asdict(counts), "value": counts.value}
+
+
+def _interval(interval: Interval | None) -> dict[str, Any] | None:
+    return None if interval is None else asdict(interval)
+
+
+def _counts(judgement: Judgement) -> dict[str, int | None]:
+    examples = judgement.measurement.examples if judgement.measurement else {}
+    totals = {split: examples[split].num_examples if split in examples else None for split in features.SPLITS}
+    return {**totals, "rejected": (judgement.documents.ingest or {}).get("num_rejected")}
+
+
+def _no_parts() -> dict[str, Any]:
+    return {
+        "classes": [],
+        "confusion": {},
+        "reliability": {features.EVAL: [], "expected_calibration_error": None},
+        "worst": [],
+        "per_class": [],
+    }
+
+
+def _measured_parts(measured: Measurement) -> dict[str, Any]:
+    classes, scores = measured.classes, measured.scores[features.EVAL]
+    bins, error = reliability(scores)
+    return {
+        "classes": list(classes),
+        "confusion": {split: confusion(part, len(classes)) for split, part in measured.scores.items()},
+        "reliability": {features.EVAL: bins, "expected_calibration_error": error},
+        "worst": _worst(measured.examples[features.EVAL], scores, classes),
+        "per_class": per_class(scores, classes),
+    }
+
+
+def _worst(examples: SplitExamples, scores: SplitScores, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The examples whose true class got the least probability; those without a finite one come first."""
+    order = np.argsort(np.where(np.isfinite(scores.true_probability), scores.true_probability, -1.0), kind="stable")
+    chosen = order[:_NUM_WORST]
+    return [
+        {
+            "uri": examples.rows[position].uri,
+            "label": classes[scores.labels[position]],
+            "predicted": classes[scores.predicted[position]] if scores.predicted[position] >= 0 else None,
+            "probability": float(scores.true_probability[position]),
+            "thumbnail": thumbnail(encoded),
+        }
+        for position, encoded in zip(chosen, examples.encoded(chosen), strict=True)
+    ]

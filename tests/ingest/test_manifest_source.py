@@ -1,0 +1,83 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow
+import pyarrow.parquet
+import pytest
+
+from components.errors import DataRefused
+from components.ingest.settings import DataSettings
+from components.ingest.sources import discover, list_source
+
+Tree = Callable[..., str]
+Png = Callable[[int], bytes]
+
+
+def manifest(root: str, text: str, name: str = "images.csv") -> DataSettings:
+    path = Path(root) / name
+    path.write_bytes(text.encode())
+    return DataSettings(uri=str(path))
+
+
+def test_relative_addresses_start_at_the_manifest(write_tree: Tree, png: Png) -> None:
+    root = write_tree({"pictures/a.png": png(1), "pictures/b.png": png(2)})
+    settings = manifest(root, "\ufeffuri,label,note\r\npictures/a.png,cat,x\r\n" + f"{root}/pictures/b.png,dog,y\r\n")
+    summary, listing = discover(settings), list_source(settings)
+    assert (summary.format, summary.classes, summary.has_splits) == ("manifest", ("cat", "dog"), False)
+    assert [one.uri for one in listing.containers] == [f"{root}/pictures/a.png", f"{root}/pictures/b.png"]
+
+
+def test_a_split_column_gives_the_splits(write_tree: Tree, png: Png) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2), "c.png": png(3)})
+    text = "uri,label,split\na.png,cat,train\nb.png,dog,Validation\nc.png,dog,holdout\n"
+    listing = list_source(manifest(root, text))
+    assert listing.has_splits and [one.split for one in listing.containers] == ["train", "eval"]
+    assert [(one.reason, one.uri) for one in listing.rejects] == [("unknown_split", f"{root}/c.png")]
+
+
+def test_rows_that_name_no_image_or_class_or_a_bad_one_are_rejects(write_tree: Tree, png: Png) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2)})
+    text = "uri,label\na.png,cat\nb.png,dog\n,cat\nc.png,\nd.png,../../etc\ne\x07.png,cat\n"
+    rejects = list_source(manifest(root, text)).rejects
+    assert [one.reason for one in rejects] == ["missing_uri", "missing_label", "bad_label", "bad_name"]
+    assert rejects[3].uri == "e\\x07.png"
+
+
+def test_parquet_is_read_as_csv_is(write_tree: Tree, png: Png, tmp_path: Path) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2)})
+    table = pyarrow.table({"uri": ["a.png", "b.png"], "label": [3, 4], "split": ["train", "eval"], "extra": [1.0, 2.0]})
+    pyarrow.parquet.write_table(table, f"{root}/images.parquet")
+    summary = discover(DataSettings(uri=f"{root}/images.parquet"))
+    assert (summary.classes, summary.has_splits) == (("3", "4"), True)
+
+
+def test_the_fingerprint_covers_the_manifest_and_the_images(write_tree: Tree, png: Png) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2)})
+    first = discover(manifest(root, "uri,label\na.png,cat\nb.png,dog\n")).fingerprint
+    relabelled = discover(manifest(root, "uri,label\na.png,dog\nb.png,cat\n")).fingerprint
+    write_tree({"a.png": png(3) + b" "})
+    assert len({first, relabelled, discover(manifest(root, "uri,label\na.png,dog\nb.png,cat\n")).fingerprint}) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("path,label\na.png,cat\n", "uri is missing among path, label"),
+        ("uri,label\n", "has no rows"),
+        ("", "uri is missing among no columns"),
+    ],
+)
+def test_a_bad_manifest_is_refused(write_tree: Tree, png: Png, text: str, message: str) -> None:
+    with pytest.raises(DataRefused, match=message):
+        discover(manifest(write_tree({"a.png": png(1)}), text))
+
+
+def test_a_manifest_that_is_missing_or_of_another_form_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused, match="not found"):
+        discover(DataSettings(uri=str(tmp_path / "no.csv")))
+    (tmp_path / "latin.csv").write_bytes("uri,label\na.png,Bär\n".encode("latin-1"))
+    with pytest.raises(DataRefused, match="not CSV in UTF-8"):
+        discover(DataSettings(uri=str(tmp_path / "latin.csv")))
+    (tmp_path / "fake.parquet").write_bytes(b"not parquet")
+    with pytest.raises(DataRefused, match="not a Parquet file"):
+        discover(DataSettings(uri=str(tmp_path / "fake.parquet")))

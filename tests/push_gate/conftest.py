@@ -1,0 +1,66 @@
+"""Shared by the gate's tests: healthy evidence, and toy models that were really exported."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from components.push_gate.evidence import DataDecision, Evidence, FreezeProof, SliceEvidence, SplitEvaluation
+from components.push_gate.evidence import SplitMeasurement as Measured
+from components.push_gate.intervals import Counts, PairedCounts
+
+SLICES = frozenset({"label=a", "label=b"})
+
+
+@pytest.fixture
+def healthy() -> Evidence:
+    """2,000 training and 500 validation examples of two even classes; nothing to complain about."""
+    return Evidence(
+        data_decision=DataDecision(True, ()),
+        freeze_proof=FreezeProof(True, (), 2, 2, "aa", "aa"),
+        train=Measured(Counts(1960, 2000), 2000, 2000, 0, SLICES),
+        validation=Measured(Counts(480, 500), 500, 500, 0, SLICES),
+        modes=PairedCounts(1955, 5, 5, 35),
+        tfma={"train": SplitEvaluation(0.98, 2000, SLICES), "eval": SplitEvaluation(0.96, 500, SLICES)},
+        parity_difference=0.0,
+        majority_share=0.5,
+        top_share=0.5,
+        top_class="a",
+        slices=(
+            SliceEvidence("label=a", Counts(980, 1000), Counts(240, 250)),
+            SliceEvidence("label=b", Counts(980, 1000), Counts(240, 250)),
+        ),
+    )
+
+
+@pytest.fixture(scope="session")
+def toy() -> ModuleType:
+    """The module that trains and exports toys; loaded by path, for tests are not a package."""
+    spec = importlib.util.spec_from_file_location("gate_toy", Path(__file__).with_name("toy.py"))
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gate_toy"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def run_of(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Kind of toy -> its artifacts, trained, exported and evaluated once a session; not to be changed."""
+    root = tmp_path_factory.mktemp("toys")
+    data = toy.digits()
+    toy.write_examples(root / "examples", data)
+    toy.write_documents(root, data)
+
+    @cache
+    def run(kind: str) -> Any:
+        model = toy.export(root / kind / "model", toy.KINDS[kind](data["train"]))
+        evaluations = toy.evaluate(root / kind / "evaluations", root / "examples", model, ("format",))
+        return toy.Run(root, model, evaluations)
+
+    return run

@@ -1,0 +1,312 @@
+"""G1 to G5 and HOLD at their boundaries: one image less and one image more."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from components.push_gate.evidence import Champion, Check, Evidence, SliceEvidence, SplitEvaluation
+from components.push_gate.evidence import SplitMeasurement as Measured
+from components.push_gate.intervals import Counts, PairedCounts
+from components.push_gate.quality import baseline, chance, degenerate, generalisation, mode_gap
+from components.push_gate.rule import Decision, decide
+from components.push_gate.settings import GateSettings
+
+SETTINGS = GateSettings()
+
+Rule = Callable[[Evidence, GateSettings], Check]
+
+
+def with_accuracies(
+    healthy: Evidence, train: Counts, validation: Counts, modes: PairedCounts | Counts | None = None
+) -> Evidence:
+    """The same evidence about other counts, TFMA agreeing."""
+    assert healthy.train is not None and healthy.validation is not None
+    parts = {"train": train, "eval": validation}
+    sliced = {split: healthy.tfma[split].slices for split in parts}
+    measured = {
+        split: Measured(counts, counts.total, counts.total, 0, sliced[split]) for split, counts in parts.items()
+    }
+    return replace(
+        healthy,
+        train=measured["train"],
+        validation=measured["eval"],
+        modes=modes or PairedCounts(train.correct, 0, 0, train.total - train.correct),
+        tfma={split: SplitEvaluation(counts.value, counts.total, sliced[split]) for split, counts in parts.items()},
+        slices=(),
+    )
+
+
+def codes_fired(decision: Decision) -> list[str]:
+    return [f"{check.code} {check.name}" for check in decision.checks if check.fired]
+
+
+def at_threshold(rule: Rule, evidence: Evidence, name: str, offset: float, end: str = "low") -> bool:
+    """Whether the rule fires with its threshold set to the deciding end of the interval plus an offset."""
+    interval = rule(evidence, SETTINGS).interval
+    assert interval is not None
+    return rule(evidence, SETTINGS.model_copy(update={name: getattr(interval, end) + offset})).fired
+
+
+# G1
+
+
+def modes(only_training: int) -> PairedCounts:
+    return PairedCounts(1700, only_training, 0, 300 - only_training)
+
+
+def test_mode_gap_fires_only_above_its_threshold(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(1700, 2000), Counts(425, 500), modes(200))
+    fired = [at_threshold(mode_gap, evidence, "max_mode_gap", offset) for offset in (1e-9, 0.0, -1e-9)]
+    assert fired == [False, False, True]
+
+
+def test_mode_gap_at_the_default_threshold(healthy: Evidence) -> None:
+    lows = {}
+    for only_training in range(100, 160):
+        evidence = with_accuracies(healthy, Counts(1700, 2000), Counts(425, 500), modes(only_training))
+        lows[only_training] = mode_gap(evidence, SETTINGS)
+    first = min(number for number, check in lows.items() if check.fired)
+    below, at = lows[first - 1].interval, lows[first].interval
+    assert below is not None and at is not None
+    assert below.low <= 0.05 < at.low
+    # A gap of 5 points by itself is not enough, and two more points are.
+    assert 100 < first <= 140
+
+
+def test_mode_gap_is_told_with_both_numbers(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(107, 1000), Counts(99, 1000), PairedCounts(107, 653, 0, 240))
+    assert decide(evidence, SETTINGS).sentence == (
+        "Blocked (G1 mode gap): 76.0 % of training images are right in training mode but 10.7 % in inference mode; "
+        "BatchNorm serves other statistics than it trained with."
+    )
+
+
+def test_mode_gap_uses_the_pairs(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(1800, 2000), Counts(450, 500), PairedCounts(1800, 110, 0, 90))
+    check = mode_gap(evidence, SETTINGS)
+    assert check.interval is not None
+    assert check.interval.method == "Newcombe paired"
+
+
+def test_training_mode_may_come_from_the_history(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(300, 2000), Counts(75, 500), Counts(1600, 2000))
+    check = mode_gap(evidence, SETTINGS)
+    assert check.fired and check.interval is not None
+    assert check.interval.method == "Newcombe"
+
+
+def test_worse_in_training_mode_is_no_mode_gap(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(1900, 2000), Counts(475, 500), PairedCounts(1000, 0, 900, 100))
+    assert not mode_gap(evidence, SETTINGS).fired
+
+
+# G2
+
+
+def test_chance_fires_up_to_and_at_its_threshold(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(1300, 2000), Counts(300, 500))
+    low = chance(evidence, SETTINGS).interval
+    assert low is not None
+    settings = SETTINGS.model_copy(update={"min_margin_over_chance": 0.0})
+    fired = [
+        chance(replace(evidence, majority_share=low.low + offset), settings).fired for offset in (-1e-9, 0.0, 1e-9)
+    ]
+    assert fired == [False, True, True]
+
+
+@pytest.mark.parametrize(("correct", "fired"), [(296, True), (297, False)])
+def test_chance_at_the_default_margin(healthy: Evidence, correct: int, fired: bool) -> None:
+    # Wilson's 97.5 % lower bounds are .5484 and .5504; .55 must be exceeded.
+    assert chance(with_accuracies(healthy, Counts(1200, 2000), Counts(correct, 500)), SETTINGS).fired == fired
+
+
+def test_a_model_at_chance_is_blocked(healthy: Evidence) -> None:
+    decision = decide(with_accuracies(healthy, Counts(1000, 2000), Counts(255, 500)), SETTINGS)
+    assert "G2" in decision.codes
+    assert decision.sentence.startswith("Blocked (G2 chance): 51.0 % of 500 validation images are right")
+
+
+# G3
+
+
+def test_generalisation_fires_only_above_its_threshold(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(1960, 2000), Counts(400, 500))
+    fired = [at_threshold(generalisation, evidence, "max_generalisation_gap", offset) for offset in (1e-9, 0.0, -1e-9)]
+    assert fired == [False, False, True]
+
+
+def test_generalisation_compares_with_the_better_of_both_modes(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(1000, 2000), Counts(250, 500), PairedCounts(1000, 900, 0, 100))
+    value = generalisation(evidence, SETTINGS).value
+    assert value == pytest.approx(0.95 - 0.5)
+    worse = with_accuracies(healthy, Counts(1900, 2000), Counts(250, 500), PairedCounts(1000, 0, 900, 100))
+    assert generalisation(worse, SETTINGS).value == pytest.approx(0.95 - 0.5)
+
+
+def test_a_gap_of_thirty_points_is_blocked(healthy: Evidence) -> None:
+    decision = decide(with_accuracies(healthy, Counts(1960, 2000), Counts(340, 500)), SETTINGS)
+    assert codes_fired(decision) == ["G3 generalisation", "HOLD uncertain gap"]
+    assert decision.outcome == "BLOCK"
+
+
+# G3 by slice
+
+
+def sliced(healthy: Evidence, *validation: Counts) -> Evidence:
+    parts = tuple(SliceEvidence(f"label={index}", Counts(980, 1000), part) for index, part in enumerate(validation))
+    names = frozenset(part.name for part in parts)
+    tfma = {split: replace(evaluation, slices=names) for split, evaluation in healthy.tfma.items()}
+    assert healthy.train is not None and healthy.validation is not None
+    return replace(
+        healthy,
+        slices=parts,
+        tfma=tfma,
+        train=replace(healthy.train, slices=names),
+        validation=replace(healthy.validation, slices=names),
+    )
+
+
+def test_one_collapsed_slice_blocks_and_is_named(healthy: Evidence) -> None:
+    decision = decide(sliced(healthy, Counts(99, 100), Counts(40, 100)), SETTINGS)
+    assert codes_fired(decision) == ["G3 generalisation by slice"]
+    words = "of slice label=1, 98.0 % of training images are right and 40.0 % of 100 validation images"
+    assert words in decision.sentence
+
+
+@pytest.mark.parametrize(("total", "fired"), [(29, False), (30, True), (31, True)])
+def test_small_slices_are_not_judged(healthy: Evidence, total: int, fired: bool) -> None:
+    decision = decide(sliced(healthy, Counts(0, total)), SETTINGS)
+    assert ("G3" in decision.codes) == fired
+    assert decision.slices[0].fired == fired
+
+
+def test_many_slices_raise_the_bar_for_each(healthy: Evidence) -> None:
+    doubtful, fine = Counts(81, 100), Counts(98, 100)
+    alone = decide(sliced(healthy, doubtful), SETTINGS)
+    among_many = decide(sliced(healthy, doubtful, *[fine] * 19), SETTINGS)
+    assert alone.slices[0].fired
+    assert not among_many.slices[0].fired
+    assert among_many.slices[0].adjusted_p == pytest.approx(20 * (alone.slices[0].adjusted_p or 0))
+
+
+def test_slices_too_small_to_judge_do_not_dilute_the_others(healthy: Evidence) -> None:
+    decision = decide(sliced(healthy, Counts(81, 100), *[Counts(20, 20)] * 19), SETTINGS)
+    assert decision.slices[0].fired
+
+
+# G4
+
+
+def against(healthy: Evidence, pairs: PairedCounts) -> Evidence:
+    return replace(healthy, champion=Champion("3", pairs))
+
+
+def test_drop_against_the_champion_fires_only_above_its_threshold(healthy: Evidence) -> None:
+    evidence = against(healthy, PairedCounts(450, 40, 5, 5))
+    fired = [at_threshold(baseline, evidence, "max_drop_against_champion", offset) for offset in (1e-9, 0.0, -1e-9)]
+    assert fired == [False, False, True]
+
+
+def test_a_model_worse_than_the_champion_is_blocked_with_both_numbers(healthy: Evidence) -> None:
+    decision = decide(against(healthy, PairedCounts(450, 40, 5, 5)), SETTINGS)
+    assert decision.codes == ("G4",)
+    assert "the champion (version 3) gets 98.0 % of the same validation images right and this model 91.0 %" in (
+        decision.sentence
+    )
+
+
+def test_a_better_model_passes_the_champion(healthy: Evidence) -> None:
+    assert decide(against(healthy, PairedCounts(450, 5, 40, 5)), SETTINGS).outcome == "PASS"
+
+
+def test_the_floor_is_for_models_without_a_champion(healthy: Evidence) -> None:
+    settings = SETTINGS.model_copy(update={"min_first_accuracy": 0.99})
+    assert decide(healthy, settings).codes == ("G4",)
+    assert decide(against(healthy, PairedCounts(480, 0, 0, 20)), settings).outcome == "PASS"
+
+
+def test_the_floor_must_be_reached(healthy: Evidence) -> None:
+    fired = [at_threshold(baseline, healthy, "min_first_accuracy", offset) for offset in (-1e-9, 0.0, 1e-9)]
+    assert fired == [False, False, True]
+
+
+def test_a_champion_that_cannot_be_compared_is_mentioned(healthy: Evidence) -> None:
+    note = "the champion (version 3) knows other classes"
+    assert note in baseline(replace(healthy, champion_note=note), SETTINGS).detail
+
+
+# G5
+
+
+@pytest.mark.parametrize(
+    ("majority", "share", "fired"),
+    [
+        (0.2, 0.899, False),
+        (0.2, 0.9, True),
+        (0.2, 0.901, True),
+        (0.65, 0.949, False),
+        (0.65, 0.95, True),
+        (0.65, 0.951, True),
+        (0.8, 0.999, False),
+        (0.8, 1.0, True),
+    ],
+)
+def test_top_share_at_its_thresholds(healthy: Evidence, majority: float, share: float, fired: bool) -> None:
+    evidence = replace(healthy, majority_share=majority, top_share=share)
+    assert degenerate(evidence, SETTINGS).fired == fired
+
+
+# HOLD
+
+
+@pytest.mark.parametrize(("total", "outcome"), [(199, "HOLD"), (200, "PASS"), (201, "PASS")])
+def test_few_validation_images_are_for_a_person(healthy: Evidence, total: int, outcome: str) -> None:
+    evidence = with_accuracies(healthy, Counts(2000, 2000), Counts(total, total))
+    decision = decide(evidence, SETTINGS)
+    assert decision.outcome == outcome
+    assert decision.codes == (("HOLD",) if outcome == "HOLD" else ())
+
+
+@pytest.mark.parametrize(("offset", "held"), [(1e-9, False), (0.0, False), (-1e-9, True)])
+def test_a_gap_that_may_be_large_is_for_a_person(healthy: Evidence, offset: float, held: bool) -> None:
+    evidence = with_accuracies(healthy, Counts(1960, 2000), Counts(440, 500))
+    interval = generalisation(evidence, SETTINGS).interval
+    assert interval is not None
+    settings = SETTINGS.model_copy(update={"hold_generalisation_gap": interval.high + offset})
+    decision = decide(evidence, settings)
+    assert decision.outcome == ("HOLD" if held else "PASS")
+
+
+def test_a_mode_gap_that_could_not_be_examined_is_for_a_person(healthy: Evidence) -> None:
+    decision = decide(replace(healthy, modes=None), SETTINGS)
+    assert (decision.outcome, decision.codes) == ("HOLD", ("HOLD",))
+    assert "could not be examined" in decision.sentence
+
+
+def test_a_parity_that_could_not_be_measured_is_for_a_person(healthy: Evidence) -> None:
+    assert decide(replace(healthy, parity_difference=None), SETTINGS).codes == ("HOLD",)
+
+
+# Order
+
+
+def test_blocking_beats_holding(healthy: Evidence) -> None:
+    decision = decide(with_accuracies(healthy, Counts(1000, 2000), Counts(40, 100)), SETTINGS)
+    assert decision.outcome == "BLOCK"
+    assert decision.codes[-1] == "HOLD"
+
+
+def test_every_code_that_fires_is_reported_in_order_and_the_first_is_told(healthy: Evidence) -> None:
+    collapsed = with_accuracies(healthy, Counts(214, 2000), Counts(50, 500), PairedCounts(214, 1306, 0, 480))
+    everything = replace(
+        collapsed,
+        parity_difference=1.0,
+        top_share=1.0,
+        champion=Champion("3", PairedCounts(50, 400, 0, 50)),
+    )
+    decision = decide(everything, SETTINGS)
+    assert decision.codes == ("G0", "G1", "G2", "G3", "G4", "G5", "HOLD")
+    assert decision.sentence.startswith("Blocked (G0 parity)")
+    without_parity = decide(replace(everything, parity_difference=0.0), SETTINGS)
+    assert without_parity.sentence.startswith("Blocked (G1 mode gap)")
