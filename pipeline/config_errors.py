@@ -47,7 +47,9 @@ def booleans_for_numbers(values: Mapping[str, Any], model: type[BaseModel], orig
     for keys, value in _leaves(values):
         field = field_at(model, keys)
         if isinstance(value, bool) and field is not None and field.annotation in (int, float):
-            lines.append(_with_origin(keys, origins, _sentence(".".join(keys), keys, {"loc": keys, "input": value}, model)))
+            lines.append(
+                _with_origin(keys, origins, _sentence(".".join(keys), keys, {"loc": keys, "input": value}, model))
+            )
     return lines
 
 
@@ -126,7 +128,9 @@ def _bounds(field: FieldInfo) -> str:
 
 
 def _limits(field: FieldInfo) -> dict[str, float]:
-    return {name: getattr(one, name) for one in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(one, name)}
+    return {
+        name: getattr(one, name) for one in field.metadata for name in ("ge", "gt", "le", "lt") if hasattr(one, name)
+    }
 
 
 def _advice(field: FieldInfo, received: Any) -> str:

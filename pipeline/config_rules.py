@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from pipeline.config import Config
 
-_NUM_BLOCKS: Final = 16  # components.backbone.resnet50.NUM_BLOCKS, which cannot be imported without Keras
+_NUM_BLOCKS: Final = 16  # ResNet50's; to count them takes Keras
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -43,8 +43,8 @@ def contradictions(config: "Config") -> list[str]:
         )
     if gate.hold_generalisation_gap < gate.max_generalisation_gap:
         found.append(
-            f"gate.hold_generalisation_gap must be at least gate.max_generalisation_gap, {gate.max_generalisation_gap}; "
-            f"received {gate.hold_generalisation_gap}. Raise the one or lower the other."
+            "gate.hold_generalisation_gap must be at least gate.max_generalisation_gap, "
+            f"{gate.max_generalisation_gap}; received {gate.hold_generalisation_gap}. Raise the one or lower the other."
         )
     if not _DOTTED.fullmatch(config.trainer.run_fn):
         found.append(

@@ -52,7 +52,9 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", yaml.reader.re.compile("^(?:true|True|false|False)$"), list("tTfF"))
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", yaml.reader.re.compile("^(?:true|True|false|False)$"), list("tTfF")
+)
 
 
 def from_file(path: str) -> Told:
@@ -109,7 +111,7 @@ def merge(told: Sequence[Told]) -> Merged:
     for one in told:
         try:
             _lay_over(values, one.values)
-            origins |= {key: one.origin for key in _dotted_keys(one.values)}
+            origins |= dict.fromkeys(_dotted_keys(one.values), one.origin)
         except RecursionError:
             raise ConfigRefused([f"{one.origin}: a value refers to itself; write it out."]) from None
     return Merged(values, origins)

@@ -80,7 +80,7 @@ def resolve(config: Config) -> Plan:
         DataRefused: The data cannot be read or are of the wrong form.
     """
     folders = folders_of(config)
-    data = _located(config.data, folders)
+    data = located(config.data, folders)
     source = discover(data)
     pretrain_dir, pretrain_fingerprint = _pretraining(config, folders)
     registry = effective_registry(config, folders)
@@ -112,7 +112,8 @@ def effective_registry(config: Config, folders: Folders) -> RegistrySettings:
     )
 
 
-def _located(data: DataSettings, folders: Folders) -> DataSettings:
+def located(data: DataSettings, folders: Folders) -> DataSettings:
+    """Writes an embedded example to the cache, once, and puts its folder in place of its name."""
     if not embedded.is_embedded(data.uri):
         return data
     return data.model_copy(update={"uri": embedded.materialise(data.uri, str(folders.cache / "embedded"))})
@@ -121,7 +122,7 @@ def _located(data: DataSettings, folders: Folders) -> DataSettings:
 def _pretraining(config: Config, folders: Folders) -> tuple[str, str]:
     if config.backbone.weights != "pretrain":
         return "", ""
-    task = _located(DataSettings(uri=config.backbone.pretrain.data_uri, format="folder"), folders)
+    task = located(DataSettings(uri=config.backbone.pretrain.data_uri, format="folder"), folders)
     return task.uri, discover(task).fingerprint
 
 

@@ -4,20 +4,20 @@ import hashlib
 import json
 import os
 
-from components.card.component import Card
-from components.push_gate.component import PushGate
-from components.registry.component import Champion, RegistryPush
-from components.serving_check.component import ServingCheck
 from tfx import v1 as tfx
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.v1.components import Evaluator, ExampleValidator, ImportSchemaGen, StatisticsGen, Trainer, Transform
 
 from components.backbone.component import Backbone
+from components.card.component import Card
 from components.data_gate.component import DataGate
 from components.data_gate.statistics import statistics_options
 from components.evaluation.config import eval_config
 from components.ingest.component import ImageExampleGen
+from components.push_gate.component import PushGate
 from components.pusher.component import VersionPusher
+from components.registry.component import Champion, RegistryPush
+from components.serving_check.component import ServingCheck
 from components.transform import preprocessing
 from pipeline.code_hash import code_hash
 from pipeline.config import BeamSettings, fingerprint
@@ -38,7 +38,9 @@ def build(plan: Plan) -> tfx.dsl.Pipeline:
     return tfx.dsl.Pipeline(
         pipeline_name=plan.config.name,
         pipeline_root=str(plan.folders.artifacts),
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(plan.folders.metadata)),
+        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
+            str(plan.folders.metadata)
+        ),
         components=nodes(plan),
         enable_cache=True,
         beam_pipeline_args=beam_args(plan.config.beam),

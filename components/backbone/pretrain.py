@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from components.backbone import resnet50
+from components.backbone.seeding import make_deterministic
 from components.backbone.settings import PretrainSettings
 from components.errors import DataRefused
 from components.transform.decoding import decode_image, upright
@@ -27,7 +28,7 @@ def pretrain(source_dir: str, settings: PretrainSettings, image_size: int, seed:
         seed: Seeds weights and order.
         target: `.weights.h5` file to write; complete or absent.
     """
-    keras.utils.set_random_seed(seed)
+    make_deterministic(seed)
     paths, labels, num_classes = list_images(source_dir)
     backbone = resnet50.build(image_size, settings.momentum)
     classifier = keras.layers.Dense(num_classes * settings.orientations, activation="softmax", name="source_task")

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import keras
 import tensorflow as tf
 
 
@@ -25,9 +24,3 @@ def precision_policy(mixed_precision: Literal["auto", "on", "off"]) -> str:
     capabilities = [tf.config.experimental.get_device_details(gpu).get("compute_capability", (0, 0)) for gpu in gpus]
     capable = bool(capabilities) and min(capabilities) >= (8, 0)
     return "mixed_bfloat16" if mixed_precision == "on" or capable else "float32"
-
-
-def make_deterministic(seed: int) -> None:
-    """Seeds Python, NumPy and TensorFlow, and asks for operations whose result does not depend on timing."""
-    keras.utils.set_random_seed(seed)
-    tf.config.experimental.enable_op_determinism()

@@ -7,6 +7,7 @@ import absl.logging
 import keras
 from tfx.v1.components import FnArgs
 
+from components.backbone.seeding import make_deterministic
 from components.errors import DataRefused
 from components.trainer import frozen, hardware, scratch
 from components.trainer.export import export
@@ -38,7 +39,7 @@ def train(inputs: Inputs) -> Trained:
         raise DataRefused(
             "trainer.fine_tune.blocks needs a pretrained backbone, but backbone.weights is none. Set blocks to 0."
         )
-    hardware.make_deterministic(settings.seed)
+    make_deterministic(settings.seed)
     strategy, policy = hardware.strategy(), hardware.precision_policy(settings.mixed_precision)
     absl.logging.info("Training in %s on %d device(s).", policy, strategy.num_replicas_in_sync)
     previous = keras.config.dtype_policy()

@@ -1,0 +1,1 @@
+"""The command line, a module a command; TensorFlow and TFX are imported only where a command runs them."""

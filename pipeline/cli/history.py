@@ -1,0 +1,53 @@
+"""The summaries of past runs."""
+
+from collections.abc import Iterator
+
+from pydantic import ValidationError
+
+from components.errors import DataRefused
+from pipeline.config import Config
+from pipeline.runners.results import RunSummary
+
+
+def past_runs(config: Config) -> Iterator[RunSummary]:
+    """Yields a pipeline's runs, oldest first; one that was killed left no summary and is not listed."""
+    from pipeline.resolve import folders_of
+
+    for path in sorted(folders_of(config).runs.glob("*/summary.json")):
+        try:
+            yield RunSummary.model_validate_json(path.read_text())
+        except ValidationError as error:
+            raise DataRefused(
+                f"{path} must be a run's summary; it is damaged or of another version. Remove its folder to go on."
+            ) from error
+
+
+def one_run(config: Config, run_id: str | None) -> RunSummary:
+    """Returns the named run, or the newest.
+
+    Raises:
+        DataRefused: There is no such run.
+    """
+    found = [summary for summary in past_runs(config) if run_id in (None, summary.run_id)]
+    if not found:
+        from pipeline.resolve import folders_of
+
+        wanted = f"no run {run_id}" if run_id else "no run yet"
+        raise DataRefused(
+            f"There is {wanted} in {folders_of(config).runs}. "
+            "`frostgate runs` lists them; --set output=FOLDER looks elsewhere."
+        )
+    return found[-1]
+
+
+def print_places(summary: RunSummary) -> None:
+    """Prints what a run left behind, and where."""
+    places = [
+        ("served version", summary.served_version),
+        ("registered version", summary.registered_version),
+        ("card", summary.card),
+        ("log", summary.log),
+    ]
+    for name, value in places:
+        if value is not None:
+            print(f"  {name}: {value}")

@@ -1,0 +1,56 @@
+"""The entry point of `frostgate`."""
+
+import sys
+from importlib.metadata import version
+
+import click
+import typer
+
+from components.errors import DataRefused
+from pipeline.cli import config, report, run, runs, validate
+
+app = typer.Typer(
+    name="frostgate",
+    help="Trains image classifiers on TFX, and never ships a collapsed one.",
+    epilog="Start with: frostgate run   (trains on embedded handwritten digits). "
+    "Your own images: frostgate run --set data.uri=FOLDER, a folder with a sub-folder for each class.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run", epilog=run.EPILOG)(run.run_command)
+app.command("validate")(validate.validate_command)
+app.command("report")(report.report_command)
+app.command("runs")(runs.runs_command)
+app.add_typer(config.app, name="config")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"frostgate {version('frostgate')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _frostgate(
+    wanted: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    pass
+
+
+def main() -> None:
+    """Runs a command; what the user did wrong is a sentence and exit code 2, never a traceback."""
+    try:
+        app(standalone_mode=True)
+    except DataRefused as error:
+        for line in str(error).splitlines():
+            print(f"frostgate: {line}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except click.exceptions.Abort:
+        raise SystemExit(130) from None
+
+
+if __name__ == "__main__":
+    main()

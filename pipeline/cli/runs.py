@@ -1,0 +1,34 @@
+"""`frostgate runs`: what was run."""
+
+import json
+
+from pipeline.cli.history import past_runs
+from pipeline.cli.options import ConfigFile, Json, Overrides, configured
+from pipeline.runners.results import RunSummary
+
+
+def runs_command(config: ConfigFile = None, overrides: Overrides = None, as_json: Json = False) -> None:
+    """List a pipeline's runs, oldest first."""
+    found = list(past_runs(configured(config, overrides)))
+    if as_json:
+        print(json.dumps([summary.model_dump(mode="json") for summary in found], indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("run", "status", "validation accuracy", "served", "registered", "seconds", box=None)
+    for summary in found:
+        table.add_row(
+            summary.run_id,
+            summary.status,
+            _accuracy(summary),
+            summary.served_version or "",
+            summary.registered_version or "",
+            f"{summary.seconds:.0f}",
+        )
+    Console().print(table)
+
+
+def _accuracy(summary: RunSummary) -> str:
+    measured = ((summary.verdict or {}).get("measurements") or {}).get("C")
+    return f"{measured['value']:.3f}" if measured else ""

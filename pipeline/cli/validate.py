@@ -1,0 +1,43 @@
+"""`frostgate validate`: is this configuration usable, and are these data?"""
+
+import json
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.cli.options import ConfigFile, Json, Overrides, configured
+from pipeline.config import Config
+
+
+def validate_command(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    data: Annotated[bool, typer.Option("--data", help="List the data too: form, classes, splits.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Check a configuration, and with --data the source of the images; run nothing."""
+    checked = configured(config, overrides)
+    found = _source(checked) if data else {}
+    if as_json:
+        print(json.dumps({"valid": True, **found}, indent=2))
+        return
+    print("The configuration is valid.")
+    if found:
+        splits = "splits of its own" if found["has_splits"] else f"{checked.data.eval_fraction:.0%} for validation"
+        print(f"{found['uri']}: {found['format']}, {splits}, {len(found['classes'])} classes:")
+        print(f"  {', '.join(found['classes'])}")
+
+
+def _source(config: Config) -> dict[str, Any]:
+    from components.ingest.sources import discover
+    from pipeline.resolve import folders_of, located
+
+    data = located(config.data, folders_of(config))
+    source = discover(data)
+    return {
+        "uri": data.uri,
+        "format": source.format,
+        "classes": list(source.classes),
+        "has_splits": source.has_splits,
+        "fingerprint": source.fingerprint,
+    }

@@ -1,0 +1,103 @@
+"""Runs a compiled pipeline's nodes one after the other, in this process, with TFX's own launcher."""
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from tfx.dsl.compiler import compiler, constants
+from tfx.orchestration import metadata
+from tfx.orchestration import pipeline as tfx_pipeline
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.proto.orchestration import pipeline_pb2
+
+from pipeline.runners.progress import Progress
+from pipeline.runners.results import NodeResult, NodeStatus
+from pipeline.runners.store import Execution, read_execution
+
+
+@dataclass
+class Walk:
+    """How far a run has come; filled while it goes on, so that an interrupted run can be told of too."""
+
+    nodes: list[NodeResult] = field(default_factory=list)
+    outputs: dict[str, Mapping[str, Path]] = field(default_factory=dict)
+    """Node id -> artifact type name -> folder."""
+
+
+def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progress, walk: Walk) -> None:
+    """Runs every node, or none after the first that fails.
+
+    Args:
+        pipeline: With an SQLite metadata store.
+        run_id: Named in the log.
+        progress: Is told of every node.
+        walk: Receives what happened.
+
+    Raises:
+        Exception: What the failed node raised; its result is in `walk` all the same.
+    """
+    compiled = compiler.Compiler().compile(pipeline)
+    runtime_parameter_utils.substitute_runtime_parameter(
+        compiled, {constants.PIPELINE_RUN_ID_PARAMETER_NAME: f"{run_id}-{datetime.now().isoformat()}"}
+    )
+    deployment = runner_utils.extract_local_deployment_config(compiled)
+    nodes = [node.pipeline_node for node in compiled.nodes]
+    ids = [node.node_info.id for node in nodes]
+    progress.run_started(run_id, ids)
+    for position, node in enumerate(nodes):
+        progress.node_started(ids[position])
+        started = time.monotonic()
+        try:
+            execution = _launch(node, compiled, deployment)
+        except BaseException as error:
+            _record(walk, progress, ids[position], "failed", started, str(error) or type(error).__name__)
+            for skipped in ids[position + 1 :]:
+                _record(walk, progress, skipped, "skipped", time.monotonic())
+            raise
+        walk.outputs[ids[position]] = execution.outputs
+        _record(walk, progress, ids[position], "cached" if execution.is_cached else "done", started)
+
+
+def _launch(
+    node: pipeline_pb2.PipelineNode,
+    compiled: pipeline_pb2.Pipeline,
+    deployment: pipeline_pb2.IntermediateDeploymentConfig,
+) -> Execution:
+    configured = deployment.metadata_connection_config
+    connection = metadata.Metadata(getattr(configured, configured.WhichOneof("connection_config")))
+    info = launcher.Launcher(
+        pipeline_node=node,
+        mlmd_connection=connection,
+        pipeline_info=compiled.pipeline_info,
+        pipeline_runtime_spec=compiled.runtime_spec,
+        executor_spec=runner_utils.extract_executor_spec(deployment, node.node_info.id),
+        custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, node.node_info.id),
+    ).launch()
+    with connection as handle:
+        execution = read_execution(handle.store, info.execution_id)
+    if not execution.succeeded:
+        # The launcher reports inputs that it cannot resolve in the log only.
+        raise RuntimeError(f"{node.node_info.id} did not run, for its inputs are missing; see the log.")
+    return execution
+
+
+def _record(
+    walk: Walk, progress: Progress, node_id: str, status: NodeStatus, started: float, error: str | None = None
+) -> None:
+    # Linux counts kilobytes, macOS bytes.
+    unit = 1e9 if sys.platform == "darwin" else 1e6
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    result = NodeResult(
+        id=node_id,
+        status=status,
+        seconds=round(time.monotonic() - started, 3),
+        error=error,
+        peak_memory_gigabytes=round(peak, 3),
+    )
+    walk.nodes.append(result)
+    progress.node_finished(result)

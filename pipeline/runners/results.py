@@ -1,0 +1,69 @@
+"""What a run came to, and the exit code that says so."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+NodeStatus = Literal["done", "cached", "failed", "skipped"]
+RunStatus = Literal["pushed", "blocked", "held", "refused", "failed", "interrupted"]
+
+
+class NodeResult(BaseModel):
+    """How one node ended."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    status: NodeStatus
+    seconds: float = 0.0
+    error: str | None = None
+    peak_memory_gigabytes: float | None = None
+    """Of the whole process so far, when the node ended."""
+
+
+class RunSummary(BaseModel):
+    """What `summary.json` holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    pipeline: str
+    started: str
+    """ISO 8601, with time zone."""
+    seconds: float
+    status: RunStatus
+    exit_code: int
+    message: str
+    """One sentence; a line for each reason when the data or the configuration were refused."""
+    verdict: dict[str, Any] | None
+    served_version: str | None
+    registered_version: str | None
+    card: str | None
+    log: str
+    config: dict[str, Any]
+    nodes: tuple[NodeResult, ...]
+
+
+def judge(
+    verdict: Mapping[str, Any], serving: Mapping[str, Any], pushed_version: str | None
+) -> tuple[RunStatus, int, str]:
+    """Says how a run ended whose every node ran.
+
+    Args:
+        verdict: `verdict.json`.
+        serving: `serving.json`.
+        pushed_version: The version that is served now, or None.
+
+    Returns:
+        The status, the exit code and a sentence.
+    """
+    if verdict["decision"] == "HOLD":
+        return "held", 4, verdict["sentence"]
+    if verdict["decision"] == "BLOCK":
+        return "blocked", 3, verdict["sentence"]
+    if not serving["passed"]:
+        return "blocked", 3, f"Blocked (serving check): {' '.join(serving['findings'])}"
+    if pushed_version is None:
+        return "failed", 1, "The model passed, but no version was pushed; see the log."
+    return "pushed", 0, verdict["sentence"]

@@ -1,0 +1,61 @@
+"""What ML Metadata remembers of a run's nodes."""
+
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_metadata.metadata_store import MetadataStore
+from ml_metadata.proto import metadata_store_pb2 as mlmd
+
+_OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
+
+
+class StoreUnusable(RuntimeError):
+    """The metadata store cannot be read; the message names the file and the way out."""
+
+
+@dataclass(frozen=True)
+class Execution:
+    """A node's execution, as it was recorded."""
+
+    is_cached: bool
+    succeeded: bool
+    outputs: Mapping[str, Path]
+    """Artifact type name -> folder."""
+
+
+def check(path: Path) -> None:
+    """Refuses a damaged store before a run is started on it; it is never recreated in silence.
+
+    Raises:
+        StoreUnusable: The file is no SQLite database, or a damaged one.
+    """
+    if not path.exists():
+        return
+    try:
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+            answer = connection.execute("PRAGMA quick_check").fetchone()[0]
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.Error as error:
+        answer, tables = str(error), set()
+    if answer == "ok" and tables and "MLMDEnv" not in tables:
+        answer = "it is a database of something else"
+    if answer != "ok":
+        raise StoreUnusable(
+            f"{path} must be an ML Metadata store, but {answer}. Restore it from a backup, or move it away to start "
+            "with an empty history and cache; pushed and registered models are kept elsewhere and stay."
+        )
+
+
+def read_execution(store: MetadataStore, execution_id: int) -> Execution:
+    """Reads how an execution ended and where its outputs are, those found in the cache included."""
+    (execution,) = store.get_executions_by_id([execution_id])
+    events = store.get_events_by_execution_ids([execution_id])
+    artifacts = store.get_artifacts_by_id([event.artifact_id for event in events if event.type in _OUTPUTS])
+    state = execution.last_known_state
+    return Execution(
+        is_cached=state == mlmd.Execution.CACHED,
+        succeeded=state in (mlmd.Execution.CACHED, mlmd.Execution.COMPLETE),
+        outputs={artifact.type: Path(artifact.uri) for artifact in artifacts},
+    )
