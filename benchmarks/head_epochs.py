@@ -84,6 +84,11 @@ def _backbone(size: int) -> keras.Model:
     return backbone
 
 
+def row(name: str, seconds: list[float], loss: float) -> str:
+    """Writes a line of the table."""
+    return f"| {name} | {statistics.median(seconds):.4f} | {min(seconds):.4f} to {max(seconds):.4f} | {loss:.4f} |"
+
+
 def main() -> None:
     """Measures and writes."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -106,19 +111,19 @@ def main() -> None:
         slow, slow_loss = through_backbone(pixels, features, targets, told.epochs)
         fast, fast_loss = on_features(features, targets, told.size, told.epochs)
     ratios = [theirs / ours for theirs, ours in zip(slow, fast, strict=True)]
+    ratio = f"{statistics.median(ratios):.0f} ({min(ratios):.0f} to {max(ratios):.0f})"
     text = "\n".join(
         [
             "# An epoch on cached features against one through the frozen backbone",
             "",
-            f"{os.cpu_count()} cores, {told.images} images of {told.size} pixels, {told.epochs} epochs each after a first.",
+            f"{os.cpu_count()} cores, {told.images} images of {told.size} pixels, {told.epochs} epochs after a first.",
             "",
             "| | seconds an epoch, median | range | loss of the first epoch |",
             "|---|---|---|---|",
-            f"| through the backbone | {statistics.median(slow):.3f} | {min(slow):.3f} to {max(slow):.3f} | {slow_loss:.4f} |",
-            f"| on cached features | {statistics.median(fast):.4f} | {min(fast):.4f} to {max(fast):.4f} | {fast_loss:.4f} |",
+            row("through the backbone", slow, slow_loss),
+            row("on cached features", fast, fast_loss),
             "",
-            f"**Ratio: {statistics.median(ratios):.0f} ({min(ratios):.0f} to {max(ratios):.0f}).** At least 15 was asked for. "
-            f"Computing the features took {once:.1f} s, once.",
+            f"**Ratio: {ratio}.** At least 15 was asked for. Computing the features took {once:.1f} s, once.",
             "",
         ]
     )

@@ -48,6 +48,11 @@ def measure(command: Sequence[str]) -> Measured:
     return Measured(seconds, _gigabytes(usage), text)
 
 
+def frostgate(*arguments: str) -> list[str]:
+    """Returns the command that runs frostgate with these arguments."""
+    return [sys.executable, "-m", "pipeline.cli.main", *arguments]
+
+
 def _gigabytes(usage: resource.struct_rusage) -> float:
     return usage.ru_maxrss / 1e6
 
@@ -113,7 +118,7 @@ def main() -> None:
     plain, whole, again = [], [], []
     for _ in range(parser.parse_args().repeats):
         with tempfile.TemporaryDirectory() as folder:
-            ours = [sys.executable, "-m", "pipeline.cli.main", "run", "--json", f"--set=output={folder}/output"]
+            ours = frostgate("run", "--json", f"--set=output={folder}/output")
             plain.append(measure([sys.executable, "benchmarks/plain_keras.py", f"{folder}/plain.keras"]))
             whole.append(measure(ours))
             again.append(measure(ours))

@@ -1,5 +1,8 @@
 """Runs a compiled pipeline's nodes one after the other, in this process, with TFX's own launcher."""
 
+import contextlib
+import ctypes
+import gc
 import resource
 import sys
 import time
@@ -60,6 +63,8 @@ def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progres
                 _record(walk, progress, skipped, "skipped", time.monotonic())
             raise
         walk.outputs[ids[position]] = execution.outputs
+        if not execution.is_cached:
+            _release_memory()
         _record(walk, progress, ids[position], "cached" if execution.is_cached else "done", started)
 
 
@@ -84,6 +89,17 @@ def _launch(
         # The launcher reports inputs that it cannot resolve in the log only.
         raise RuntimeError(f"{node.node_info.id} did not run, for its inputs are missing; see the log.")
     return execution
+
+
+def _release_memory() -> None:
+    """Gives back what a node's models held; nodes share this process, and a pod each has its own on a cluster."""
+    import keras
+
+    keras.utils.clear_session()
+    gc.collect()
+    # The allocator keeps freed pages for this process; the next node's native libraries allocate elsewhere.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def _record(

@@ -61,7 +61,7 @@ def test_a_label_that_is_no_class_stops_training_however_rare() -> None:
 
 
 def test_nothing_read_stops_training() -> None:
-    empty = {"num_read": 0, "num_kept": 0, "num_rejected": 0, "by_split": {}, "rejected_by_reason": {}}
+    empty: dict[str, Any] = {"num_read": 0, "num_kept": 0, "num_rejected": 0, "by_split": {}, "rejected_by_reason": {}}
     assert "no image was read" in judge(**empty).reasons
 
 

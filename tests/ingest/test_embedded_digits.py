@@ -1,6 +1,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -15,7 +16,7 @@ def test_digits_are_written_once_as_grey_pictures(tmp_path: Path) -> None:
     pictures = sorted(folder.glob("*/*.png"))
     assert {path.parent.name for path in pictures} == set("56789") and len(pictures) == 896
     with Image.open(pictures[0]) as first:
-        assert (first.size, first.mode) == ((32, 32), "L") and first.getextrema()[1] > 200
+        assert (first.size, first.mode) == ((32, 32), "L") and np.asarray(first).max() > 200
     made = folder.stat().st_ino
     assert materialise(EMBEDDED_DIGITS, str(tmp_path)) == str(folder) and folder.stat().st_ino == made
 

@@ -19,7 +19,7 @@ def prepare(folder: Path, splits: dict[str, int]) -> str:
     """Prepares a small TFDS data set `spots` with two classes."""
     import tensorflow_datasets as tfds
 
-    class Spots(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[misc]
+    class Spots(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[misc,call-arg]
         name = "spots"
         __module__ = "spots"  # TFDS looks for checksums beside code in a package, which needs importlib_resources.
         VERSION = tfds.core.Version("1.0.0")

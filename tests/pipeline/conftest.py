@@ -33,9 +33,8 @@ def run_in_process() -> Callable[..., Finished]:
     """Runs a configuration in this process, which has paid for importing TFX already."""
 
     def run(output: Path, *overrides: str) -> Finished:
-        from pipeline.runners.local import run as run_locally
-
         from pipeline.config import load
+        from pipeline.runners.local import run as run_locally
 
         summary = run_locally(load(None, [f"output={output}", *overrides]))
         stored = output / "digits" / "runs" / summary.run_id / "summary.json"

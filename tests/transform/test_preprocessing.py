@@ -28,7 +28,7 @@ def test_pixels_are_scaled_exactly_as_keras_scales_them_for_resnet50():
 def test_shrinking_averages_instead_of_sampling():
     stripes = np.zeros((320, 320, 3), np.uint8)
     stripes[:, ::2] = 255
-    shrunk = to_resnet50_input(tf.constant(stripes), 32).numpy() + [103.939, 116.779, 123.68]
+    shrunk = to_resnet50_input(tf.constant(stripes), 32).numpy() + np.array([103.939, 116.779, 123.68])
     assert np.abs(shrunk[4:-4, 4:-4] - 127.5).max() < 3
 
 
