@@ -5,16 +5,15 @@ batch statistics, unfreezing in the wrong order is a silent no-op, and nothing c
 So the flags are set in the one order that holds, and the outcome is measured.
 """
 
-import contextlib
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Literal
 
 import keras
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from components.backbone.resnet50 import batch_norm_layers, flatten, top_blocks
+from components.backbone.modes import fingerprint, nothing_random, unchanged
+from components.backbone.resnet50 import batch_norm_layers, top_blocks
 
 
 class FreezeProof(BaseModel):
@@ -66,30 +65,6 @@ def frozen_variables(backbone: keras.Model) -> list[Any]:
     return [variable for variable in backbone.variables if id(variable) not in trainable]
 
 
-def fingerprint(variables: Iterable[Any]) -> str:
-    """Returns the hex sha256 over paths, shapes, dtypes and values, in order."""
-    digest = hashlib.sha256()
-    for variable in variables:
-        value = np.ascontiguousarray(variable.numpy())
-        digest.update(f"{variable.path}:{value.shape}:{value.dtype.str}".encode())
-        digest.update(value.tobytes())
-    return digest.hexdigest()
-
-
-@contextlib.contextmanager
-def without_noise(model: keras.Model) -> Iterator[None]:
-    """Turns dropout off while a model is called in training mode, so that only BatchNorm can tell the modes apart."""
-    dropouts = [layer for layer in flatten(model) if isinstance(getattr(layer, "rate", None), int | float)]
-    rates = [layer.rate for layer in dropouts]
-    try:
-        for layer in dropouts:
-            layer.rate = 0.0
-        yield
-    finally:
-        for layer, rate in zip(dropouts, rates, strict=True):
-            layer.rate = rate
-
-
 def mode_difference(model: keras.Model, pixels: np.ndarray) -> float:
     """Measures how far training mode is from inference mode on the same batch.
 
@@ -100,13 +75,8 @@ def mode_difference(model: keras.Model, pixels: np.ndarray) -> float:
     Returns:
         The largest absolute difference of an output; 0 up to rounding where nothing normalises by batch.
     """
-    before = [variable.numpy() for variable in model.variables]
-    try:
-        with without_noise(model):
-            training = np.asarray(model(pixels, training=True))
-    finally:
-        for variable, value in zip(model.variables, before, strict=True):
-            variable.assign(value)
+    with unchanged(model), nothing_random(model):
+        training = np.asarray(model(pixels, training=True))
     return float(np.max(np.abs(training - np.asarray(model(pixels, training=False)))))
 
 

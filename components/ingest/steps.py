@@ -7,7 +7,8 @@ pictures themselves, which the in-memory runner holds all at once.
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 import apache_beam as beam
@@ -18,10 +19,9 @@ from components.ingest.grouping import settle
 from components.ingest.items import Broken, Container, Listing, Measured, Raw, Reject
 from components.ingest.settings import DataSettings
 from components.ingest.sources import read_container
-from schemas import features
 
-# Examples as TFX names them; any other prefix is not found by some readers.
-_FILE_PREFIX: Final = "data_tfrecord"
+_FILES_PER_SHARD: Final = 500
+_MAX_SHARDS: Final = 256
 REJECTS: Final = "rejects"
 BROKEN: Final = "broken"
 COUNTS: Final = "counts"
@@ -48,13 +48,13 @@ class _Measure(beam.DoFn):
 
 
 class _Settle(beam.DoFn):
-    def __init__(self, eval_fraction: float) -> None:
-        self._eval_fraction = eval_fraction
+    def __init__(self, eval_fraction: float, num_shards: int) -> None:
+        self._eval_fraction, self._num_shards = eval_fraction, num_shards
 
     def process(self, group: tuple[str, Iterable[Measured]]) -> Iterator[Any]:
         settled = settle(list(group[1]), self._eval_fraction)
         for measured, side in settled.kept:
-            yield measured.container.key, (measured, side)
+            yield shard_of(measured, self._num_shards), (measured, side)
             yield TaggedOutput(COUNTS, ((report.KEPT, side, measured.label), 1))
         for reject in settled.rejects:
             yield TaggedOutput(REJECTS, reject)
@@ -62,23 +62,61 @@ class _Settle(beam.DoFn):
             yield TaggedOutput(COUNTS, ((report.DUPLICATE, "", ""), settled.num_duplicates))
 
 
-class _Build(beam.DoFn):
-    def __init__(self, settings_json: str) -> None:
-        self._settings_json = settings_json
+class _Write(beam.DoFn):
+    """Writes one shard of every split, in an order that follows from the pictures alone."""
+
+    def __init__(self, settings_json: str, split_uris: Mapping[str, str], num_shards: int) -> None:
+        self._settings_json, self._split_uris, self._num_shards = settings_json, split_uris, num_shards
 
     def setup(self) -> None:
         self._settings = DataSettings.model_validate_json(self._settings_json)
 
-    def process(self, group: tuple[str, Iterable[tuple[Measured, str]]]) -> Iterator[Any]:
+    def process(self, group: tuple[int, Iterable[tuple[Measured, str]]]) -> Iterator[Any]:
         from components.ingest.record import build_example
+        from components.ingest.writing import ShardWriter
 
-        kept = {measured.position: (measured, side) for measured, side in group[1]}
-        container = next(iter(kept.values()))[0].container
-        for one in read_container(container, self._settings):
-            if isinstance(one, Raw) and one.position in kept:
-                measured, side = kept[one.position]
-                yield TaggedOutput(side, build_example(measured, one.data).SerializeToString(deterministic=True))
-                yield TaggedOutput(COUNTS, ((report.WRITTEN, side, ""), 1))
+        shard, kept = group
+        with ShardWriter(self._split_uris, shard, self._num_shards) as writer:
+            for container, wanted in in_order(kept):
+                for one in read_container(container, self._settings):
+                    if isinstance(one, Raw) and one.position in wanted:
+                        measured, side = wanted[one.position]
+                        writer.write(side, build_example(measured, one.data).SerializeToString(deterministic=True))
+                        yield (report.WRITTEN, side, ""), 1
+
+
+def _num_shards(containers: Collection[Container]) -> int:
+    """As many as there are files that hold many images, or one for so many image files."""
+    own_files = sum(one.kind == "file" for one in containers)
+    return min(_MAX_SHARDS, math.ceil(own_files / _FILES_PER_SHARD) + len(containers) - own_files)
+
+
+def shard_of(measured: Measured, num_shards: int) -> int:
+    """Chooses a picture's shard; all pictures of a file that holds many go to one, so that it is read once."""
+    own_file = measured.container.kind == "file"
+    key = measured.content_hash if own_file else hashlib.sha256(measured.container.key.encode()).hexdigest()
+    return int(key[:15], 16) % num_shards
+
+
+def in_order(
+    kept: Iterable[tuple[Measured, str]],
+) -> Iterator[tuple[Container, dict[int, tuple[Measured, str]]]]:
+    """Groups a shard's pictures by container, in an order that no worker's timing changes.
+
+    Content hashes mix the classes, and do not depend on where the data lie.
+
+    Yields:
+        A container, and its kept pictures by position.
+    """
+    first: dict[str, tuple[str, str]] = {}
+    groups: dict[str, dict[int, tuple[Measured, str]]] = {}
+    for measured, side in kept:
+        key = measured.container.key
+        groups.setdefault(key, {})[measured.position] = (measured, side)
+        candidate = (measured.content_hash, measured.uri)
+        first[key] = min(first.get(key, candidate), candidate)
+    for key in sorted(groups, key=first.__getitem__):
+        yield next(iter(groups[key].values()))[0].container, groups[key]
 
 
 def mixed(containers: Iterable[Container]) -> list[Container]:
@@ -103,6 +141,7 @@ def ingest(
         parts_uri: Folder for JSON lines: `rejects`, `broken` and `counts`, in no order.
     """
     settings_json = settings.model_dump_json()
+    num_shards = _num_shards(listing.containers)
     measured = (
         pipeline
         | "Containers" >> beam.Create(mixed(listing.containers), reshuffle=True)
@@ -112,23 +151,17 @@ def ingest(
         measured["measured"]
         | "KeyByContent" >> beam.Map(lambda one: (one.content_hash, one))
         | "SameContent" >> beam.GroupByKey()
-        | "Settle" >> beam.ParDo(_Settle(settings.eval_fraction)).with_outputs(REJECTS, COUNTS, main="settled")
+        | "Settle"
+        >> beam.ParDo(_Settle(settings.eval_fraction, num_shards)).with_outputs(REJECTS, COUNTS, main="settled")
     )
-    built = (
+    written = (
         settled["settled"]
-        | "SameContainer" >> beam.GroupByKey()
-        | "Build" >> beam.ParDo(_Build(settings_json)).with_outputs(*features.SPLITS, COUNTS)
+        | "SameShard" >> beam.GroupByKey()
+        | "Write" >> beam.ParDo(_Write(settings_json, dict(split_uris), num_shards))
     )
-    for split in features.SPLITS:
-        _write_examples(built[split], split, split_uris[split])
     _write_lines((measured[REJECTS], settled[REJECTS]), REJECTS, parts_uri)
     _write_lines((measured[BROKEN],), BROKEN, parts_uri)
-    _write_counts((measured[COUNTS], settled[COUNTS], built[COUNTS]), parts_uri)
-
-
-def _write_examples(examples: beam.PCollection, split: str, uri: str) -> None:
-    # No shuffle and no fixed number of shards: either would gather every picture in one place.
-    _ = examples | f"Write[{split}]" >> beam.io.WriteToTFRecord(f"{uri}/{_FILE_PREFIX}", file_name_suffix=".gz")
+    _write_counts((measured[COUNTS], settled[COUNTS], written), parts_uri)
 
 
 def _write_lines(parts: tuple[beam.PCollection, ...], name: str, parts_uri: str) -> None:

@@ -1,16 +1,14 @@
 """Measurement A: the Keras model in training mode, without anything random, and unchanged afterwards."""
 
-import hashlib
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from components.backbone.modes import nothing_random, unchanged
 from components.push_gate.scores import predictions
 
 ReadPixels = Callable[[np.ndarray], np.ndarray]
@@ -53,7 +51,7 @@ def training_mode_predictions(
     order = np.random.default_rng(seed).permutation(num_examples)
     result = np.empty(num_examples, dtype=np.int64)
     step = tf.function(lambda pixels: model(pixels, training=True))
-    with _restored(model), _nothing_random(model):
+    with unchanged(model), nothing_random(model):
         for start in range(0, num_examples, batch_size):
             new = order[start : start + batch_size]
             # A small last batch would have statistics of its own: it is filled from the start; only the new count.
@@ -65,53 +63,3 @@ def training_mode_predictions(
 def inference_probabilities(model: keras.Model, pixels: np.ndarray) -> np.ndarray:
     """Probabilities in inference mode, float32 [n, classes], to hold against the served ones."""
     return np.asarray(model(pixels, training=False))
-
-
-def weights_hash(variables: Sequence[Any]) -> str:
-    """sha256 in hex over every variable's value, in order."""
-    digest = hashlib.sha256()
-    for variable in variables:
-        value = np.asarray(variable)
-        digest.update(repr((value.dtype, value.shape)).encode() + value.tobytes())
-    return digest.hexdigest()
-
-
-@contextmanager
-def _restored(model: keras.Model) -> Iterator[None]:
-    before = weights_hash(model.variables)
-    values = [np.array(variable) for variable in model.variables]
-    try:
-        yield
-    finally:
-        for variable, value in zip(model.variables, values, strict=True):
-            variable.assign(value)
-        if (after := weights_hash(model.variables)) != before:
-            raise RuntimeError(f"variables differ after measuring in training mode: {before} before, {after} after.")
-
-
-@contextmanager
-def _nothing_random(model: keras.Model) -> Iterator[None]:
-    """Runs every layer that draws random numbers (dropout, noise, augmentation) in inference mode."""
-    layers = [layer for layer in model._flatten_layers() if _draws(layer) and not _has_batch_norm(layer)]
-    for layer in layers:
-        layer.call = _in_inference_mode(layer.call)
-    try:
-        yield
-    finally:
-        for layer in layers:
-            del layer.call  # Uncovers the method of the class.
-
-
-def _draws(layer: keras.layers.Layer) -> bool:
-    return any(isinstance(value, keras.random.SeedGenerator) for value in vars(layer).values())
-
-
-def _has_batch_norm(layer: keras.layers.Layer) -> bool:
-    return any(isinstance(inner, keras.layers.BatchNormalization) for inner in layer._flatten_layers())
-
-
-def _in_inference_mode(call: Callable[..., Any]) -> Callable[..., Any]:
-    def quiet(*args: Any, **kwargs: Any) -> Any:
-        return call(*args, **{**kwargs, "training": False})
-
-    return quiet

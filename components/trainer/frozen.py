@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.backbone import freezing, resnet50, weights
+from components.backbone import freezing, modes, resnet50, weights
 from components.trainer import feature_batches, image_phase, phases
 from components.trainer.classifier import assemble, build_head
 from components.trainer.feature_cache import Features, embedded
@@ -18,7 +18,7 @@ def train(inputs: Inputs) -> Trained:
     settings = inputs.settings
     blocks = settings.fine_tune.blocks
     backbone = load_backbone(inputs)
-    before = freezing.fingerprint(backbone.variables)
+    before = modes.fingerprint(backbone.variables)
     train_features, eval_features = features_of(backbone, before, inputs)
     targets = Targets(train_features.labels, len(inputs.classes), settings.class_weights)
 
@@ -29,7 +29,7 @@ def train(inputs: Inputs) -> Trained:
     if blocks:
         freezing.unfreeze_top(backbone, blocks)
         frozen, batch_size = freezing.frozen_variables(backbone), settings.fine_tune.batch_size
-        before = freezing.fingerprint(frozen)
+        before = modes.fingerprint(frozen)
         done.append(image_phase.train("fine_tune", model, settings.fine_tune, targets, len(train_features), inputs))
     difference = freezing.mode_difference(model, some_pixels(inputs))
     steps = feature_batches.steps_per_epoch(len(train_features), settings.head.batch_size)

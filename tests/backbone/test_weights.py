@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from components.backbone import freezing, resnet50, weights
+from components.backbone import modes, resnet50, weights
 from components.errors import DataRefused
 
 pytestmark = pytest.mark.tfx
@@ -42,7 +42,7 @@ def test_a_download_is_checked_cached_and_loads(server, published, tmp_path):
     backbone = resnet50.build(32)
     weights.load(backbone, fetched)
     keras.utils.set_random_seed(3)
-    assert freezing.fingerprint(backbone.variables) == freezing.fingerprint(resnet50.build(32).variables)
+    assert modes.fingerprint(backbone.variables) == modes.fingerprint(resnet50.build(32).variables)
     # The second time nothing is fetched: a server that is gone does not matter.
     assert (
         weights.download_imagenet(str(tmp_path), "http://127.0.0.1:9/resnet50_notop.weights.h5", md5(file)) == fetched

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from tfx.v1.components import FnArgs
 
-from components.backbone import freezing
+from components.backbone import freezing, modes
 from components.trainer import frozen, image_phase
 from components.trainer.classifier import assemble, build_head
 from components.trainer.export import export
@@ -45,7 +45,7 @@ def _last_layer(model: keras.Model) -> keras.layers.Layer:
 def _unfrozen(inputs: Inputs) -> Trained:
     keras.utils.set_random_seed(inputs.settings.seed)
     backbone = frozen.load_backbone(inputs)
-    before, variables = freezing.fingerprint(backbone.variables), list(backbone.variables)
+    before, variables = modes.fingerprint(backbone.variables), list(backbone.variables)
     model = assemble(backbone, build_head(inputs.settings.head, len(inputs.classes)), frozen_batch_norm=True)
     backbone.trainable = True
     labels = np.concatenate([batch.numpy() for batch in inputs.reader.labels(inputs.train_files)])

@@ -7,8 +7,9 @@ import keras
 import numpy as np
 import pytest
 
+from components.backbone.modes import fingerprint
 from components.push_gate.scores import predictions
-from components.push_gate.training_mode import load_keras, training_mode_predictions, weights_hash
+from components.push_gate.training_mode import load_keras, training_mode_predictions
 
 pytestmark = pytest.mark.tfx
 
@@ -41,14 +42,14 @@ def in_inference_mode(model: keras.Model) -> np.ndarray:
 
 def test_every_variable_is_as_before() -> None:
     model = net(keras.layers.GaussianNoise(0.5), keras.layers.Dropout(0.5))
-    before = weights_hash(model.variables)
+    before = fingerprint(model.variables)
     in_training_mode(model)
-    assert weights_hash(model.variables) == before
+    assert fingerprint(model.variables) == before
 
 
 def test_every_variable_is_as_before_even_when_measuring_fails() -> None:
     model = net()
-    before = weights_hash(model.variables)
+    before = fingerprint(model.variables)
     calls: list[int] = []
 
     def read_pixels(rows: np.ndarray) -> np.ndarray:
@@ -59,14 +60,14 @@ def test_every_variable_is_as_before_even_when_measuring_fails() -> None:
 
     with pytest.raises(OSError, match="disk"):
         training_mode_predictions(model, read_pixels, len(PIXELS), 32, 0)
-    assert weights_hash(model.variables) == before
+    assert fingerprint(model.variables) == before
 
 
 def test_the_hash_sees_a_moving_statistic() -> None:
     model = net()
-    before = weights_hash(model.variables)
+    before = fingerprint(model.variables)
     model(PIXELS, training=True)
-    assert weights_hash(model.variables) != before
+    assert fingerprint(model.variables) != before
 
 
 def test_batch_statistics_are_used_where_the_trainer_left_them_free() -> None:

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from components.backbone import resnet50
-from components.backbone.freezing import fingerprint
+from components.backbone.modes import fingerprint
 from components.errors import DataRefused
 from components.trainer.run_fn import run_fn
 from components.trainer.settings import (

@@ -1,0 +1,68 @@
+"""Calling a model in training mode without training it."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import keras
+import numpy as np
+
+
+def fingerprint(variables: Iterable[Any]) -> str:
+    """Returns the hex sha256 over paths, shapes, dtypes and values, in order."""
+    digest = hashlib.sha256()
+    for variable in variables:
+        value = np.ascontiguousarray(variable.numpy())
+        digest.update(f"{variable.path}:{value.shape}:{value.dtype.str}".encode())
+        digest.update(value.tobytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def unchanged(model: keras.Model) -> Iterator[None]:
+    """Puts every variable back afterwards, and makes sure of it.
+
+    Raises:
+        RuntimeError: A variable is not as it was.
+    """
+    before = fingerprint(model.variables)
+    values = [variable.numpy() for variable in model.variables]
+    try:
+        yield
+    finally:
+        for variable, value in zip(model.variables, values, strict=True):
+            variable.assign(value)
+        if (after := fingerprint(model.variables)) != before:
+            raise RuntimeError(f"variables differ after a call in training mode: {before} before, {after} after.")
+
+
+@contextmanager
+def nothing_random(model: keras.Model) -> Iterator[None]:
+    """Runs every layer that draws random numbers (dropout, noise, augmentation) in inference mode.
+
+    Only BatchNorm can then tell training mode from inference mode.
+    """
+    layers = [layer for layer in model._flatten_layers() if _draws(layer) and not _has_batch_norm(layer)]
+    for layer in layers:
+        layer.call = _in_inference_mode(layer.call)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.call  # Uncovers the method of the class.
+
+
+def _draws(layer: keras.layers.Layer) -> bool:
+    return any(isinstance(value, keras.random.SeedGenerator) for value in vars(layer).values())
+
+
+def _has_batch_norm(layer: keras.layers.Layer) -> bool:
+    return any(isinstance(inner, keras.layers.BatchNormalization) for inner in layer._flatten_layers())
+
+
+def _in_inference_mode(call: Callable[..., Any]) -> Callable[..., Any]:
+    def quiet(*args: Any, **kwargs: Any) -> Any:
+        return call(*args, **{**kwargs, "training": False})
+
+    return quiet
