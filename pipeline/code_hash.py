@@ -9,6 +9,8 @@ from typing import Final
 
 import grimp
 
+from components.errors import DataRefused
+
 _PACKAGES: Final = ("schemas", "components", "pipeline")
 
 
@@ -25,7 +27,7 @@ def code_hash(module: str) -> str:
         Hex sha256; it does not depend on where the project is installed.
 
     Raises:
-        ValueError: There is no such module.
+        DataRefused: There is no such module.
     """
     digest = hashlib.sha256()
     for name, path in sorted(_files(module)):
@@ -60,7 +62,7 @@ def _source(module: str) -> Path:
     except ModuleNotFoundError:
         found = None
     if found is None or found.origin is None:
-        raise ValueError(
+        raise DataRefused(
             f"{module} must be a module that Python can import; it was not found. Install it or correct the name."
         )
     return Path(found.origin)

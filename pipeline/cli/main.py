@@ -3,7 +3,6 @@
 import sys
 from importlib.metadata import version
 
-import click
 import typer
 
 from components.errors import DataRefused
@@ -48,8 +47,9 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"frostgate: {line}", file=sys.stderr)
         raise SystemExit(2) from None
-    except click.exceptions.Abort:
-        raise SystemExit(130) from None
+    except OSError as error:
+        print(f"frostgate: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        raise SystemExit(1) from None
 
 
 if __name__ == "__main__":

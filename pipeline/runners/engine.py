@@ -52,6 +52,8 @@ def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progres
     nodes = [node.pipeline_node for node in compiled.nodes]
     ids = [node.node_info.id for node in nodes]
     progress.run_started(run_id, ids)
+    # What is imported stays; collecting it again after every node would take a second each time.
+    gc.freeze()
     for position, node in enumerate(nodes):
         progress.node_started(ids[position])
         started = time.monotonic()

@@ -1,5 +1,6 @@
 """What ML Metadata remembers of a run's nodes."""
 
+import contextlib
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -29,23 +30,44 @@ def check(path: Path) -> None:
     """Refuses a damaged store before a run is started on it; it is never recreated in silence.
 
     Raises:
-        StoreUnusable: The file is no SQLite database, or a damaged one.
+        StoreUnusable: The file is no SQLite database, a damaged one, or of another version.
     """
     if not path.exists():
         return
+    complaint = _complaint(path)
+    if complaint is not None:
+        raise StoreUnusable(
+            f"{path} must be an ML Metadata store, but {complaint}. Restore it from a backup, or move it away to start "
+            "with an empty history and cache; pushed and registered models are kept elsewhere and stay."
+        )
+
+
+def _complaint(path: Path) -> str | None:
+    if path.stat().st_size == 0:
+        return "it is empty"
     try:
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+        # Not read-only: what a killed run left half-written is rolled back here.
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as connection:
             answer = connection.execute("PRAGMA quick_check").fetchone()[0]
             tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
     except sqlite3.Error as error:
-        answer, tables = str(error), set()
-    if answer == "ok" and tables and "MLMDEnv" not in tables:
-        answer = "it is a database of something else"
+        return str(error)
     if answer != "ok":
-        raise StoreUnusable(
-            f"{path} must be an ML Metadata store, but {answer}. Restore it from a backup, or move it away to start "
-            "with an empty history and cache; pushed and registered models are kept elsewhere and stay."
-        )
+        return " ".join(answer.split())
+    if tables and "MLMDEnv" not in tables:
+        return "it is a database of something else"
+    return _version_complaint(path) if tables else None
+
+
+def _version_complaint(path: Path) -> str | None:
+    configuration = mlmd.ConnectionConfig()
+    configuration.sqlite.filename_uri = str(path)
+    configuration.sqlite.connection_mode = mlmd.SqliteMetadataSourceConfig.READWRITE
+    try:
+        MetadataStore(configuration)
+    except RuntimeError as error:
+        return str(error).partition(". ")[0]
+    return None
 
 
 def read_execution(store: MetadataStore, execution_id: int) -> Execution:
