@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.runners.progress import Progress
-from pipeline.runners.results import NodeResult
+from pipeline.runners.results import NodeResult, RunSummary
 
 _MARKS: Final = {"done": "✓", "cached": "=", "failed": "✗", "skipped": "-"}
 
@@ -48,6 +48,9 @@ class _Lines:
         seconds = "" if result.status == "skipped" else f"{result.seconds:8.1f} s"
         self._console.print(f"{_MARKS[result.status]} {result.id:<18} {result.status:<8}{seconds}", soft_wrap=True)
 
+    def run_abandoned(self, summary: RunSummary) -> None:
+        self._console.print(f"{summary.status.upper()}  {summary.message}", soft_wrap=True)
+
 
 class _Live(_Lines):
     """The same, and a moving line for the node that is running."""
@@ -75,3 +78,7 @@ class _Live(_Lines):
         self._position += 1
         with self._lock:
             self._bars.reset(self._task, description=f"{node_id} ({self._position} of {self._num_nodes})")
+
+    def run_abandoned(self, summary: RunSummary) -> None:
+        self._bars.stop()  # Gives the cursor back.
+        super().run_abandoned(summary)

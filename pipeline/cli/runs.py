@@ -1,6 +1,7 @@
 """`frostgate runs`: what was run."""
 
 import json
+import sys
 
 from pipeline.cli.history import past_runs
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
@@ -16,7 +17,9 @@ def runs_command(config: ConfigFile = None, overrides: Overrides = None, as_json
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("run", "status", "validation accuracy", "served", "registered", "seconds", box=None)
+    table = Table(box=None)
+    for heading in ("run", "status", "validation accuracy", "served", "registered", "seconds"):
+        table.add_column(heading, no_wrap=True)
     for summary in found:
         table.add_row(
             summary.run_id,
@@ -26,7 +29,8 @@ def runs_command(config: ConfigFile = None, overrides: Overrides = None, as_json
             summary.registered_version or "",
             f"{summary.seconds:.0f}",
         )
-    Console().print(table)
+    # A line is a run, in a pipe too, where the width would be guessed.
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
 
 
 def _accuracy(summary: RunSummary) -> str:

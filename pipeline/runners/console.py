@@ -18,22 +18,21 @@ def output_to(log: Path | str) -> Iterator[None]:
     sys.stdout.flush()
     sys.stderr.flush()
     saved = [(descriptor, os.dup(descriptor)) for descriptor in (1, 2)]
-    with open(log, "ab") as file:
-        handler = logging.StreamHandler(open(os.dup(file.fileno()), "w", encoding="utf-8"))  # noqa: SIM115  closed below
+    root, level = logging.getLogger(), logging.getLogger().level
+    with open(log, "a", encoding="utf-8", buffering=1) as file:
+        handler = logging.StreamHandler(file)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-        root, level = logging.getLogger(), logging.getLogger().level
+        root.addHandler(handler)
+        root.setLevel(logging.INFO)
         try:
             for descriptor, _ in saved:
                 os.dup2(file.fileno(), descriptor)
-            root.addHandler(handler)
-            root.setLevel(logging.INFO)
-            yield
+            # In a notebook or a test, Python's own streams are not the descriptors.
+            with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+                yield
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
             root.removeHandler(handler)
             root.setLevel(level)
-            handler.stream.close()
             for descriptor, original in saved:
                 os.dup2(original, descriptor)
                 os.close(original)

@@ -6,10 +6,7 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
@@ -19,17 +16,8 @@ from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipeline.runners.progress import Progress
-from pipeline.runners.results import NodeResult, NodeStatus
+from pipeline.runners.results import NodeResult, NodeStatus, Walk
 from pipeline.runners.store import Execution, read_execution
-
-
-@dataclass
-class Walk:
-    """How far a run has come; filled while it goes on, so that an interrupted run can be told of too."""
-
-    nodes: list[NodeResult] = field(default_factory=list)
-    outputs: dict[str, Mapping[str, Path]] = field(default_factory=dict)
-    """Node id -> artifact type name -> folder."""
 
 
 def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progress, walk: Walk) -> None:

@@ -1,20 +1,17 @@
 """One run on this machine: resolve, run every node, tell what came of it."""
 
 import contextlib
-import errno
 import json
 import os
 import secrets
 import signal
-import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import filelock
 
@@ -23,24 +20,14 @@ from components.errors import DataRefused
 from pipeline.config import Config, effective_yaml
 from pipeline.resolve import Folders, Plan, folders_of, resolve
 from pipeline.runners.console import output_to
+from pipeline.runners.failures import AnotherRun, explain
 from pipeline.runners.progress import Progress, Silent
-from pipeline.runners.results import NodeResult, RunStatus, RunSummary, judge
-from pipeline.runners.store import StoreUnusable, check
+from pipeline.runners.results import RunStatus, RunSummary, Walk, judge
+from pipeline.runners.stopping import Stop, stoppable
+from pipeline.runners.store import check
 
 if TYPE_CHECKING:
     from tfx.v1.dsl import Pipeline
-
-    from pipeline.runners.engine import Walk
-
-_NO_ROOM_OR_RIGHT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
-
-
-class Terminated(BaseException):
-    """The process was asked to stop (SIGTERM)."""
-
-
-class AnotherRun(RuntimeError):
-    """Somebody else is running this pipeline in the same folder."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +43,10 @@ class _Attempt:
     @property
     def folder(self) -> Path:
         return self.folders.runs / self.run_id
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "log.txt"
 
     @property
     def seconds(self) -> float:
@@ -93,16 +84,22 @@ def run(
     run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     attempt = _Attempt(config, folders_of(config), run_id, now, time.monotonic())
     _make_folder(attempt)
-    log = attempt.folder / "log.txt"
-    with output_to(log), _termination_raised():
-        from pipeline.runners.engine import Walk  # Imports TFX, which takes seconds and is noisy.
+    walk, listener = Walk(), progress or Silent()
 
-        walk = Walk()
-        outcome = _try(attempt, progress or Silent(), build, walk)
+    def abandon(signal_number: int) -> None:
+        listener.run_abandoned(_written(attempt, _stopped(signal_number), walk))
+        os._exit(128 + signal_number)
+
+    with output_to(attempt.log), stoppable(abandon) as stop:
+        outcome = _try(attempt, listener, build, walk, stop)
+    return _written(attempt, outcome, walk)
+
+
+def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
     summary = RunSummary(
-        run_id=run_id,
-        pipeline=config.name,
-        started=now.isoformat(timespec="seconds"),
+        run_id=attempt.run_id,
+        pipeline=attempt.config.name,
+        started=attempt.started.isoformat(timespec="seconds"),
         seconds=attempt.seconds,
         status=outcome.status,
         exit_code=outcome.exit_code,
@@ -111,17 +108,26 @@ def run(
         served_version=outcome.served_version,
         registered_version=outcome.registered_version,
         card=outcome.card,
-        log=str(log),
-        config=config.model_dump(mode="json"),
+        log=str(attempt.log),
+        config=attempt.config.model_dump(mode="json"),
         nodes=tuple(walk.nodes),
     )
-    unfinished = attempt.folder / "summary-unfinished.json"
-    unfinished.write_text(summary.model_dump_json(indent=2))
-    unfinished.replace(attempt.folder / "summary.json")
+    path, unfinished = attempt.folder / "summary.json", attempt.folder / "summary-unfinished.json"
+    try:
+        unfinished.write_text(summary.model_dump_json(indent=2))
+        unfinished.replace(path)
+    except OSError as error:
+        # A full disk's error does not say which file it was.
+        raise OSError(error.errno, f"{error.strerror}; {summary.message}", str(path)) from error
     return summary
 
 
 def _make_folder(attempt: _Attempt) -> None:
+    if "://" in attempt.config.output:
+        raise DataRefused(
+            f"output must be a folder of this machine; received {attempt.config.output}. "
+            "Name a bucket in push.destination or registry.uri instead."
+        )
     try:
         attempt.folder.mkdir(parents=True)
     except OSError as error:
@@ -131,25 +137,34 @@ def _make_folder(attempt: _Attempt) -> None:
         ) from error
 
 
-def _try(attempt: _Attempt, progress: Progress, build: Callable[[Plan], "Pipeline"] | None, walk: "Walk") -> _Outcome:
+def _try(
+    attempt: _Attempt, progress: Progress, build: Callable[[Plan], "Pipeline"] | None, walk: Walk, stop: Stop
+) -> _Outcome:
     try:
         with _alone(attempt.folders.root):
             check(attempt.folders.metadata)
             _run_nodes(resolve(attempt.config), attempt.run_id, progress, build, walk)
             return _judged(attempt, walk)
-    except KeyboardInterrupt:
-        return _Outcome("interrupted", 128 + signal.SIGINT, "Interrupted; the same command continues the run.")
-    except Terminated:
-        return _Outcome("interrupted", 128 + signal.SIGTERM, "Terminated; the same command continues the run.")
-    except Exception as error:
+    except (Exception, KeyboardInterrupt) as error:
         traceback.print_exc()
-        return _explained(error, walk.nodes)
+        # Beam and TensorFlow may have wrapped the interruption in an error of their own.
+        if stop.signal_number is not None:
+            return _stopped(stop.signal_number)
+        if isinstance(error, KeyboardInterrupt):
+            return _stopped(signal.SIGINT)
+        failed_node = next((node.id for node in walk.nodes if node.status == "failed"), None)
+        return _Outcome(*explain(error, failed_node, str(attempt.folders.root)))
+
+
+def _stopped(signal_number: int) -> _Outcome:
+    word = "Terminated" if signal_number == signal.SIGTERM else "Interrupted"
+    return _Outcome("interrupted", 128 + signal_number, f"{word}; the same command continues the run.")
 
 
 def _run_nodes(
-    plan: Plan, run_id: str, progress: Progress, build: Callable[[Plan], "Pipeline"] | None, walk: "Walk"
+    plan: Plan, run_id: str, progress: Progress, build: Callable[[Plan], "Pipeline"] | None, walk: Walk
 ) -> None:
-    from pipeline.runners.engine import run_pipeline
+    from pipeline.runners.engine import run_pipeline  # Imports TFX, which takes seconds and is noisy.
 
     if build is None:
         from pipeline import training
@@ -158,7 +173,7 @@ def _run_nodes(
     run_pipeline(build(plan), run_id, progress, walk)
 
 
-def _judged(attempt: _Attempt, walk: "Walk") -> _Outcome:
+def _judged(attempt: _Attempt, walk: Walk) -> _Outcome:
     verdict_dir = walk.outputs["PushGate"]["Verdict"]
     verdict = _read(verdict_dir / "verdict.json")
     serving = _read(walk.outputs["ServingCheck"]["ServingReport"] / "serving.json")
@@ -187,29 +202,6 @@ def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def _explained(error: BaseException, nodes: Sequence[NodeResult]) -> _Outcome:
-    """Words a failure; what was refused is found under whatever TFX and Beam wrapped around it."""
-    for cause in _chain(error):
-        if isinstance(cause, DataRefused):
-            return _Outcome("refused", 2, str(cause))
-        if isinstance(cause, StoreUnusable | AnotherRun):
-            return _Outcome("failed", 1, str(cause))
-        if isinstance(cause, OSError) and cause.errno in _NO_ROOM_OR_RIGHT:
-            return _Outcome("failed", 1, f"{cause.filename or 'A file'} could not be written: {cause.strerror}.")
-    failed = next((node.id for node in nodes if node.status == "failed"), None)
-    where = f"{failed} failed" if failed else "The run failed outside its nodes"
-    first_line = next(iter(str(error).strip().splitlines()), "")
-    return _Outcome("failed", 1, f"{where}: {type(error).__name__}{': ' if first_line else ''}{first_line}")
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    seen: set[int] = set()
-    while error is not None and id(error) not in seen:
-        seen.add(id(error))
-        yield error
-        error = error.__cause__ or error.__context__
-
-
 @contextlib.contextmanager
 def _alone(root: Path) -> Iterator[None]:
     """Lets one run at a time into a pipeline's folder: ML Metadata's SQLite store takes one writer."""
@@ -225,20 +217,3 @@ def _alone(root: Path) -> Iterator[None]:
     with lock:
         owner.write_text(str(os.getpid()))
         yield
-
-
-@contextlib.contextmanager
-def _termination_raised() -> Iterator[None]:
-    """Turns SIGTERM into an exception, so that a run ends with a summary; only the main thread can."""
-
-    def terminate(signal_number: int, frame: FrameType | None) -> None:
-        raise Terminated
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    previous = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, previous)

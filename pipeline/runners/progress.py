@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from pipeline.runners.results import NodeResult
+from pipeline.runners.results import NodeResult, RunSummary
 
 
 class Progress(Protocol):
@@ -18,6 +18,9 @@ class Progress(Protocol):
     def node_finished(self, result: NodeResult) -> None:
         """Called when a node is done, cached or failed, and for each node that is skipped after a failure."""
 
+    def run_abandoned(self, summary: RunSummary) -> None:
+        """Called in another thread when a stopped run hangs in native code, just before the process is ended."""
+
 
 class Silent:
     """Tells nobody."""
@@ -29,4 +32,7 @@ class Silent:
         """Ignores it."""
 
     def node_finished(self, result: NodeResult) -> None:
+        """Ignores it."""
+
+    def run_abandoned(self, summary: RunSummary) -> None:
         """Ignores it."""

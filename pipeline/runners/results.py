@@ -1,6 +1,8 @@
 """What a run came to, and the exit code that says so."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -20,6 +22,15 @@ class NodeResult(BaseModel):
     error: str | None = None
     peak_memory_gigabytes: float | None = None
     """Of the whole process so far, when the node ended."""
+
+
+@dataclass
+class Walk:
+    """How far a run has come; filled while it goes on, so that an interrupted run can be told of too."""
+
+    nodes: list[NodeResult] = field(default_factory=list)
+    outputs: dict[str, Mapping[str, Path]] = field(default_factory=dict)
+    """Node id -> artifact type name -> folder."""
 
 
 class RunSummary(BaseModel):

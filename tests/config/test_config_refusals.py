@@ -1,0 +1,189 @@
+"""Every way a configuration can be wrong, and the whole sentence that says so."""
+
+import pytest
+
+from pipeline.config import load
+from pipeline.config_errors import ConfigRefused
+
+LISTED = "`frostgate config show` lists every key."
+
+
+def refusal(*overrides, environ=None, path=None):
+    with pytest.raises(ConfigRefused) as caught:
+        load(path, overrides, environ or {})
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        (
+            "gate.min_accuracy=0.9",
+            f"gate.min_accuracy is not a key; did you mean gate.min_first_accuracy? {LISTED}",
+        ),
+        ("data.url=photos", f"data.url is not a key; did you mean data.uri? {LISTED}"),
+        ("trainer.head.dropot=0.1", f"trainer.head.dropot is not a key; did you mean trainer.head.dropout? {LISTED}"),
+        ("min_slice_examples=3", f"min_slice_examples is not a key; did you mean gate.min_slice_examples? {LISTED}"),
+        ("xyzzy.q=1", f"xyzzy is not a key; {LISTED}"),
+        (
+            "beam.runner=flink",
+            f"beam.runner is not a key; beam has num_workers, running_mode. {LISTED}",
+        ),
+        (
+            "trainer.head.epochs=0",
+            "trainer.head.epochs must be a whole number of at least 1; received 0. "
+            "Its meaning: Most passes over the cached features.",
+        ),
+        (
+            "trainer.head.epochs=many",
+            "trainer.head.epochs must be a whole number of at least 1; received 'many'. "
+            "Its meaning: Most passes over the cached features.",
+        ),
+        (
+            "trainer.seed=1.5",
+            "trainer.seed must be a whole number of at least 0; received 1.5. "
+            "Its meaning: Seeds initial weights, order, dropout and augmentation.",
+        ),
+        (
+            "trainer.seed=true",
+            "trainer.seed must be a whole number of at least 0; received true. "
+            "Its meaning: Seeds initial weights, order, dropout and augmentation.",
+        ),
+        (
+            "trainer.seed=",
+            "trainer.seed must be a whole number of at least 0; received nothing. "
+            "Its meaning: Seeds initial weights, order, dropout and augmentation.",
+        ),
+        (
+            "gate.min_first_accuracy=85",
+            "gate.min_first_accuracy must be a number in [0, 1]; received 85. Write 85 % as 0.85.",
+        ),
+        (
+            "trainer.head.learning_rate=.nan",
+            "trainer.head.learning_rate must be a number above 0; received nan. Its meaning: Adam's step size.",
+        ),
+        (
+            "trainer.class_weights=heavy",
+            "trainer.class_weights must be one of none, balanced; received 'heavy'. "
+            "Its meaning: `balanced` weighs every class by the inverse of its frequency.",
+        ),
+        (
+            "trainer.augment.flip=maybe",
+            "trainer.augment.flip must be true or false; received 'maybe'. Its meaning: Mirror left to right.",
+        ),
+        (
+            "trainer.head=3",
+            "trainer.head must be a section with the keys epochs, batch_size, learning_rate, hidden_units, dropout, "
+            "patience; received 3. Its meaning: Phase one.",
+        ),
+        (
+            "data.classes=cat",
+            "data.classes must be a list of texts; received 'cat'. Write it in brackets: [cat].",
+        ),
+        ("data.classes=[5, 6]", 'data.classes must be a list of texts; received 5 in it. Put it in quotes: "5".'),
+        (
+            "name=A b",
+            "name must be a text like digits or cats-and-dogs; received 'A b'. Its meaning: The pipeline's name: "
+            "lower-case letters, digits and hyphens. Its runs share a cache and a folder of this name.",
+        ),
+        (
+            "output=",
+            "output must be a text that is not empty; received ''. "
+            "Its meaning: Folder that receives everything a run writes.",
+        ),
+        ("trainer.seed", "expected key=value, such as --set trainer.seed=7."),
+    ],
+)
+def test_a_fault_is_one_sentence_with_key_expectation_value_and_way_out(override, sentence):
+    assert refusal(override) == f"--set {override}: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (
+            ["trainer.fine_tune.blocks=17"],
+            "trainer.fine_tune.blocks must be 0 to 16 or all; received 17. ResNet50 has 16 residual blocks.",
+        ),
+        (
+            ["backbone.weights=none", "trainer.fine_tune.blocks=2"],
+            "trainer.fine_tune.blocks must be 0 when backbone.weights is none; received 2. "
+            "Random weights are trained whole, from scratch: set the blocks to 0, or name weights to start from.",
+        ),
+        (
+            ["backbone.weights=/w.weights.h5", "backbone.sha256=abc"],
+            "backbone.sha256 must be 64 lower-case hexadecimal digits; received 'abc'. "
+            "Copy what `sha256sum` prints for the weights file.",
+        ),
+        (
+            ["data.classes=[cat, cat]"],
+            "data.classes must name at least two classes, each once; received cat, cat. "
+            "Leave it empty to discover them from the data.",
+        ),
+        (
+            ["gate.hold_generalisation_gap=0.05"],
+            "gate.hold_generalisation_gap must be at least gate.max_generalisation_gap, 0.1; received 0.05. "
+            "Raise the one or lower the other.",
+        ),
+        (
+            ["trainer.run_fn=train"],
+            "trainer.run_fn must be a dotted name, package.module.function; received 'train'. "
+            "Put the function in a module that Python can import.",
+        ),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(overrides, sentence):
+    assert refusal(*overrides) == sentence
+
+
+def test_each_of_several_faults_has_its_own_line():
+    assert refusal("trainer.head.epochs=0", "data.url=x").splitlines() == [
+        "--set data.url=x: data.url is not a key; did you mean data.uri? " + LISTED,
+        "--set trainer.head.epochs=0: trainer.head.epochs must be a whole number of at least 1; received 0. "
+        "Its meaning: Most passes over the cached features.",
+    ]
+
+
+def test_a_fault_in_the_environment_names_the_variable():
+    assert refusal(environ={"FROSTGATE__DATA__URL": "x"}) == (
+        f"environment variable FROSTGATE__DATA__URL: data.url is not a key; did you mean data.uri? {LISTED}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (b"trainer:\n  seed: 1\n  seed: 2\n", ", line 3: expected YAML, but seed is given twice. Keep one of them."),
+        (b"- a\n- b\n", ": expected keys and values, such as `name: digits`; received a list."),
+        (b"digits\n", ": expected keys and values, such as `name: digits`; received only the text 'digits'."),
+        (
+            b"name: [digits\n",
+            ", line 2: expected YAML, but expected ',' or ']', but got '<stream end>'. "
+            "Mind the indentation, and quote texts that hold `: ` or `#`.",
+        ),
+        (b"name: \xff\n", ": expected YAML in UTF-8; received other bytes. Save it as UTF-8."),
+        (b"data: &a {uri: *a}\n", None),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_refused(tmp_path, text, sentence):
+    file = tmp_path / "run.yaml"
+    file.write_bytes(text)
+    received = refusal(path=str(file))
+    assert received.startswith(str(file)) and "\n" not in received
+    assert sentence is None or received == f"{file}{sentence}"
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path):
+    assert refusal(path=str(tmp_path / "no.yaml")) == (
+        f"{tmp_path}/no.yaml: there is no such configuration file; check the path after --config."
+    )
+    assert refusal(path=str(tmp_path)) == (
+        f"{tmp_path}: cannot be read (Is a directory); check the path after --config."
+    )
+
+
+def test_a_file_cannot_run_code(tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text(f"name: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
+    assert "expected YAML" in refusal(path=str(file))
+    assert not (tmp_path / "made").exists()

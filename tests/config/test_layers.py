@@ -1,0 +1,50 @@
+"""Imports run one way: schemas <- components <- pipeline."""
+
+from pathlib import Path
+
+import grimp
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph("schemas", "components", "pipeline", cache_dir=None)
+
+
+def imports_of(graph: grimp.ImportGraph, package: str) -> set[str]:
+    modules = {module for module in graph.modules if module == package or module.startswith(f"{package}.")}
+    return {found for module in modules for found in graph.find_modules_directly_imported_by(module)} - modules
+
+
+def test_schemas_import_nothing_of_ours(graph):
+    assert imports_of(graph, "schemas") == set()
+
+
+def test_components_know_nothing_of_the_pipeline(graph):
+    assert {name.split(".")[0] for name in imports_of(graph, "components")} <= {"schemas"}
+
+
+def test_no_step_imports_another_steps_node(graph):
+    nodes = {module for module in graph.modules if module.startswith("components.") and module.endswith(".component")}
+    for node in nodes:
+        assert all(not user.startswith("components.") for user in graph.find_modules_that_directly_import(node)), node
+
+
+@pytest.mark.parametrize(
+    ("room", "may_import"),
+    [
+        ("transform", set()),
+        ("backbone", {"ingest", "transform"}),
+        ("registry", {"push_gate", "pusher"}),
+        ("card", set()),
+    ],
+)
+def test_rooms_keep_their_doors(graph, room, may_import):
+    rooms = {name.split(".")[1] for name in imports_of(graph, f"components.{room}") if name.startswith("components.")}
+    assert rooms - {"settings", "errors", "artifacts"} <= may_import
+
+
+def test_kubeflow_holds_no_python():
+    assert list((ROOT / "kubeflow").rglob("*.py")) == []

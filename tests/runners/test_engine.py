@@ -1,0 +1,67 @@
+"""Node by node through TFX's launcher: what is told, what is cached, what happens after a failure."""
+
+import shutil
+
+import pytest
+
+from pipeline.runners.progress import Silent
+from pipeline.runners.results import Walk
+
+pytestmark = pytest.mark.tfx
+
+
+@pytest.fixture
+def walked(tmp_path):
+    def walk_through(**options):
+        import tiny_nodes
+
+        from pipeline.runners.engine import run_pipeline
+
+        walk = Walk()
+        try:
+            run_pipeline(tiny_nodes.pipeline(tmp_path, tmp_path / "witness", **options), "run", Silent(), walk)
+        except Exception as error:
+            return walk, error
+        return walk, None
+
+    return walk_through
+
+
+def statuses(walk):
+    return {node.id: node.status for node in walk.nodes}
+
+
+def test_cached_nodes_have_the_outputs_of_those_that_ran(walked):
+    first, _ = walked()
+    second, _ = walked()
+    assert set(statuses(first).values()) == {"done"} and set(statuses(second).values()) == {"cached"}
+    assert second.outputs == first.outputs
+    assert (first.outputs["PushGate"]["Verdict"] / "verdict.json").exists()
+    assert all(node.peak_memory_gigabytes > 0 for node in first.nodes)
+
+
+def test_nothing_runs_after_a_failure_and_its_error_is_kept(walked):
+    walk, error = walked(behaviour="crash")
+    assert isinstance(error, ZeroDivisionError)
+    assert [node.status for node in walk.nodes] == ["failed", *["skipped"] * 4]
+    assert walk.nodes[0].error.startswith("nothing to divide by")
+
+
+def test_after_a_failure_only_the_rest_is_run(walked, monkeypatch):
+    import tiny_nodes
+
+    walked(behaviour="crash", decision="BLOCK")
+    monkeypatch.setitem(tiny_nodes.BEHAVIOURS, "crash", lambda: None)
+    walk, _ = walked(behaviour="crash", decision="BLOCK")
+    assert set(statuses(walk).values()) == {"done"}
+    walk, _ = walked(behaviour="crash", decision="HOLD")
+    assert statuses(walk)["Start"] == "cached" and statuses(walk)["PushGate"] == "done"
+
+
+def test_an_artifact_that_was_deleted_is_made_again(walked):
+    first, _ = walked()
+    shutil.rmtree(first.outputs["PushGate"]["Verdict"])
+    second, error = walked()
+    assert error is None
+    assert statuses(second)["Start"] == "cached" and statuses(second)["PushGate"] == "done"
+    assert (second.outputs["PushGate"]["Verdict"] / "verdict.json").exists()

@@ -1,0 +1,178 @@
+import json
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.errors import DataRefused
+from pipeline.config import load
+from pipeline.runners.local import run
+from pipeline.runners.results import RunSummary, judge
+
+pytestmark = pytest.mark.tfx
+
+NODES = ["Start", "PushGate", "ServingCheck", "Pusher", "RegistryPush"]
+ROOT = Path(__file__).parents[2]
+
+
+class Listener:
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    def run_started(self, run_id, node_ids):
+        self.events.append(f"run of {len(node_ids)}")
+
+    def node_started(self, node_id):
+        self.events.append(f"{node_id} started")
+
+    def node_finished(self, result):
+        self.events.append(f"{result.id} {result.status}")
+
+    def run_abandoned(self, summary):
+        self.events.append("abandoned")
+
+
+def executions(tmp_path: Path) -> int:
+    return len((tmp_path / "witness").read_text().splitlines())
+
+
+def statuses(summary: RunSummary) -> list[str]:
+    return [node.status for node in summary.nodes]
+
+
+def test_a_run_that_passes_ends_with_versions_card_and_summary(tiny, tiny_config, capfd):
+    listener = Listener()
+    summary = run(tiny_config, listener, tiny())
+    assert (summary.status, summary.exit_code, summary.message) == ("pushed", 0, "It is a PASS.")
+    assert (summary.served_version, summary.registered_version) == ("9", "5")
+    assert "It is a PASS." in Path(str(summary.card)).read_text()
+    stored = Path(summary.log).with_name("summary.json")
+    assert RunSummary.model_validate_json(stored.read_text()) == summary
+    assert listener.events[0] == "run of 5"
+    assert listener.events[1:] == [f"{node} {event}" for node in NODES for event in ("started", "done")]
+    # The libraries' noise is in the log, whoever makes it, and nowhere else.
+    assert capfd.readouterr() == ("", "")
+    log = Path(summary.log).read_text()
+    assert "noise from Python" in log and "noise from a library" in log
+
+
+def test_a_second_run_executes_nothing_and_another_parameter_only_what_follows(tiny, tiny_config, tmp_path):
+    run(tiny_config, None, tiny())
+    again = run(tiny_config, None, tiny())
+    assert statuses(again) == ["cached"] * 5 and again.served_version == "9"
+    assert executions(tmp_path) == 1
+    other = run(tiny_config, None, tiny(version="10"))
+    assert statuses(other) == ["cached"] * 3 + ["done"] * 2 and other.served_version == "10"
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "exit_code", "message"),
+    [
+        ({"decision": "BLOCK"}, "blocked", 3, "It is a BLOCK."),
+        ({"decision": "HOLD"}, "held", 4, "It is a HOLD."),
+        ({"serves": False}, "blocked", 3, "Blocked (serving check): It answered nonsense."),
+        ({"version": ""}, "failed", 1, "The model passed, but no version was pushed; see the log."),
+    ],
+)
+def test_the_verdict_decides_the_exit_code(tiny, tiny_config, options, status, exit_code, message):
+    summary = run(tiny_config, None, tiny(**options))
+    assert (summary.status, summary.exit_code, summary.message) == (status, exit_code, message)
+
+
+def test_refused_data_are_told_whole_whatever_was_wrapped_around_them(tiny, tiny_config):
+    summary = run(tiny_config, None, tiny(behaviour="refuse"))
+    assert (summary.status, summary.exit_code) == ("refused", 2)
+    assert summary.message == "The data were refused:\n- one reason\n- another"
+    assert statuses(summary) == ["failed", *["skipped"] * 4]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "message"),
+    [
+        ("crash", "Start failed: ZeroDivisionError: nothing to divide by"),
+        ("silent crash", "Start failed: ZeroDivisionError"),
+    ],
+)
+def test_a_crash_names_the_node_and_leaves_the_trace_in_the_log(tiny, tiny_config, behaviour, message):
+    summary = run(tiny_config, None, tiny(behaviour=behaviour))
+    assert (summary.status, summary.exit_code, summary.message) == ("failed", 1, message)
+    assert "Traceback" in Path(summary.log).read_text()
+    # The next run is not hindered by it.
+    assert run(tiny_config, None, tiny()).exit_code == 0
+
+
+def test_data_that_are_not_there_are_refused_before_any_node(tmp_path):
+    summary = run(load(None, [f"output={tmp_path}/out", "data.uri=no-such-folder", "backbone.weights=none"]))
+    assert (summary.status, summary.exit_code, summary.nodes) == ("refused", 2, ())
+    assert "no-such-folder" in summary.message
+
+
+def test_an_output_that_is_no_folder_is_refused_in_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DataRefused, match="output must be a folder that can be written to"):
+        run(load(None, [f"output={tmp_path}/file"]))
+
+
+@pytest.mark.parametrize("damage", ["text", "cut", "other"])
+def test_a_damaged_metadata_store_is_named_and_never_recreated(tiny, tiny_config, tmp_path, damage):
+    store = tmp_path / "out" / "digits" / "metadata.sqlite"
+    run(tiny_config, None, tiny())
+    if damage == "text":
+        store.write_text("this is no database")
+    elif damage == "cut":
+        store.write_bytes(store.read_bytes()[:5000])
+    else:
+        store.unlink()
+        with sqlite3.connect(store) as connection:
+            connection.execute("CREATE TABLE something (id INTEGER)")
+    before = store.read_bytes()
+    summary = run(tiny_config, None, tiny())
+    assert (summary.status, summary.exit_code) == ("failed", 1)
+    assert summary.message.startswith(f"{store} must be an ML Metadata store") and "move it away" in summary.message
+    assert store.read_bytes() == before
+
+
+def start(tmp_path: Path, behaviour: str) -> subprocess.Popen[str]:
+    script = Path(__file__).with_name("conftest.py")
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.Popen(
+        [sys.executable, script, tmp_path, behaviour], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+
+
+def wait_for(path: Path, running: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + 120
+    while not path.exists():
+        assert running.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_second_run_at_once_is_refused_and_a_stopped_one_is_resumable(tiny, tiny_config, tmp_path):
+    for asked, exit_code in ((signal.SIGINT, 130), (signal.SIGTERM, 143)):
+        (tmp_path / "witness.started").unlink(missing_ok=True)
+        running = start(tmp_path, "slow")
+        wait_for(tmp_path / "witness.started", running)
+        second = run(tiny_config, None, tiny())
+        assert (second.status, second.exit_code) == ("failed", 1)
+        assert second.message.startswith(f"Process {running.pid} is running this pipeline in ")
+        running.send_signal(asked)
+        output, _ = running.communicate(timeout=20)
+        assert running.returncode == exit_code
+        summary = json.loads(output)
+        assert summary["status"] == "interrupted"
+        assert [node["status"] for node in summary["nodes"]] == ["failed", *["skipped"] * 4]
+    assert run(tiny_config, None, tiny()).exit_code == 0
+
+
+def test_every_outcome_has_its_exit_code():
+    passed, fine = {"decision": "PASS", "sentence": "s"}, {"passed": True, "findings": []}
+    assert judge(passed, fine, "1")[:2] == ("pushed", 0)
+    assert judge(passed, fine, None)[:2] == ("failed", 1)
+    assert judge(passed, {"passed": False, "findings": ["f"]}, None)[:2] == ("blocked", 3)
+    assert judge({"decision": "BLOCK", "sentence": "s"}, fine, "1")[:2] == ("blocked", 3)
+    assert judge({"decision": "HOLD", "sentence": "s"}, fine, None)[:2] == ("held", 4)
