@@ -55,9 +55,9 @@ def to_index(labels: tf.Tensor, classes: Sequence[str]) -> tf.Tensor:
     Returns:
         int64 [batch], -1 for a name that is no class.
     """
-    names = tf.constant(list(classes))
-    entries = tf.lookup.KeyValueTensorInitializer(names, tf.range(len(classes), dtype=tf.int64))
-    return tf.lookup.StaticHashTable(entries, default_value=-1).lookup(labels)
+    # A table would be filled again at every call of the graph.
+    is_class = tf.equal(labels[:, tf.newaxis], tf.constant(list(classes))[tf.newaxis, :])
+    return tf.where(tf.reduce_any(is_class, axis=1), tf.argmax(is_class, axis=1), -1)
 
 
 def _flat(feature: tf.Tensor | tf.SparseTensor) -> tf.Tensor:

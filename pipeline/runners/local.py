@@ -118,7 +118,8 @@ def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         unfinished.replace(path)
     except OSError as error:
         # A full disk's error does not say which file it was.
-        raise OSError(error.errno, f"{error.strerror}; {summary.message}", str(path)) from error
+        text = f"could not be written ({error.strerror}); the run had ended as {summary.status}"
+        raise OSError(error.errno, text, str(path)) from error
     return summary
 
 
@@ -146,7 +147,8 @@ def _try(
             _run_nodes(resolve(attempt.config), attempt.run_id, progress, build, walk)
             return _judged(attempt, walk)
     except (Exception, KeyboardInterrupt) as error:
-        traceback.print_exc()
+        with contextlib.suppress(OSError):  # The log is on the disk that may be full.
+            traceback.print_exc()
         # Beam and TensorFlow may have wrapped the interruption in an error of their own.
         if stop.signal_number is not None:
             return _stopped(stop.signal_number)

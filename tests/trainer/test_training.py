@@ -57,8 +57,8 @@ def head_only(make_args, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def eval_examples(prepared) -> list[bytes]:
-    (shard,) = prepared.glob("artifacts/ImageExampleGen/examples/*/Split-eval/*")
-    return [record.numpy() for record in tf.data.TFRecordDataset(str(shard), "GZIP").take(40)]
+    shards = sorted(map(str, prepared.glob("artifacts/ImageExampleGen/examples/*/Split-eval/*")))
+    return [record.numpy() for record in tf.data.TFRecordDataset(shards, "GZIP").take(40)]
 
 
 def test_a_head_on_frozen_features_exports_one_model_with_five_ways_in(head_only, eval_examples):
