@@ -1,5 +1,3 @@
-# The decorator reads annotations that only TFX can subscript.
-# mypy: disable-error-code="type-arg,attr-defined,arg-type,call-overload"
 """The node that lets data pass or stops the run."""
 
 import dataclasses
