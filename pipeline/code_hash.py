@@ -59,9 +59,9 @@ def _graph() -> grimp.ImportGraph:
 def _source(module: str) -> Path:
     try:
         found = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
+    except (ModuleNotFoundError, ValueError):  # ValueError: it is running, as `__main__` does, and came from no file.
         found = None
-    if found is None or found.origin is None:
+    if found is None or found.origin is None or not found.has_location:
         raise DataRefused(
             f"{module} must be a module that Python can import; it was not found. Install it or correct the name."
         )

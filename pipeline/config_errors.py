@@ -1,6 +1,7 @@
 """What is wrong with a configuration, a sentence a fault: the key, what was expected, what came, what to do."""
 
 import difflib
+import json
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ def sentences(error: ValidationError, model: type[BaseModel], origins: Mapping[s
     """Words a validation's faults for whoever wrote the configuration, one sentence a key."""
     lines: dict[str, str] = {}
     for fault in error.errors(include_url=False):
-        if fault["type"] == "value_error" and not fault["loc"]:
+        if fault["type"] == "value_error":  # Our own rules word themselves, a section's as well as the whole's.
             lines |= {line: line for line in str(fault["ctx"]["error"]).splitlines()}
             continue
         # Pydantic goes on into the members of a union; the key ends where the model does.
@@ -46,7 +47,7 @@ def booleans_for_numbers(values: Mapping[str, Any], model: type[BaseModel], orig
     lines = []
     for keys, value in _leaves(values):
         field = field_at(model, keys)
-        if isinstance(value, bool) and field is not None and field.annotation in (int, float):
+        if isinstance(value, bool) and field is not None and _takes_numbers(field.annotation):
             lines.append(
                 _with_origin(keys, origins, _sentence(".".join(keys), keys, {"loc": keys, "input": value}, model))
             )
@@ -75,11 +76,13 @@ def all_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
 
 def _sentence(key: str, keys: Sequence[str], fault: Mapping[str, Any], model: type[BaseModel]) -> str:
     field = field_at(model, keys)
+    if field is None and field_at(model, key.split(".")) is not None:
+        return f"{key} must be nested; received a key with a dot in it. Write {_nested(key.split('.'))}."
     if field is None:
-        return f"{key} is not a key; {_nearest(key, model)}{_LIST_KEYS}"
+        return f"{key or 'an empty name'} is not a key; {_nearest(key, model)}{_LIST_KEYS}"
     received = fault["input"]
     if _in_list(fault["loc"], keys):
-        return f'{key} must be a list of texts; received {_shown(received)} in it. Put it in quotes: "{received}".'
+        return f'{key} must be a list of texts; received {_shown(received)} in it. {_in_quotes(received)}'
     return f"{key} must be {_expected(field)}; received {_shown(received)}. {_advice(field, received)}"
 
 
@@ -138,10 +141,19 @@ def _advice(field: FieldInfo, received: Any) -> str:
     if is_share and isinstance(received, int | float) and 1 < received <= 100:
         return f"Write {received:g} % as {received / 100:g}."
     if isinstance(received, bool | int | float) and field.annotation is str:
-        return f'Put it in quotes: "{received}".'
+        return _in_quotes(received)
     if isinstance(received, str | int | float) and typing.get_origin(field.annotation) is tuple:
         return f"Write it in brackets: [{received}]."
     return f"Its meaning: {' '.join((field.description or '').split())}"
+
+
+def _in_quotes(value: Any) -> str:
+    # As JSON, which is how YAML's writer had it: true, not True.
+    return f'Put it in quotes: "{json.dumps(value, ensure_ascii=False, default=str)}".'
+
+
+def _nested(keys: Sequence[str]) -> str:
+    return ": {".join(keys) + ": ..." + "}" * (len(keys) - 1)
 
 
 def _shown(value: Any) -> str:
@@ -180,6 +192,10 @@ def _leaves(values: Mapping[str, Any], above: tuple[str, ...] = ()) -> Iterator[
             yield from _leaves(value, (*above, str(key)))
         else:
             yield (*above, str(key)), value
+
+
+def _takes_numbers(annotation: Any) -> bool:
+    return bool({annotation, *typing.get_args(annotation)} & {int, float})
 
 
 def _is_section(annotation: Any) -> bool:

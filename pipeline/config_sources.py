@@ -44,6 +44,8 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *anchor` is no key.
+                continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be text", key_node.start_mark)
@@ -92,12 +94,12 @@ def from_overrides(overrides: Sequence[str], model: type[BaseModel]) -> list[Tol
     """Reads `dotted.key=value` texts.
 
     Raises:
-        ConfigRefused: There is no `=`, or the value is not YAML.
+        ConfigRefused: There is no `=`, part of the key is missing, or the value is not YAML.
     """
     told = []
     for text in overrides:
         key, equals, value = text.partition("=")
-        if not equals or not key.strip():
+        if not equals or not all(key.strip().split(".")):
             raise ConfigRefused([f"--set {text}: expected key=value, such as --set trainer.seed=7."])
         told.append(_told(key.strip().split("."), value, f"--set {text}", model))
     return told
@@ -154,7 +156,7 @@ def _dotted_keys(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
 
 def _yaml_complaint(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
-    problem = getattr(error, "problem", None) or "it holds a character that YAML does not allow"
+    problem = (getattr(error, "problem", None) or "it holds a character that YAML does not allow").removeprefix("but ")
     where = f", line {mark.line + 1}" if mark else ""
     advice = "Keep one of them." if problem.endswith("is given twice") else _UNREADABLE_YAML
     return f"{where}: expected YAML, but {problem}. {advice}"

@@ -30,14 +30,18 @@ def one_run(config: Config, run_id: str | None) -> RunSummary:
     """
     found = [summary for summary in past_runs(config) if run_id in (None, summary.run_id)]
     if not found:
-        from pipeline.resolve import folders_of
-
-        wanted = f"no run {run_id}" if run_id else "no run yet"
-        raise DataRefused(
-            f"There is {wanted} in {folders_of(config).runs}. "
-            "`frostgate runs` lists them; --set output=FOLDER looks elsewhere."
-        )
+        raise DataRefused(no_run_in(config, run_id))
     return found[-1]
+
+
+def no_run_in(config: Config, run_id: str | None = None) -> str:
+    """Says that a run, or any at all, is not where it was looked for."""
+    from pipeline.resolve import folders_of
+
+    folder = folders_of(config).runs
+    if run_id:
+        return f"There is no run {run_id} in {folder}. `frostgate runs` lists them."
+    return f"There is no run yet in {folder}. `frostgate run` makes one; --set output=FOLDER looks elsewhere."
 
 
 def print_places(summary: RunSummary) -> None:

@@ -1,5 +1,6 @@
 """`frostgate run`: the training pipeline."""
 
+import json
 import os
 import sys
 from typing import Annotated
@@ -27,7 +28,7 @@ def run_command(
     """Train a classifier, judge it, and push and register it if it passes."""
     checked = configured(config, overrides)
     if dry_run:
-        _print_plan(checked)
+        _print_plan(checked, as_json)
         return
     from pipeline.cli.live import progress_to
     from pipeline.runners.local import run
@@ -51,7 +52,7 @@ def _print_summary(summary: RunSummary) -> None:
     print_places(summary)
 
 
-def _print_plan(config: Config) -> None:
+def _print_plan(config: Config, as_json: bool) -> None:
     from pipeline.resolve import resolve
     from pipeline.runners.console import output_to
 
@@ -60,6 +61,10 @@ def _print_plan(config: Config) -> None:
         from pipeline.training import nodes
 
         ids = [node.id for node in nodes(plan)]
+    if as_json:
+        found = {"uri": plan.data.uri, "format": plan.source.format, "classes": list(plan.source.classes)}
+        print(json.dumps({"data": found, "baseline": plan.baseline, "destination": plan.destination, "nodes": ids}))
+        return
     print(f"data: {plan.data.uri} ({plan.source.format}), classes {', '.join(plan.source.classes)}")
     print(f"champion to beat: {plan.baseline}")
     print(f"would be pushed to: {plan.destination}")

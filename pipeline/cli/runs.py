@@ -3,16 +3,20 @@
 import json
 import sys
 
-from pipeline.cli.history import past_runs
+from pipeline.cli.history import no_run_in, past_runs
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
 from pipeline.runners.results import RunSummary
 
 
 def runs_command(config: ConfigFile = None, overrides: Overrides = None, as_json: Json = False) -> None:
     """List a pipeline's runs, oldest first."""
-    found = list(past_runs(configured(config, overrides)))
+    checked = configured(config, overrides)
+    found = list(past_runs(checked))
     if as_json:
         print(json.dumps([summary.model_dump(mode="json") for summary in found], indent=2))
+        return
+    if not found:
+        print(no_run_in(checked))
         return
     from rich.console import Console
     from rich.table import Table

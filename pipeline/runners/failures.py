@@ -1,6 +1,7 @@
 """What a failure means for whoever started the run, found under whatever TFX and Beam wrapped around it."""
 
 import errno
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -11,6 +12,14 @@ from pipeline.runners.store import StoreUnusable
 _NO_ROOM_OR_RIGHT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 # How native libraries, which know no OSError, say that there is no room.
 _NO_ROOM_TEXTS: Final = ("No space left on device", "disk is full")
+# Beam adds its step to a message, and hands over what its workers raised as the text of a traceback.
+_BEAM_STEP: Final = re.compile(r" \[while running '.*", re.DOTALL)
+_REFUSED_BY_WORKER: Final = re.compile(
+    rf"^{re.escape(DataRefused.__module__)}\.{DataRefused.__name__}: (.*?)"
+    r"(?: \[while running '|\n\nThe above exception|\n\nDuring handling|\Z)",
+    re.DOTALL | re.MULTILINE,
+)
+_TRACEBACK: Final = "Traceback (most recent call last):\n"
 
 
 class AnotherRun(RuntimeError):
@@ -30,7 +39,9 @@ def explain(error: BaseException, failed_node: str | None, root: str) -> tuple[R
     """
     for cause in _chain(error):
         if isinstance(cause, DataRefused):
-            return "refused", 2, str(cause)
+            return "refused", 2, _BEAM_STEP.sub("", str(cause))
+        if refused := _REFUSED_BY_WORKER.search(str(cause)):
+            return "refused", 2, refused[1].strip()
         if isinstance(cause, StoreUnusable | AnotherRun):
             return "failed", 1, str(cause)
         if isinstance(cause, OSError) and cause.errno in _NO_ROOM_OR_RIGHT:
@@ -38,8 +49,16 @@ def explain(error: BaseException, failed_node: str | None, root: str) -> tuple[R
         if any(text in str(cause) for text in _NO_ROOM_TEXTS):
             return "failed", 1, f"{root} could not be written: No space left on device."
     where = f"{failed_node} failed" if failed_node else "The run failed outside its nodes"
-    first_line = next(iter(str(error).strip().splitlines()), "")
-    return "failed", 1, f"{where}: {type(error).__name__}{': ' if first_line else ''}{first_line}"
+    return "failed", 1, f"{where}: {_headline(error)}"
+
+
+def _headline(error: BaseException) -> str:
+    """Returns an error's type and the first line of what it says."""
+    text = _BEAM_STEP.sub("", str(error).strip())
+    if _TRACEBACK in text:
+        below = text.rpartition(_TRACEBACK)[2].splitlines()
+        return next((line for line in below if not line.startswith(" ")), type(error).__name__)
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -47,12 +47,21 @@ def with_a_run(tmp_path: Path) -> Path:
     ("arguments", "expected"),
     [
         (["--help"], "frostgate run --set data.uri=FOLDER"),
-        (["run", "--help"], "3 blocked, 4 held for a human, 2 bad"),
+        (["--help"], "run Train a classifier"),
+        (["--help"], "validate Check a configuration"),
+        (["--help"], "report Show a run's verdict"),
+        (["--help"], "runs List a pipeline's runs"),
+        (["--help"], "config Show what may be set"),
+        (
+            ["run", "--help"],
+            "0 pushed, 3 blocked, 4 held for a human, 2 bad configuration or data, 1 failure, 130 or 143",
+        ),
         (["--version"], "frostgate 0.1.0"),
         (["validate"], "The configuration is valid."),
         (["config", "show"], "min_eval_examples: 200"),
         (["config", "schema"], '"Config"'),
         (["validate", "--json"], '"valid": true'),
+        (["runs"], "There is no run yet in"),
     ],
 )
 def test_light_commands_answer_and_end_well(tmp_path, arguments, expected):
@@ -61,7 +70,10 @@ def test_light_commands_answer_and_end_well(tmp_path, arguments, expected):
     assert expected in " ".join(done.stdout.split())
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["validate"], ["config", "show"], ["runs", "--json"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["--version"], ["validate"], ["config", "show"], ["config", "schema"], ["runs"], ["runs", "--json"]],
+)
 def test_light_commands_import_no_heavy_library(tmp_path, arguments):
     code = (
         "import sys\n"
@@ -85,15 +97,66 @@ def test_a_wrong_key_is_exit_code_2_and_one_line(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_an_unknown_option_is_exit_code_2(tmp_path):
-    done = frostgate("run", "--seed", "3", cwd=tmp_path)
-    assert done.returncode == 2 and "No such option" in done.stderr
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["run", "--seed", "3"], "No such option: --seed"),
+        (["trian"], "No such command 'trian'"),
+        (["validate", "--set"], "Option '--set' requires an argument"),
+        (["validate", "run.yaml"], "unexpected extra argument(s) (run.yaml)"),
+        ([], "Usage:"),
+        (["config"], "Usage:"),
+    ],
+)
+def test_a_wrong_use_is_exit_code_2(tmp_path, arguments, complaint):
+    done = frostgate(*arguments, cwd=tmp_path)
+    assert done.returncode == 2 and done.stdout == "" and "Traceback" not in done.stderr
+    assert complaint in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("trainer: {seed: -1}", "run.yaml: trainer.seed must be a whole number of at least 0; received -1."),
+        ("trainer: {sede: 1}", "run.yaml: trainer.sede is not a key; did you mean trainer.seed?"),
+        ("- trainer", "run.yaml: expected keys and values, such as `name: digits`; received a list."),
+    ],
+)
+@pytest.mark.parametrize("command", [["validate"], ["config", "show"], ["runs"], ["run", "--json"]])
+def test_a_bad_file_is_one_line_on_stderr_for_every_command(tmp_path, command, text, complaint):
+    (tmp_path / "run.yaml").write_text(text)
+    done = frostgate(*command, "--config", "run.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith(f"frostgate: {complaint}")
+
+
+def test_a_setting_of_the_environment_is_overridden_by_the_command_line(tmp_path, monkeypatch):
+    (tmp_path / "run.yaml").write_text("trainer: {seed: 1}")
+    monkeypatch.setenv("FROSTGATE__TRAINER__SEED", "2")
+    assert "\n  seed: 2\n" in frostgate("config", "show", "--config", "run.yaml", cwd=tmp_path).stdout
+    assert "\n  seed: 3\n" in frostgate("config", "show", "--set", "trainer.seed=3", cwd=tmp_path).stdout
+
+
+def test_the_shown_configuration_is_a_valid_file(tmp_path):
+    (tmp_path / "run.yaml").write_text(frostgate("config", "show", "--set", "name=cats", cwd=tmp_path).stdout)
+    again = frostgate("config", "show", "--config", "run.yaml", cwd=tmp_path)
+    assert again.stdout == (tmp_path / "run.yaml").read_text() and "\nname: cats\n" in again.stdout
 
 
 def test_validating_data_lists_the_classes(tmp_path):
     done = frostgate("validate", "--data", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["classes"] == list("56789")
+
+
+def test_a_folder_of_ones_own_is_listed(tmp_path):
+    for label in ("cat", "dog"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        (tmp_path / "photos" / label / "1.png").write_bytes(label.encode())
+    done = frostgate("validate", "--data", "--set", "data.uri=photos", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == ("The configuration is valid.\nphotos: folder, 33% for validation, 2 classes:\n  cat, dog\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
 def test_data_that_are_not_there_are_exit_code_2(tmp_path):
@@ -103,7 +166,47 @@ def test_data_that_are_not_there_are_exit_code_2(tmp_path):
 
 def test_a_report_without_a_run_says_so(tmp_path):
     done = frostgate("report", cwd=tmp_path)
-    assert done.returncode == 2 and "There is no run yet in" in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        f"frostgate: There is no run yet in {tmp_path}/frostgate-output/digits/runs. "
+        "`frostgate run` makes one; --set output=FOLDER looks elsewhere.\n"
+    )
+
+
+def test_no_run_at_all_is_an_empty_list(tmp_path):
+    assert json.loads(frostgate("runs", "--json", cwd=tmp_path).stdout) == []
+
+
+def test_a_run_of_another_name_is_not_the_newest_one_instead(with_a_run):
+    done = frostgate("report", "20990101-000000-beef", cwd=with_a_run)
+    assert done.returncode == 2 and "There is no run 20990101-000000-beef in" in done.stderr
+
+
+def test_a_run_on_data_that_are_not_there_still_has_a_summary(tmp_path):
+    settings = ("--set", "data.uri=no-such-folder", "--set", "backbone.weights=none")
+    done = frostgate("run", "--json", *settings, cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (2, "")
+    printed = json.loads(done.stdout)
+    assert (printed["status"], printed["nodes"]) == ("refused", []) and "no-such-folder" in printed["message"]
+    assert json.loads(Path(printed["log"]).with_name("summary.json").read_text()) == printed
+    assert f"REFUSED  {printed['message']}" in frostgate("run", *settings, cwd=tmp_path).stdout
+
+
+@pytest.mark.tfx
+def test_a_dry_run_lists_the_nodes_and_runs_none(tmp_path):
+    done = frostgate("run", "--dry-run", "--json", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    plan = json.loads(done.stdout)
+    assert plan["data"]["classes"] == list("56789") and plan["baseline"] == "none"
+    assert plan["nodes"][0] == "ImageExampleGen" and {"PushGate", "Pusher", "RegistryPush"} <= set(plan["nodes"])
+    assert not list(tmp_path.rglob("metadata.sqlite")) and not list(tmp_path.rglob("runs"))
+
+
+def test_a_reader_that_stops_reading_is_no_error(tmp_path):
+    command = f"{sys.executable} -m pipeline.cli.main config show | head -1"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, shell=True, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert "Traceback" not in done.stderr
 
 
 def test_a_report_shows_verdict_checks_and_places(with_a_run):

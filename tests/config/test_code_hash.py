@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("components.ingest.component", "components.trainer.run_fn", "components.pusher.component")
+MODULES = (
+    "components.ingest.component",
+    "components.trainer.run_fn",
+    "components.push_gate.component",
+    "components.pusher.component",
+    "components.card.component",
+)
 HASHES = """
 import json, sys
 from pipeline.code_hash import code_hash
@@ -45,14 +51,28 @@ def changed_by(project, edited):
         ("components/trainer/run_fn.py", ["components.trainer.run_fn"]),
         ("components/ingest/headers.py", ["components.ingest.component"]),
         ("components/pusher/versions.py", ["components.pusher.component"]),
-        ("schemas/features.py", ["components.ingest.component", "components.trainer.run_fn"]),
+        ("components/push_gate/rule.py", ["components.push_gate.component"]),
+        # A template and a style sheet are read by the module beside them, and by no import.
+        ("components/card/card.html.jinja", ["components.card.component"]),
+        ("components/card/card.css", ["components.card.component"]),
+        (
+            "schemas/features.py",
+            ["components.ingest.component", "components.trainer.run_fn", "components.push_gate.component"],
+        ),
         ("pipeline/cli/main.py", []),
     ],
 )
 def test_an_edit_changes_the_hash_of_its_dependants_only(project, edited, dependants):
-    changed = changed_by(project, edited)
-    assert set(dependants) <= set(changed)
-    assert edited == "schemas/features.py" or changed == dependants
+    assert changed_by(project, edited) == dependants
+
+
+def test_the_curated_schema_counts_for_whoever_imports_its_module(project):
+    before = hashes(project, "schemas.images", "components.card.component")
+    with open(project / "schemas" / "images.pbtxt", "a") as file:
+        file.write("\n# edited\n")
+    after = hashes(project, "schemas.images", "components.card.component")
+    assert before["schemas.images"] != after["schemas.images"]
+    assert before["components.card.component"] == after["components.card.component"]
 
 
 def test_a_data_file_beside_a_module_counts(project):
@@ -77,11 +97,14 @@ def test_a_trainer_of_ones_own_counts_with_everything_of_ours(project):
     assert before != between != hashes(project, "mine")
 
 
-def test_a_module_that_is_not_there_is_the_users_fault():
+@pytest.mark.parametrize("module", ["no.such.trainer", "json.no_such_module", "json.decoder.deeper", "sys", "__main__"])
+def test_a_module_that_is_not_there_is_the_users_fault(module, monkeypatch):
     from components.errors import DataRefused
     from pipeline.code_hash import code_hash
 
-    with pytest.raises(
-        DataRefused, match=r"no\.such\.trainer must be a module that Python can import; it was not found"
-    ):
-        code_hash("no.such.trainer")
+    monkeypatch.setattr(sys.modules["__main__"], "__spec__", None)  # As when a script is run.
+    with pytest.raises(DataRefused) as caught:
+        code_hash(module)
+    assert str(caught.value) == (
+        f"{module} must be a module that Python can import; it was not found. Install it or correct the name."
+    )

@@ -82,6 +82,35 @@ def refusal(*overrides, environ=None, path=None):
         ),
         ("data.classes=[5, 6]", 'data.classes must be a list of texts; received 5 in it. Put it in quotes: "5".'),
         (
+            "data.classes=[true, ~]",
+            'data.classes must be a list of texts; received true in it. Put it in quotes: "true".',
+        ),
+        (
+            "trainer.fine_tune.blocks=true",
+            "trainer.fine_tune.blocks must be a whole number or all; received true. Its meaning: How many of "
+            "ResNet50's 16 residual blocks, from the top, are trained; 0: none; `all`: the stem too.",
+        ),
+        (
+            "trainer.head.dropout=true",
+            "trainer.head.dropout must be a number in [0, 1); received true. "
+            "Its meaning: Share of features dropped while training.",
+        ),
+        (
+            "trainer.head={patience: 0}",
+            "trainer.head.patience must be a whole number of at least 1; received 0. "
+            "Its meaning: Epochs without a lower validation loss before the head stops.",
+        ),
+        (
+            "trainer={head.epochs: 3}",
+            "trainer.head.epochs must be nested; received a key with a dot in it. Write "
+            "trainer: {head: {epochs: ...}}.",
+        ),
+        (
+            "transform.image_size=4096",
+            "transform.image_size must be a whole number in [32, 1024]; received 4096. "
+            "Its meaning: Side of the square input, in pixels. ImageNet weights were trained at 224.",
+        ),
+        (
             "name=A b",
             "name must be a text like digits or cats-and-dogs; received 'A b'. Its meaning: The pipeline's name: "
             "lower-case letters, digits and hyphens. Its runs share a cache and a folder of this name.",
@@ -92,6 +121,8 @@ def refusal(*overrides, environ=None, path=None):
             "Its meaning: Folder that receives everything a run writes.",
         ),
         ("trainer.seed", "expected key=value, such as --set trainer.seed=7."),
+        ("=7", "expected key=value, such as --set trainer.seed=7."),
+        (".seed=7", "expected key=value, such as --set trainer.seed=7."),
     ],
 )
 def test_a_fault_is_one_sentence_with_key_expectation_value_and_way_out(override, sentence):
@@ -114,6 +145,25 @@ def test_a_fault_is_one_sentence_with_key_expectation_value_and_way_out(override
             ["backbone.weights=/w.weights.h5", "backbone.sha256=abc"],
             "backbone.sha256 must be 64 lower-case hexadecimal digits; received 'abc'. "
             "Copy what `sha256sum` prints for the weights file.",
+        ),
+        (
+            ["trainer.fine_tune.blocks=-1"],
+            "trainer.fine_tune.blocks must be 0 to 16 or all; received -1. ResNet50 has 16 residual blocks.",
+        ),
+        (
+            [f"backbone.sha256={'a' * 64}"],
+            f"backbone.sha256 must be empty when backbone.weights is pretrain; received {'a' * 64}. "
+            "It is compared with a weights file of one's own: name that file in backbone.weights.",
+        ),
+        (
+            ["evaluation.slice_features=[label]"],
+            "evaluation.slice_features must name text or whole numbers with few values, beside the label; "
+            "received 'label'. Leave it out.",
+        ),
+        (
+            ["data.classes=[cat]"],
+            "data.classes must name at least two classes, each once; received cat. "
+            "Leave it empty to discover them from the data.",
         ),
         (
             ["data.classes=[cat, cat]"],
@@ -150,9 +200,36 @@ def test_a_fault_in_the_environment_names_the_variable():
     )
 
 
+def test_a_variable_that_names_nothing_is_refused():
+    assert refusal(environ={"FROSTGATE__": "x"}) == (
+        f"environment variable FROSTGATE__: an empty name is not a key; {LISTED}"
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        (
+            b"name: a\n---\nname: b\n",
+            ", line 2: expected YAML, but found another document. "
+            "Mind the indentation, and quote texts that hold `: ` or `#`.",
+        ),
+        (
+            b"trainer.seed: 3\n",
+            ": trainer.seed must be nested; received a key with a dot in it. Write trainer: {seed: ...}.",
+        ),
+        (
+            b"? [a, b]\n: c\n",
+            ", line 1: expected YAML, but a key must be text. "
+            "Mind the indentation, and quote texts that hold `: ` or `#`.",
+        ),
+        (b"trainer: &t {head: *t}\n", ": a value refers to itself; write it out."),
+        (
+            b"trainer:\n",
+            ": trainer must be a section with the keys run_fn, seed, head, fine_tune, from_scratch, augment, "
+            "class_weights, label_smoothing, embed_batch_size, mixed_precision; received nothing. "
+            "Its meaning: How the classifier is trained.",
+        ),
         (b"trainer:\n  seed: 1\n  seed: 2\n", ", line 3: expected YAML, but seed is given twice. Keep one of them."),
         (b"- a\n- b\n", ": expected keys and values, such as `name: digits`; received a list."),
         (b"digits\n", ": expected keys and values, such as `name: digits`; received only the text 'digits'."),

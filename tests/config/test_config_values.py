@@ -8,6 +8,7 @@ import yaml
 from pydantic import ValidationError
 
 from pipeline.config import Config, effective_yaml, fingerprint, json_schema, load
+from pipeline.config_errors import all_keys, field_at
 
 
 @pytest.fixture
@@ -43,6 +44,20 @@ def test_texts_stay_as_they_were_typed():
     assert config.output == "a: b"
 
 
+def test_a_variable_fills_a_key_below_its_section():
+    config = load(environ={"FROSTGATE__DATA__URI": "/data/cats", "frostgate__trainer__seed": "3", "DATA__URI": "/x"})
+    assert (config.data.uri, config.trainer.seed) == ("/data/cats", 3)
+
+
+def test_one_section_may_be_written_once_and_merged_into_another(tmp_path):
+    (tmp_path / "run.yaml").write_text(
+        "trainer:\n  head: &often {epochs: 3, patience: 2}\n  fine_tune: {<<: *often, epochs: 4}\n"
+    )
+    trainer = load(str(tmp_path / "run.yaml")).trainer
+    assert (trainer.head.epochs, trainer.head.patience) == (3, 2)
+    assert (trainer.fine_tune.epochs, trainer.fine_tune.patience) == (4, 2)
+
+
 def test_yes_and_no_are_class_names_not_booleans():
     assert load(None, ["data.classes=[no, yes]"]).data.classes == ("no", "yes")
 
@@ -59,19 +74,58 @@ def test_every_shown_key_has_its_meaning_above_it():
         assert line.lstrip().startswith("#") or not line or before.lstrip().startswith("# "), line
 
 
+def test_every_field_of_every_section_says_what_it_means():
+    keys = list(all_keys(Config))
+    assert {"name", "data.uri", "backbone.pretrain.epochs", "registry.alias", "beam.num_workers"} <= set(keys)
+    fields = {key: field_at(Config, key.split(".")) for key in keys}
+    assert [key for key, field in fields.items() if field is None or not field.description] == []
+
+
 def test_the_json_schema_accepts_the_defaults_and_refuses_an_unknown_key():
     schema = json_schema()
     jsonschema.validate(yaml.safe_load(effective_yaml(Config())), schema)
+    jsonschema.validate({"data": {"uri": "/cats", "classes": ["cat", "dog"]}, "trainer": {"seed": 3}}, schema)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"nmae": "x"},
+        {"trainer": {"head": {"dropot": 0.1}}},
+        {"trainer": {"seed": "seven"}},
+        {"gate": {"min_first_accuracy": 85}},
+        {"data": {"format": "zip"}},
+        {"name": "A b"},
+        ["name"],
+    ],
+)
+def test_the_json_schema_refuses_what_load_refuses(bad):
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({"nmae": "x"}, schema)
+        jsonschema.validate(bad, json_schema())
 
 
-@pytest.mark.parametrize("override", ["trainer.seed=8", "gate.max_mode_gap=0.04", "data.uri=photos"])
+@pytest.mark.parametrize(
+    "override",
+    [
+        "trainer.seed=8",
+        "trainer.head.dropout=0.3",
+        "gate.max_mode_gap=0.04",
+        "data.uri=photos",
+        "data.eval_fraction=0.2",
+        "transform.image_size=64",
+        "backbone.pretrain.epochs=3",
+        "evaluation.slice_features=[format]",
+        "serving_check.num_examples=8",
+    ],
+)
 def test_what_influences_the_result_changes_the_fingerprint(override):
     assert fingerprint(load(None, [override])) != fingerprint(Config())
 
 
-@pytest.mark.parametrize("override", ["output=elsewhere", "beam.num_workers=2", "push.destination=/models"])
+@pytest.mark.parametrize(
+    "override",
+    ["name=cats", "output=elsewhere", "beam.num_workers=2", "push.destination=/models", "registry.model_name=cats"],
+)
 def test_where_and_how_fast_does_not_change_the_fingerprint(override):
     assert fingerprint(load(None, [override])) == fingerprint(Config())
 

@@ -96,14 +96,26 @@ def test_refused_data_are_told_whole_whatever_was_wrapped_around_them(tiny, tiny
     [
         ("crash", "Start failed: ZeroDivisionError: nothing to divide by"),
         ("silent crash", "Start failed: ZeroDivisionError"),
+        ("full disk", "{root} could not be written: No space left on device."),
     ],
 )
 def test_a_crash_names_the_node_and_leaves_the_trace_in_the_log(tiny, tiny_config, behaviour, message):
     summary = run(tiny_config, None, tiny(behaviour=behaviour))
-    assert (summary.status, summary.exit_code, summary.message) == ("failed", 1, message)
+    root = f"{tiny_config.output}/digits"
+    assert (summary.status, summary.exit_code, summary.message) == ("failed", 1, message.format(root=root))
+    assert statuses(summary) == ["failed", *["skipped"] * 4]
     assert "Traceback" in Path(summary.log).read_text()
     # The next run is not hindered by it.
     assert run(tiny_config, None, tiny()).exit_code == 0
+
+
+def test_an_interruption_inside_a_node_ends_the_run_with_a_summary(tiny, tiny_config):
+    summary = run(tiny_config, None, tiny(behaviour="interrupt"))
+    assert (summary.status, summary.exit_code) == ("interrupted", 130)
+    assert statuses(summary) == ["failed", *["skipped"] * 4]
+    assert summary.nodes[0].error == "KeyboardInterrupt"
+    stored = Path(summary.log).with_name("summary.json").read_text()
+    assert RunSummary.model_validate_json(stored) == summary
 
 
 def test_data_that_are_not_there_are_refused_before_any_node(tmp_path):
@@ -176,3 +188,7 @@ def test_every_outcome_has_its_exit_code():
     assert judge(passed, {"passed": False, "findings": ["f"]}, None)[:2] == ("blocked", 3)
     assert judge({"decision": "BLOCK", "sentence": "s"}, fine, "1")[:2] == ("blocked", 3)
     assert judge({"decision": "HOLD", "sentence": "s"}, fine, None)[:2] == ("held", 4)
+    # The gate's word comes before the serving check's.
+    broken = {"passed": False, "findings": ["f"]}
+    assert judge({"decision": "HOLD", "sentence": "s"}, broken, None) == ("held", 4, "s")
+    assert judge({"decision": "BLOCK", "sentence": "s"}, broken, None) == ("blocked", 3, "s")

@@ -98,6 +98,10 @@ def _crash_silently() -> None:
     raise ZeroDivisionError
 
 
+def _interrupt() -> None:
+    raise KeyboardInterrupt
+
+
 def _fill_the_disk() -> None:
     raise RuntimeError("IO error: database or disk is full")
 
@@ -123,6 +127,7 @@ BEHAVIOURS = {
     "crash": _crash,
     "silent crash": _crash_silently,
     "full disk": _fill_the_disk,
+    "interrupt": _interrupt,
     "slow": lambda: time.sleep(120),
     "child": lambda: subprocess.run(["sleep", "120"], check=True),
     "swallow": _swallow,

@@ -1,0 +1,51 @@
+"""What Beam's workers raise reaches the person as they said it, however many workers there are."""
+
+import pytest
+
+from components.errors import DataRefused
+from pipeline.runners.failures import explain
+
+pytestmark = pytest.mark.tfx
+
+SENTENCES = "The data were refused:\n- one reason\n- another"
+BEHAVIOURS = {
+    "refuse": DataRefused(SENTENCES),
+    "crash": ZeroDivisionError("nothing to divide by\nand a second line"),
+    "wrap": DataRefused("The manifest has no rows; write one row an image."),
+    "fill the disk": OSError(28, "No space left on device", "/o/file"),
+}
+
+
+def behave(name: str) -> None:
+    if name != "wrap":
+        raise BEHAVIOURS[name]
+    try:
+        raise BEHAVIOURS[name]
+    except DataRefused as error:
+        raise RuntimeError("wrapped by a library") from error
+
+
+@pytest.mark.parametrize("workers", [["in_memory", 1], ["multi_threading", 2]])
+@pytest.mark.parametrize(
+    ("behaviour", "outcome"),
+    [
+        ("refuse", ("refused", 2, SENTENCES)),
+        ("crash", ("failed", 1, "Ingest failed: ZeroDivisionError: nothing to divide by")),
+        ("wrap", ("refused", 2, "The manifest has no rows; write one row an image.")),
+        ("fill the disk", None),
+    ],
+)
+def test_a_workers_failure_is_told_as_it_was_raised(workers, behaviour, outcome):
+    import apache_beam as beam
+
+    mode, num_workers = workers
+    arguments = ["--runner=DirectRunner", f"--direct_running_mode={mode}", f"--direct_num_workers={num_workers}"]
+    with pytest.raises(Exception) as caught, beam.Pipeline(argv=arguments) as pipeline:
+        _ = pipeline | beam.Create([behaviour]) | "Behave" >> beam.Map(behave)
+    status, exit_code, message = explain(caught.value, "Ingest", "/o")
+    if outcome is None:  # The file's name is lost among several workers.
+        assert (status, exit_code) == ("failed", 1) and message.endswith(
+            "could not be written: No space left on device."
+        )
+    else:
+        assert (status, exit_code, message) == outcome
