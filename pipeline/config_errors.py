@@ -82,7 +82,7 @@ def _sentence(key: str, keys: Sequence[str], fault: Mapping[str, Any], model: ty
         return f"{key or 'an empty name'} is not a key; {_nearest(key, model)}{_LIST_KEYS}"
     received = fault["input"]
     if _in_list(fault["loc"], keys):
-        return f'{key} must be a list of texts; received {_shown(received)} in it. {_in_quotes(received)}'
+        return f"{key} must be a list of texts; received {_shown(received)} in it. {_in_quotes(received)}"
     return f"{key} must be {_expected(field)}; received {_shown(received)}. {_advice(field, received)}"
 
 
