@@ -41,6 +41,10 @@ def contradictions(config: "Config") -> list[str]:
             f"data.classes must name at least two classes, each once; received {', '.join(classes)}. "
             "Leave it empty to discover them from the data."
         )
+    if not all(name.strip() for name in classes):
+        found.append(
+            f"data.classes must name every class; received {list(classes)}. Remove the empty name, or give it one."
+        )
     if gate.hold_generalisation_gap < gate.max_generalisation_gap:
         found.append(
             "gate.hold_generalisation_gap must be at least gate.max_generalisation_gap, "

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from components.push_gate.intervals import Counts, Interval, PairedCounts
+from components.intervals import Counts, Interval, PairedCounts
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from typing import Any, Final
 import tensorflow as tf
 
 from components.evaluation.results import read_metrics, read_slice_features
+from components.intervals import Counts
 from components.push_gate.evidence import Champion, DataDecision, Evidence, FreezeProof, SplitMeasurement
 from components.push_gate.exported import FREEZE_PROOF_FILE, HISTORY_FILE, SERVING_FOLDER, read_facts, read_json
 from components.push_gate.fingerprint import directory_fingerprint
-from components.push_gate.intervals import Counts
 from components.push_gate.measure import Measurement, compare_with_champion, measure, slice_evidence
 from components.push_gate.rule import Decision, decide
 from components.push_gate.scores import favourite

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import Champion, SliceEvidence
 from components.push_gate.examples import SplitExamples, read_split
 from components.push_gate.exported import KERAS_PATH, ExportedModel
-from components.push_gate.intervals import Counts, PairedCounts
 from components.push_gate.scores import SplitScores, joined, paired, score
 from components.push_gate.settings import GateSettings
 from components.push_gate.training_mode import inference_probabilities, load_keras, training_mode_predictions

@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from components.push_gate.evidence import Check, Evidence, SliceEvidence, percent
-from components.push_gate.intervals import (
+from components.intervals import (
     Counts,
     Interval,
     PairedCounts,
@@ -14,6 +13,7 @@ from components.push_gate.intervals import (
     newcombe_paired,
     wilson,
 )
+from components.push_gate.evidence import Check, Evidence, SliceEvidence, percent
 from components.push_gate.settings import GateSettings
 
 # One-sided confidences of the bounds that decide; docs/gate.md says why they differ.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from components.push_gate.intervals import Counts, PairedCounts
+from components.intervals import Counts, PairedCounts
 
 # Probabilities closer than this may change places when a batch is cut elsewhere.
 _CLEAR_MARGIN = 1e-5

@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 
 from components.evaluation.results import OVERALL
+from components.intervals import Counts, Interval, wilson
 from components.push_gate.evidence import Evidence
 from components.push_gate.examples import SplitExamples
 from components.push_gate.exported import finite
-from components.push_gate.intervals import Counts, Interval, wilson
 from components.push_gate.judge import Judgement
 from components.push_gate.measure import Measurement
 from components.push_gate.pictures import thumbnail

@@ -70,7 +70,7 @@ class TrainerSettings(Settings):
 
     run_fn: str = "components.trainer.run_fn.run_fn"
     """Dotted name of the function that trains and exports; any model it writes goes through the same gate."""
-    seed: int = Field(7, ge=0)
+    seed: int = Field(7, ge=0, lt=2**32)
     """Seeds initial weights, order, dropout and augmentation."""
     head: HeadSettings = HeadSettings()
     """Phase one."""

@@ -7,20 +7,20 @@ import secrets
 import signal
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import filelock
-
 from components.card.facts import NodeFacts, RunFacts
 from components.errors import DataRefused
+from components.registry.record import without_credentials
 from pipeline.config import Config, effective_yaml
 from pipeline.resolve import Folders, Plan, folders_of, resolve
 from pipeline.runners.console import output_to
-from pipeline.runners.failures import AnotherRun, explain
+from pipeline.runners.failures import explain
+from pipeline.runners.lock import alone
 from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge
 from pipeline.runners.stopping import Stop, stoppable
@@ -47,6 +47,13 @@ class _Attempt:
     @property
     def log(self) -> Path:
         return self.folder / "log.txt"
+
+    @property
+    def told(self) -> Config:
+        """The configuration as it may be shown: people pass cards and summaries on."""
+        registry = self.config.registry
+        public = registry.model_copy(update={"uri": without_credentials(registry.uri)})
+        return self.config.model_copy(update={"registry": public})
 
     @property
     def seconds(self) -> float:
@@ -109,7 +116,7 @@ def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         registered_version=outcome.registered_version,
         card=outcome.card,
         log=str(attempt.log),
-        config=attempt.config.model_dump(mode="json"),
+        config=attempt.told.model_dump(mode="json"),
         nodes=tuple(walk.nodes),
     )
     path, unfinished = attempt.folder / "summary.json", attempt.folder / "summary-unfinished.json"
@@ -142,7 +149,7 @@ def _try(
     attempt: _Attempt, progress: Progress, build: Callable[[Plan], "Pipeline"] | None, walk: Walk, stop: Stop
 ) -> _Outcome:
     try:
-        with _alone(attempt.folders.root):
+        with alone(attempt.folders.root):
             check(attempt.folders.metadata)
             _run_nodes(resolve(attempt.config), attempt.run_id, progress, build, walk)
             return _judged(attempt, walk)
@@ -191,7 +198,7 @@ def _judged(attempt: _Attempt, walk: Walk) -> _Outcome:
         served_version=version,
         registered_version=registration["version"],
         serving=serving,
-        config=effective_yaml(attempt.config),
+        config=effective_yaml(attempt.told),
     )
     from components.card.files import write_card  # Imports TFX's file systems.
 
@@ -202,20 +209,3 @@ def _judged(attempt: _Attempt, walk: Walk) -> _Outcome:
 
 def _read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
-
-
-@contextlib.contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Lets one run at a time into a pipeline's folder: ML Metadata's SQLite store takes one writer."""
-    owner = root / "run.pid"
-    try:
-        lock = filelock.FileLock(root / "run.lock").acquire(timeout=0)
-    except filelock.Timeout:
-        process = owner.read_text() if owner.exists() else "unknown"
-        raise AnotherRun(
-            f"Process {process} is running this pipeline in {root} already. "
-            "Wait for it, or give this run another name or output."
-        ) from None
-    with lock:
-        owner.write_text(str(os.getpid()))
-        yield

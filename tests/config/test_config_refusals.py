@@ -41,17 +41,17 @@ def refusal(*overrides, environ=None, path=None):
         ),
         (
             "trainer.seed=1.5",
-            "trainer.seed must be a whole number of at least 0; received 1.5. "
+            "trainer.seed must be a whole number in [0, 4294967296); received 1.5. "
             "Its meaning: Seeds initial weights, order, dropout and augmentation.",
         ),
         (
             "trainer.seed=true",
-            "trainer.seed must be a whole number of at least 0; received true. "
+            "trainer.seed must be a whole number in [0, 4294967296); received true. "
             "Its meaning: Seeds initial weights, order, dropout and augmentation.",
         ),
         (
             "trainer.seed=",
-            "trainer.seed must be a whole number of at least 0; received nothing. "
+            "trainer.seed must be a whole number in [0, 4294967296); received nothing. "
             "Its meaning: Seeds initial weights, order, dropout and augmentation.",
         ),
         (
@@ -171,6 +171,10 @@ def test_a_fault_is_one_sentence_with_key_expectation_value_and_way_out(override
             "Leave it empty to discover them from the data.",
         ),
         (
+            ["data.classes=[cat, '']"],
+            "data.classes must name every class; received ['cat', '']. Remove the empty name, or give it one.",
+        ),
+        (
             ["gate.hold_generalisation_gap=0.05"],
             "gate.hold_generalisation_gap must be at least gate.max_generalisation_gap, 0.1; received 0.05. "
             "Raise the one or lower the other.",
@@ -239,6 +243,21 @@ def test_a_variable_that_names_nothing_is_refused():
             "Mind the indentation, and quote texts that hold `: ` or `#`.",
         ),
         (b"name: \xff\n", ": expected YAML in UTF-8; received other bytes. Save it as UTF-8."),
+        (
+            b"trainer: {seed: !!int x}\n",
+            ", line 1: expected YAML, but found a !!int that is none. "
+            "Mind the indentation, and quote texts that hold `: ` or `#`.",
+        ),
+        (
+            b"trainer: {seed: !!timestamp x}\n",
+            ", line 1: expected YAML, but found a !!timestamp that is none. "
+            "Mind the indentation, and quote texts that hold `: ` or `#`.",
+        ),
+        (
+            b'output: "a\\0b"\n',
+            ", line 1: expected YAML, but a text holds a NUL character. "
+            "Mind the indentation, and quote texts that hold `: ` or `#`.",
+        ),
         (b"data: &a {uri: *a}\n", None),
     ],
 )

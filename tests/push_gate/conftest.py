@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import DataDecision, Evidence, FreezeProof, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
-from components.push_gate.intervals import Counts, PairedCounts
 
 SLICES = frozenset({"label=a", "label=b"})
 

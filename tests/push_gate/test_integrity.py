@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import pytest
 
+from components.intervals import Counts
 from components.push_gate.evidence import DataDecision, Evidence, SliceEvidence, SplitEvaluation
-from components.push_gate.intervals import Counts
 from components.push_gate.rule import Decision, decide
 from components.push_gate.settings import GateSettings
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import Champion, Check, Evidence, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
-from components.push_gate.intervals import Counts, PairedCounts
 from components.push_gate.quality import baseline, chance, degenerate, generalisation, mode_gap
 from components.push_gate.rule import Decision, decide
 from components.push_gate.settings import GateSettings

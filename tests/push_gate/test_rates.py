@@ -7,9 +7,9 @@ from functools import cache
 import numpy as np
 import pytest
 
+from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import Evidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
-from components.push_gate.intervals import Counts, PairedCounts
 from components.push_gate.rule import decide
 from components.push_gate.settings import GateSettings
 

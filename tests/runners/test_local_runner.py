@@ -61,6 +61,15 @@ def test_a_run_that_passes_ends_with_versions_card_and_summary(tiny, tiny_config
     assert "noise from Python" in log and "noise from a library" in log
 
 
+def test_a_password_in_the_registrys_address_is_not_in_the_summary(tiny, tiny_config, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    registry = tiny_config.registry.model_copy(update={"uri": "http://ann:s3cr3t@127.0.0.1:9"})
+    summary = run(tiny_config.model_copy(update={"registry": registry}), None, tiny())
+    assert summary.status == "failed" and "http://127.0.0.1:9" in summary.message
+    assert summary.config["registry"]["uri"] == "http://127.0.0.1:9"
+    assert "s3cr3t" not in Path(summary.log).with_name("summary.json").read_text()
+
+
 def test_a_second_run_executes_nothing_and_another_parameter_only_what_follows(tiny, tiny_config, tmp_path):
     run(tiny_config, None, tiny())
     again = run(tiny_config, None, tiny())

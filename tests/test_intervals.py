@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.push_gate.intervals import (
+from components.intervals import (
     Counts,
     PairedCounts,
     bootstrap_paired_difference,
