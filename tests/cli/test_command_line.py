@@ -117,7 +117,7 @@ def test_a_wrong_use_is_exit_code_2(tmp_path, arguments, complaint):
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("trainer: {seed: -1}", "run.yaml: trainer.seed must be a whole number of at least 0; received -1."),
+        ("trainer: {seed: -1}", "run.yaml: trainer.seed must be a whole number in [0, 4294967296); received -1."),
         ("trainer: {sede: 1}", "run.yaml: trainer.sede is not a key; did you mean trainer.seed?"),
         ("- trainer", "run.yaml: expected keys and values, such as `name: digits`; received a list."),
     ],
