@@ -18,10 +18,15 @@ def integrity_checks(evidence: Evidence, settings: GateSettings) -> tuple[Check,
         _check("data", "data decision", list(_data_findings(evidence)), "the data gate passed the data"),
         _check("frozen weights", "freeze proof", list(_freeze_findings(evidence)), "frozen weights are as they were"),
         _check("coverage", "splits and slices", coverage, "everything was evaluated"),
-        _check("finite", "non-finite numbers", list(_nonfinite_findings(evidence)), "every number is finite"),
+        finite(evidence),
         _parity(evidence, settings),
         _check("agreement", "TFMA - gate", list(_agreement_findings(evidence)), "TFMA and the gate agree"),
     )
+
+
+def finite(evidence: Evidence) -> Check:
+    """G0: is every number finite?"""
+    return _check("finite", "non-finite numbers", list(_nonfinite_findings(evidence)), "every number is finite")
 
 
 def _check(name: str, statistic: str, findings: list[str], otherwise: str) -> Check:

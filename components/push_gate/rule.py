@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from components.push_gate.evidence import Check, Evidence, percent
-from components.push_gate.integrity import integrity_checks
+from components.push_gate.integrity import finite, integrity_checks
 from components.push_gate.quality import (
     SliceResult,
     baseline,
@@ -55,7 +55,34 @@ def decide(evidence: Evidence, settings: GateSettings) -> Decision:
         baseline(evidence, settings),
         degenerate(evidence, settings),
     )
-    checks = (*blocks, *_holds(evidence, settings))
+    return _decision(blocks, _holds(evidence, settings), slices, evidence)
+
+
+def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
+    """Decides by the scores alone, for a model that no pipeline made: no lineage, no champion, no serving path.
+
+    Args:
+        evidence: `train`, `validation`, `modes`, `nonfinite`, shares; the rest is not looked at.
+        settings: The thresholds.
+
+    Returns:
+        As `decide`, from G0's finiteness, G1, G2, G3, G5 and the reasons to hold.
+    """
+    blocks = (
+        finite(evidence),
+        mode_gap(evidence, settings),
+        chance(evidence, settings),
+        generalisation(evidence, settings),
+        degenerate(evidence, settings),
+    )
+    holds = (_uncertain_gap(evidence, settings), _few_examples(evidence, settings), _mode_unexamined(evidence))
+    return _decision(blocks, holds, (), evidence)
+
+
+def _decision(
+    blocks: Sequence[Check], holds: Sequence[Check], slices: tuple[SliceResult, ...], evidence: Evidence
+) -> Decision:
+    checks = (*blocks, *holds)
     fired = [check for check in checks if check.fired]
     outcome = _outcome([check.code for check in fired])
     return Decision(
@@ -95,6 +122,12 @@ def _unexamined(evidence: Evidence) -> Check:
         missing.append("served probabilities could not be compared with the training graph's")
     detail = "; ".join(missing) if missing else "everything was examined"
     return Check(HOLD, "not examined", bool(missing), "missing measurements", f"{detail}.", float(len(missing)))
+
+
+def _mode_unexamined(evidence: Evidence) -> Check:
+    missing = evidence.modes is None
+    detail = "the mode gap could not be examined, for the model has no training mode" if missing else "it was examined"
+    return Check(HOLD, "not examined", missing, "missing measurements", f"{detail}.", float(missing))
 
 
 def _outcome(codes: Sequence[str]) -> Outcome:

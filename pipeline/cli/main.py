@@ -6,7 +6,7 @@ from importlib.metadata import version
 import typer
 
 from components.errors import DataRefused
-from pipeline.cli import config, report, run, runs, validate
+from pipeline.cli import config, doctor, report, run, runs, validate
 
 app = typer.Typer(
     name="frostgate",
@@ -23,6 +23,7 @@ app.command("run", epilog=run.EPILOG)(run.run_command)
 app.command("validate")(validate.validate_command)
 app.command("report")(report.report_command)
 app.command("runs")(runs.runs_command)
+app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor_command)
 app.add_typer(config.app, name="config")
 
 

@@ -9,7 +9,7 @@ from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import Champion, Check, Evidence, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
 from components.push_gate.quality import baseline, chance, degenerate, generalisation, mode_gap
-from components.push_gate.rule import Decision, decide
+from components.push_gate.rule import Decision, decide, decide_on_scores
 from components.push_gate.settings import GateSettings
 
 SETTINGS = GateSettings()
@@ -310,3 +310,35 @@ def test_every_code_that_fires_is_reported_in_order_and_the_first_is_told(health
     assert decision.sentence.startswith("Blocked (G0 parity)")
     without_parity = decide(replace(everything, parity_difference=0.0), SETTINGS)
     assert without_parity.sentence.startswith("Blocked (G1 mode gap)")
+
+
+def scores_only(healthy: Evidence) -> Evidence:
+    """What is known of a model that no pipeline made."""
+    return Evidence(
+        train=healthy.train,
+        validation=healthy.validation,
+        modes=healthy.modes,
+        majority_share=healthy.majority_share,
+        top_share=healthy.top_share,
+        top_class=healthy.top_class,
+    )
+
+
+def test_by_its_scores_alone_a_healthy_model_passes_and_the_pipelines_rule_still_refuses_it(healthy):
+    assert decide_on_scores(scores_only(healthy), SETTINGS).outcome == "PASS"
+    assert decide(scores_only(healthy), SETTINGS).outcome == "BLOCK"
+
+
+@pytest.mark.parametrize(
+    ("change", "outcome", "codes"),
+    [
+        ({"nonfinite": ("an answer",)}, "BLOCK", ("G0",)),
+        ({"modes": PairedCounts(1000, 900, 5, 95)}, "BLOCK", ("G1",)),
+        ({"majority_share": 0.95}, "BLOCK", ("G2",)),
+        ({"top_share": 0.95}, "BLOCK", ("G5",)),
+        ({"modes": None}, "HOLD", ("HOLD",)),
+    ],
+)
+def test_by_its_scores_alone_a_broken_model_is_refused(healthy, change, outcome, codes):
+    decision = decide_on_scores(replace(scores_only(healthy), **change), SETTINGS)
+    assert (decision.outcome, decision.codes) == (outcome, codes)

@@ -1,0 +1,32 @@
+"""What the inputs of the two splits look like, channel by channel."""
+
+import numpy as np
+
+from components.diagnosis.evidence import ChannelStatistics, InputShift
+
+_TINY = 1e-12
+
+
+def input_statistics(train: np.ndarray, validation: np.ndarray) -> InputShift:
+    """Compares the channels of two splits.
+
+    Args:
+        train: float32 [n, ..., channels].
+        validation: float32 [m, ..., channels].
+    """
+    ours, theirs = channel_statistics(train), channel_statistics(validation)
+    means, deviations = (np.array([getattr(split, name) for split in (ours, theirs)]) for name in ("mean", "deviation"))
+    return InputShift(
+        train=ours,
+        validation=theirs,
+        standardised_difference=float(np.max(np.abs(means[1] - means[0]) / (deviations[0] + _TINY))),
+        log_deviation_ratio=float(np.max(np.abs(np.log((deviations[1] + _TINY) / (deviations[0] + _TINY))))),
+    )
+
+
+def channel_statistics(inputs: np.ndarray) -> ChannelStatistics:
+    """Mean, deviation and range of every channel (the last axis)."""
+    rows = inputs.reshape(-1, inputs.shape[-1])
+    mean, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+    columns = (mean, deviation, rows.min(axis=0), rows.max(axis=0))
+    return ChannelStatistics(*(tuple(float(value) for value in column) for column in columns))

@@ -1,0 +1,159 @@
+"""Reading the two splits that a model is examined on."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import tensorflow as tf
+
+from components.errors import DataRefused
+from components.ingest.headers import HeaderRefused, check_header
+from components.ingest.items import Broken, Raw, Reject
+from components.ingest.names import op_message
+from components.ingest.settings import DataSettings
+from components.ingest.sources import classes_of, list_source, read_container
+from components.transform.decoding import decode_image
+
+MAX_EXAMPLES: Final = 5_000
+_SEED: Final = 0
+
+
+@dataclass(frozen=True)
+class Split:
+    """Labelled inputs."""
+
+    inputs: np.ndarray
+    """float32 [n, ...]: what the model takes; for pictures RGB 0..255 until they are preprocessed."""
+    labels: np.ndarray
+    """int64 [n], >= 0."""
+    classes: tuple[str, ...] | None = None
+    """The class names in order; None where the data have none."""
+    is_pictures: bool = False
+    """Whether the inputs are pictures that still have to be preprocessed."""
+    rejects: tuple[Reject, ...] = ()
+    num_found: int = 0
+    """How many labelled examples there were; more than n when a sample was drawn or some were rejected."""
+
+
+def read_split(uri: str, image_size: tuple[int, int] | None, classes: Sequence[str] | None = None) -> Split:
+    """Reads an `.npz` with x and y, a class-per-folder tree, or TFRecords of labelled pictures.
+
+    Args:
+        uri: The file, folder or glob.
+        image_size: Height and width that pictures are resized to; None: the first picture's.
+        classes: The class names in order, for pictures; None: those of the data, sorted.
+
+    Raises:
+        DataRefused: The data are missing, of the wrong form, or hold other classes.
+    """
+    if uri.lower().endswith(".npz"):
+        return _read_arrays(uri)
+    return _read_pictures(uri, image_size, tuple(classes or ()))
+
+
+def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
+    """Takes arrays as a split.
+
+    Args:
+        inputs: [n, ...], any number type: what the model takes, already preprocessed.
+        labels: [n] or [n, 1] class indices, or one-hot [n, classes].
+        name: What to call them in a complaint.
+
+    Raises:
+        DataRefused: Their shapes or values cannot be those of a labelled split.
+    """
+    inputs, labels = np.asarray(inputs), np.asarray(labels)
+    if inputs.ndim < 2 or inputs.dtype.kind not in "uifb" or not len(inputs):
+        raise DataRefused(f"{name}: x must be numbers [n, ...] with n >= 1; received {inputs.dtype} {inputs.shape}.")
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        if not np.isclose(labels.sum(axis=1), 1).all() or labels.min() < 0:
+            raise DataRefused(f"{name}: y [n, classes] must be one-hot; received rows that do not add up to 1.")
+        labels = labels.argmax(axis=1)
+    labels = labels.reshape(len(labels), -1)
+    if labels.shape != (len(inputs), 1) or labels.dtype.kind not in "uifb":
+        raise DataRefused(
+            f"{name}: y must be [n] class indices, n = {len(inputs)}; received {np.asarray(labels).shape}."
+        )
+    indices = labels[:, 0].astype(np.int64)
+    if (indices != labels[:, 0]).any() or indices.min() < 0:
+        raise DataRefused(f"{name}: y must be whole numbers >= 0; received others. Number the classes from 0.")
+    chosen = _sample(len(inputs))
+    return Split(inputs[chosen].astype(np.float32), indices[chosen], num_found=len(inputs))
+
+
+def _read_arrays(path: str) -> Split:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if missing := {"x", "y"} - set(file.files):
+                raise DataRefused(
+                    f"{path}: expected arrays x and y; {' and '.join(sorted(missing))} missing, there are "
+                    f"{', '.join(file.files) or 'none'}. Write it with np.savez(path, x=inputs, y=labels)."
+                )
+            return as_split(file["x"], file["y"], path)
+    except FileNotFoundError:
+        raise DataRefused(f"{path}: there is no such file.") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise DataRefused(f"{path}: expected an .npz of plain arrays ({error}).") from None
+
+
+def _read_pictures(uri: str, image_size: tuple[int, int] | None, classes: tuple[str, ...]) -> Split:
+    settings = DataSettings(uri=uri, given_splits="ignore")
+    listing = list_source(settings)
+    names = classes or classes_of(listing, settings)
+    containers = [listing.containers[index] for index in _sample(len(listing.containers))]
+    raws = [one for container in containers for one in read_container(container, settings)]
+    if broken := next((one for one in raws if isinstance(one, Broken)), None):
+        raise DataRefused(f"{broken.uri}: the shard cannot be read to its end ({broken.detail}).")
+    rejects = [*listing.rejects, *(one for one in raws if isinstance(one, Reject))]
+    pictures: list[np.ndarray] = []
+    labels: list[int] = []
+    for raw in _chosen([one for one in raws if isinstance(one, Raw)]):
+        picture = _decoded(raw, settings, image_size)
+        if isinstance(picture, Reject):
+            rejects.append(picture)
+            continue
+        image_size = image_size or (picture.shape[0], picture.shape[1])
+        pictures.append(picture)
+        labels.append(_index(raw, names, uri))
+    if not pictures:
+        raise DataRefused(f"{uri}: expected pictures; none of {len(rejects)} could be read ({_reasons(rejects)}).")
+    found = len(raws) if len(containers) == len(listing.containers) else len(listing.containers)
+    return Split(np.stack(pictures), np.array(labels), names, True, tuple(rejects), found)
+
+
+def _decoded(raw: Raw, settings: DataSettings, image_size: tuple[int, int] | None) -> np.ndarray | Reject:
+    try:
+        check_header(raw.data, settings.max_bytes, settings.max_pixels)
+        picture = decode_image(tf.constant(raw.data))
+    except HeaderRefused as error:
+        return Reject(raw.uri, error.reason, error.detail)
+    except (tf.errors.InvalidArgumentError, tf.errors.DataLossError) as error:
+        return Reject(raw.uri, "corrupt", op_message(error.message))
+    return tf.image.resize(picture, image_size or picture.shape[:2], antialias=True).numpy()
+
+
+def _index(raw: Raw, names: Sequence[str], uri: str) -> int:
+    if raw.label not in names:
+        raise DataRefused(
+            f"{uri}: expected the classes of the training split, {', '.join(names)}; received {raw.label} "
+            f"({raw.uri}). Name the same classes in both."
+        )
+    return names.index(raw.label)
+
+
+def _sample(total: int) -> np.ndarray:
+    """At most MAX_EXAMPLES positions, in order, the same every time."""
+    if total <= MAX_EXAMPLES:
+        return np.arange(total)
+    return np.sort(np.random.default_rng(_SEED).choice(total, MAX_EXAMPLES, replace=False))
+
+
+def _chosen(raws: list[Raw]) -> Iterator[Raw]:
+    return (raws[index] for index in _sample(len(raws)))
+
+
+def _reasons(rejects: Sequence[Reject]) -> str:
+    counts = Counter(one.reason for one in rejects)
+    return ", ".join(f"{count} {reason}" for reason, count in counts.most_common()) or "there are none"

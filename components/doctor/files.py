@@ -1,0 +1,47 @@
+"""The doctor on files."""
+
+import keras
+
+from components.doctor.data import read_split
+from components.doctor.examine import examine
+from components.doctor.loading import load_model
+from components.doctor.preprocessing import Family
+from components.doctor.report import Report
+from components.errors import DataRefused
+
+
+def examine_files(
+    model_path: str, train: str, evaluation: str, image_size: int | None, family: Family | None, batch_size: int
+) -> Report:
+    """Examines a saved model on saved data.
+
+    Args:
+        model_path: A `.keras` file or a SavedModel folder.
+        train: An `.npz`, a class-per-folder tree or a glob of TFRecords.
+        evaluation: The same of the validation split.
+        image_size: Side of the model's input; None: what the model says, or the first picture's.
+        family: How pictures are preprocessed; None: found out.
+        batch_size: The training batch size.
+
+    Raises:
+        DataRefused: Model or data cannot be used.
+    """
+    model = load_model(model_path)
+    size = (image_size, image_size) if image_size else _size_of(model)
+    training = read_split(train, size)
+    if training.is_pictures:
+        size = training.inputs.shape[1], training.inputs.shape[2]
+    validation = read_split(evaluation, size, training.classes)
+    if training.inputs.shape[1:] != validation.inputs.shape[1:]:
+        raise DataRefused(
+            f"Both splits must have inputs of one shape; {train} has {training.inputs.shape[1:]} and "
+            f"{evaluation} {validation.inputs.shape[1:]}."
+        )
+    return examine(model, training, validation, batch_size, family)
+
+
+def _size_of(model: keras.Model) -> tuple[int, int] | None:
+    shape = getattr(model, "input_shape", None)
+    if isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:3]:
+        return shape[1], shape[2]
+    return None

@@ -1,0 +1,153 @@
+"""The probes in the order of their cost, each run only when the measurements so far call for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from components.diagnosis.batch_norm import batch_statistics_forced, reestimated
+from components.diagnosis.causes import best_training, has_generalisation_gap, has_learnt, has_mode_gap
+from components.diagnosis.conversions import candidates
+from components.diagnosis.domain import domain_auc
+from components.diagnosis.duplicates import near_duplicates
+from components.diagnosis.evidence import Converted, Measurements
+from components.diagnosis.input_statistics import input_statistics
+from components.diagnosis.label_shift import label_shift
+from components.diagnosis.relabelling import best_relabelling
+from components.doctor.session import Session, counts
+from components.intervals import PairedCounts
+
+# Enough for an interval of 3 points either way.
+_SAMPLE: Final = 1_024
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the model said of both splits in inference mode."""
+
+    train: np.ndarray
+    """int64 [n train], predicted classes."""
+    validation: np.ndarray
+    train_embeddings: np.ndarray | None
+    """float32 [n train, d], or None where the model has none to give."""
+    validation_embeddings: np.ndarray | None
+
+
+@dataclass(frozen=True)
+class Probe:
+    """One question and when to ask it."""
+
+    name: str
+    wanted: Callable[[Measurements], bool]
+    run: Callable[[Session, Answers, Measurements], Measurements]
+
+
+def run_probes(session: Session, answers: Answers, measured: Measurements) -> Measurements:
+    """Asks every probe that is wanted, cheapest first; one that breaks or cannot be paid is named, not fatal."""
+    for probe in PROBES:
+        if not probe.wanted(measured):
+            continue
+        try:
+            measured = probe.run(session, answers, measured)
+        except _NotExamined as reason:
+            measured = replace(measured, unexamined={**(measured.unexamined or {}), probe.name: str(reason)})
+    return measured
+
+
+class _NotExamined(Exception):
+    """A probe that cannot answer, and why."""
+
+
+def paired(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> PairedCounts:
+    """Counts how often two classifications [n] of the same examples are right."""
+    one, other = first == labels, second == labels
+    return PairedCounts(
+        int((one & other).sum()), int((one & ~other).sum()), int((~one & other).sum()), int((~one & ~other).sum())
+    )
+
+
+def _validation_fails(measured: Measurements) -> bool:
+    above = best_training(measured).value - measured.validation.value
+    return has_generalisation_gap(measured) or not has_learnt(measured) or above > 0.2
+
+
+def _batch_norm_fails(measured: Measurements) -> bool:
+    return bool(measured.has_batch_norm) and has_mode_gap(measured)
+
+
+def _labels(session: Session, answers: Answers, measured: Measurements) -> Measurements:
+    train, validation = session.train.labels, session.validation.labels
+    return replace(
+        measured,
+        label_shift=label_shift(train, validation, answers.validation, session.num_classes),
+        relabelling=best_relabelling(validation, answers.validation, session.num_classes),
+    )
+
+
+def _inputs(session: Session, answers: Answers, measured: Measurements) -> Measurements:
+    train, validation = session.train.inputs, session.validation.inputs
+    measured = replace(measured, input_shift=input_statistics(train, validation))
+    rows = _sample(len(validation))
+    tried = []
+    for conversion in candidates(train, validation):
+        _pay(session, len(rows))
+        predicted = session.predict(conversion.apply(validation[rows]).astype(np.float32))
+        right = counts(session.validation.labels[rows], predicted)
+        tried.append(Converted(conversion.name, right, conversion.is_named))
+    return replace(measured, converted=tuple(tried))
+
+
+def _duplicates(session: Session, answers: Answers, measured: Measurements) -> Measurements:
+    if session.validation.inputs.ndim != 4:
+        raise _NotExamined("the inputs are not pictures")
+    found = near_duplicates(session.train.inputs, session.validation.inputs)
+    alone = np.setdiff1d(np.arange(len(session.validation.labels)), [position for position, _ in found.pairs])
+    right = counts(session.validation.labels[alone], answers.validation[alone]) if len(alone) else None
+    return replace(measured, duplicates=found, without_duplicates=right)
+
+
+def _domain(session: Session, answers: Answers, measured: Measurements) -> Measurements:
+    if answers.train_embeddings is None or answers.validation_embeddings is None:
+        raise _NotExamined("the model has no layer whose inputs could serve as embeddings")
+    found = domain_auc(answers.train_embeddings, answers.validation_embeddings)
+    if found is None:
+        raise _NotExamined("there are too few examples")
+    return replace(measured, domain=found)
+
+
+def _batch_norm(session: Session, answers: Answers, measured: Measurements) -> Measurements:
+    train, validation = session.train, session.validation
+    rows, others = _sample(len(train.labels)), _sample(len(validation.labels))
+    _pay(session, 2 * len(rows) + 2 * len(others))
+    with reestimated(session.model, train.inputs[rows], session.batch_size, seed=session.seed) as layers:
+        session.num_run += len(rows)
+        again, unseen = session.predict(train.inputs[rows]), session.predict(validation.inputs[others])
+    with batch_statistics_forced(session.model):
+        forced = session.predict(validation.inputs[others], training=True)
+    return replace(
+        measured,
+        layers=tuple(layers),
+        reestimated_train=paired(again, answers.train[rows], train.labels[rows]),
+        reestimated_validation=paired(unseen, answers.validation[others], validation.labels[others]),
+        forced_validation=counts(validation.labels[others], forced),
+    )
+
+
+def _pay(session: Session, num_examples: int) -> None:
+    if not session.can_run(num_examples):
+        raise _NotExamined("the budget of forward passes was spent")
+
+
+def _sample(total: int) -> np.ndarray:
+    """At most so many positions, spread evenly."""
+    return np.unique(np.linspace(0, total - 1, min(total, _SAMPLE)).astype(np.int64))
+
+
+PROBES: Final = (
+    Probe("label_shift", _validation_fails, _labels),
+    Probe("batch_norm", _batch_norm_fails, _batch_norm),
+    Probe("input_shift", _validation_fails, _inputs),
+    Probe("duplicates", _validation_fails, _duplicates),
+    Probe("domain", _validation_fails, _domain),
+)

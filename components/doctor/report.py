@@ -1,0 +1,100 @@
+"""What the doctor found, for people and for machines."""
+
+import dataclasses
+from typing import Any, Final
+
+from components.diagnosis.causes import Diagnosis
+from components.diagnosis.evidence import Measurements
+from components.ingest.items import Reject
+from components.intervals import Counts
+from components.push_gate.rule import Decision
+
+_EXIT_CODES: Final = {"PASS": 0, "BLOCK": 3, "HOLD": 4}
+_MOST_REJECTS: Final = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """The verdict on a model, its causes, and what they rest on."""
+
+    decision: Decision
+    diagnosis: Diagnosis
+    measurements: Measurements
+    preprocessing: str | None
+    """The family that pictures were preprocessed with; None for arrays."""
+    rejects: tuple[Reject, ...]
+    num_found: tuple[int, int]
+    """Labelled examples in the training and validation data, before sampling and rejects."""
+    model_fingerprint: str
+    """sha256 of every variable, the same before and after."""
+    forward_passes: float
+    """Over both splits together."""
+    seconds: float
+
+    @property
+    def exit_code(self) -> int:
+        """0 passed, 3 blocked, 4 held for a human."""
+        return _EXIT_CODES[self.decision.outcome]
+
+    def document(self) -> dict[str, Any]:
+        """Everything as JSON."""
+        return {
+            "decision": self.decision.outcome,
+            "sentence": self.decision.sentence,
+            "codes": list(self.decision.codes),
+            "checks": [dataclasses.asdict(check) for check in self.decision.checks],
+            "diagnosis": dataclasses.asdict(self.diagnosis) | {"sentence": self.diagnosis.sentence},
+            "measurements": dataclasses.asdict(self.measurements),
+            "preprocessing": self.preprocessing,
+            "rejects": [dataclasses.asdict(reject) for reject in self.rejects],
+            "num_found": dict(zip(("train", "validation"), self.num_found, strict=True)),
+            "model_fingerprint": self.model_fingerprint,
+            "forward_passes": self.forward_passes,
+            "seconds": self.seconds,
+        }
+
+    def __str__(self) -> str:
+        """The report for a person."""
+        return "\n".join([f"{self.decision.outcome}  {self.decision.sentence}", "", *self._measured(), *self._causes()])
+
+    def _measured(self) -> list[str]:
+        found = self.measurements
+        training_mode = _percent(found.modes.first) if found.modes else "not known"
+        lines = [
+            f"A  training split, training mode    {training_mode}",
+            f"B  training split, inference mode   {_percent(found.train)}",
+            f"C  validation split, inference mode {_percent(found.validation)}",
+        ]
+        if self.preprocessing:
+            lines.append(f"pictures preprocessed as: {self.preprocessing}")
+        if self.rejects:
+            some = "; ".join(f"{one.uri}: {one.detail}" for one in self.rejects[:_MOST_REJECTS])
+            more = "; ..." if len(self.rejects) > _MOST_REJECTS else ""
+            lines.append(f"{len(self.rejects)} files were not used: {some}{more}")
+        for split, counts, total in zip(
+            ("training", "validation"), (found.train, found.validation), self.num_found, strict=True
+        ):
+            if total - counts.total > len(self.rejects):
+                lines.append(f"of {total} {split} examples, {counts.total} were drawn")
+        return lines
+
+    def _causes(self) -> list[str]:
+        lines = []
+        for number, cause in enumerate(self.diagnosis.causes, 1):
+            lines += ["", f"{number}. {cause.title} ({cause.id}, {cause.confidence} evidence)"]
+            lines += [f"   - {clause}" for clause in cause.evidence]
+            if cause.explains is not None:
+                lines.append(f"   - undoing it gives back {cause.explains:.0%} of the lost accuracy")
+            lines.append(f"   {cause.fix}")
+        if not self.diagnosis.causes and self.decision.outcome != "PASS":
+            lines += ["", self.diagnosis.sentence]
+        lines += _listed("ruled out", [f"{one.id}: {one.by}" for one in self.diagnosis.ruled_out])
+        return lines + _listed("not examined", [f"{one.id}: {one.why}" for one in self.diagnosis.unexamined])
+
+
+def _listed(title: str, clauses: list[str]) -> list[str]:
+    return ["", f"{title}:", *(f"   - {clause}" for clause in clauses)] if clauses else []
+
+
+def _percent(counts: Counts) -> str:
+    return f"{counts.value:6.1%} of {counts.total}"

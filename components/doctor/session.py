@@ -1,0 +1,61 @@
+"""A model on the table: its splits, what it answered, and how much it was run."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import keras
+import numpy as np
+
+from components.diagnosis.evidence import Head
+from components.diagnosis.forward import Outputs, forward, probabilities
+from components.doctor.data import Split
+from components.intervals import Counts
+
+# In passes over both splits together.
+BUDGET: Final = 4.0
+BATCH_SIZE: Final = 64
+
+
+@dataclass
+class Session:
+    """Runs the model and keeps count."""
+
+    model: keras.Model
+    head: Head
+    train: Split
+    validation: Split
+    num_classes: int
+    batch_size: int
+    seed: int = 0
+    num_run: int = field(default=0, init=False)
+    """Examples that went through the model."""
+
+    @property
+    def passes(self) -> float:
+        """What was spent, in passes over both splits."""
+        return self.num_run / (len(self.train.labels) + len(self.validation.labels))
+
+    def can_run(self, num_examples: int) -> bool:
+        """Whether the budget allows so many examples more."""
+        total = len(self.train.labels) + len(self.validation.labels)
+        return (self.num_run + num_examples) / total <= BUDGET
+
+    def run(self, inputs: np.ndarray, training: bool = False) -> Outputs:
+        """Runs the model, in training mode with the training batch size."""
+        self.num_run += len(inputs)
+        batch_size = self.batch_size if training else BATCH_SIZE
+        return forward(self.model, inputs, training=training, batch_size=batch_size, seed=self.seed)
+
+    def predict(self, inputs: np.ndarray, training: bool = False) -> np.ndarray:
+        """Predicted classes, int64 [n]; -1 where an output is not finite."""
+        return self.classes_of(self.run(inputs, training))
+
+    def classes_of(self, outputs: Outputs) -> np.ndarray:
+        """The classes that outputs stand for."""
+        shares = probabilities(outputs.raw, self.head)
+        return np.where(np.isfinite(shares).all(axis=1), shares.argmax(axis=1), -1).astype(np.int64)
+
+
+def counts(labels: np.ndarray, predicted: np.ndarray) -> Counts:
+    """How many are right."""
+    return Counts(int((labels == predicted).sum()), len(labels))

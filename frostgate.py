@@ -1,0 +1,41 @@
+"""frostgate's public face; importing it imports neither TensorFlow nor TFX.
+
+report = frostgate.diagnose(model, (x_train, y_train), (x_val, y_val))
+print(report)
+"""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+    from components.doctor.report import Report
+
+__all__ = ["diagnose"]
+
+
+def diagnose(
+    model: "keras.Model",
+    train: "tuple[np.ndarray, np.ndarray]",
+    validation: "tuple[np.ndarray, np.ndarray]",
+    batch_size: int = 32,
+) -> "Report":
+    """Judges a Keras classifier by the gate's rule, and says what is wrong with it.
+
+    Args:
+        model: Any Keras 3 classifier: softmax, logits or a binary sigmoid; it is left as it was.
+        train: Inputs [n, ...] as the model takes them, and class indices [n] or one-hot labels [n, classes].
+        validation: The same, of examples that the model was not trained on.
+        batch_size: The training batch size; batch statistics depend on it.
+
+    Returns:
+        The report: `str(report)` for people, `report.document()` for machines, `report.exit_code` for schedulers.
+
+    Raises:
+        ValueError: Model and data do not fit each other.
+    """
+    from components.doctor.data import as_split
+    from components.doctor.examine import examine
+
+    return examine(model, as_split(*train, "train"), as_split(*validation, "validation"), batch_size)

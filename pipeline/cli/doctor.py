@@ -1,0 +1,48 @@
+"""`frostgate doctor`: a verdict and its causes for a model that some other code trained."""
+
+import json
+import os
+from typing import Annotated, Any, Literal
+
+import typer
+
+from pipeline.cli.options import Json
+
+EPILOG = (
+    "DATA is an .npz with x (what the model takes) and y (class indices), or pictures: a folder with a sub-folder for "
+    "each class, or a glob of TFRecords. Exit codes: 0 passed, 3 blocked, 4 held for a human, 2 bad model or data. "
+    "The model is never changed, and no code that it brings along is run. "
+    "Example: frostgate doctor model.keras --train photos/train --eval photos/val."
+)
+
+
+def doctor_command(
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="A .keras file or a SavedModel folder.")],
+    train: Annotated[str, typer.Option("--train", metavar="DATA", help="What the model was trained on.")],
+    evaluation: Annotated[str, typer.Option("--eval", metavar="DATA", help="What it was not trained on.")],
+    as_json: Json = False,
+    image_size: Annotated[
+        int | None, typer.Option(min=1, help="Side that pictures are resized to. [default: what the model says]")
+    ] = None,
+    preprocess: Annotated[
+        Literal["auto", "none", "unit", "tf", "caffe", "torch"],
+        typer.Option(help="How pictures are scaled; auto: as the model gets most training pictures right."),
+    ] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="The training batch size; BatchNorm depends on it.")] = 32,
+) -> None:
+    """Judge a Keras classifier by the gate's rule, and say what is wrong with it."""
+    from pipeline.runners.console import output_to
+
+    with output_to(os.devnull):
+        from components.doctor.files import examine_files
+
+        family = None if preprocess == "auto" else preprocess
+        report = examine_files(model, train, evaluation, image_size, family, batch_size)
+    print(json.dumps(_finite(report.document()), indent=2) if as_json else report)
+    raise typer.Exit(report.exit_code)
+
+
+def _finite(value: Any) -> Any:
+    from components.push_gate.exported import finite
+
+    return finite(value)

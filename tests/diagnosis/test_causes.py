@@ -1,0 +1,172 @@
+"""Every cause from the numbers that gate.md's table measured, and what rules it out."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from components.diagnosis.advice import FIXES, TITLES
+from components.diagnosis.causes import attribute
+from components.diagnosis.evidence import (
+    ChannelStatistics,
+    Converted,
+    DomainShift,
+    Duplicates,
+    Head,
+    InputShift,
+    LabelShift,
+    LayerDistance,
+    Measurements,
+    Relabelling,
+)
+from components.intervals import Counts, Interval, PairedCounts
+
+NUM_TRAIN, NUM_VALIDATION = 1_000, 500
+SAME = ChannelStatistics((0.0,), (1.0,), (-1.0,), (1.0,))
+
+
+def out_of(share: float, total: int = NUM_VALIDATION) -> Counts:
+    return Counts(round(share * total), total)
+
+
+def modes(training: float, inference: float) -> PairedCounts:
+    first, second = round(training * NUM_TRAIN), round(inference * NUM_TRAIN)
+    both = min(first, second)
+    return PairedCounts(both, first - both, second - both, NUM_TRAIN - max(first, second))
+
+
+def auc(value: float) -> DomainShift:
+    return DomainShift(value, Interval(value - 0.03, min(1.0, value + 0.03), 0.95, "Hanley-McNeil"))
+
+
+def layer(trainable: bool, distance: float) -> LayerDistance:
+    return LayerDistance("bn", trainable, 0.99, distance, 1.1)
+
+
+def measured(training: float, inference: float, validation: float, **found: object) -> Measurements:
+    """All quiet but for the accuracies and what is given."""
+    known: dict[str, object] = {
+        "head": Head("softmax", 10, "softmax", "sparse_categorical_crossentropy", ()),
+        "has_batch_norm": True,
+        "label_shift": LabelShift(0.02, 0.6, 0.15, 1),
+        "relabelling": Relabelling(out_of(validation), tuple(range(10))),
+        "input_shift": InputShift(SAME, SAME, 0.01, 0.01),
+        "converted": (),
+        "duplicates": Duplicates((), NUM_VALIDATION),
+        "domain": auc(0.52),
+    }
+    return Measurements(
+        num_classes=10,
+        train=out_of(inference, NUM_TRAIN),
+        validation=out_of(validation),
+        majority_train=0.1,
+        majority_validation=0.1,
+        modes=modes(training, inference),
+        **(known | found),  # type: ignore[arg-type]
+    )
+
+
+BROKEN = {
+    "loss_head_mismatch": measured(
+        0.1, 0.1, 0.1, head=Head("softmax", 1, "softmax", "binary_crossentropy", ("softmax over one unit is always 1",))
+    ),
+    "batch_norm_mode": measured(
+        0.77, 0.1, 0.1, layers=(layer(False, 8.0),), reestimated_train=modes(0.76, 0.1), domain=auc(0.5)
+    ),
+    "statistics_not_converged": measured(
+        1.0, 0.68, 0.63, layers=(layer(True, 3.0),), reestimated_train=modes(0.99, 0.68)
+    ),
+    "preprocessing_skew": measured(
+        1.0, 1.0, 0.1, converted=(Converted("unit -> none", out_of(0.97), True),), domain=auc(0.97)
+    ),
+    "label_order": measured(1.0, 1.0, 0.1, relabelling=Relabelling(out_of(0.99), (1, 2, 3, 4, 5, 6, 7, 8, 9, 0))),
+    "duplicates": measured(
+        1.0,
+        1.0,
+        0.78,
+        duplicates=Duplicates(tuple((position, position) for position in range(300)), NUM_VALIDATION),
+        without_duplicates=out_of(0.45, 200),
+    ),
+    "class_imbalance": measured(1.0, 1.0, 0.22, label_shift=LabelShift(0.81, 0.0, 0.81, 2), domain=auc(0.9)),
+    "distribution_shift": measured(1.0, 1.0, 0.08, domain=auc(0.97)),
+    "class_collapse": replace(
+        measured(0.8, 0.8, 0.8, label_shift=LabelShift(0.02, 0.6, 1.0, 0)), majority_train=0.8, majority_validation=0.8
+    ),
+    "not_learnt": measured(0.11, 0.11, 0.1),
+    "overfitting": measured(1.0, 1.0, 0.41),
+}
+
+
+@pytest.mark.parametrize("cause", BROKEN)
+def test_each_fault_is_named_and_it_alone(cause):
+    found = attribute(BROKEN[cause])
+    assert [one.id for one in found.causes] == [cause]
+    assert found.causes[0].confidence == "strong" or cause == "not_learnt"
+    assert cause not in [one.id for one in found.ruled_out]
+    assert found.causes[0].evidence and found.sentence.startswith(found.causes[0].title[0].upper())
+
+
+def test_a_healthy_model_has_no_causes_even_where_statistics_are_far_and_domains_differ():
+    found = attribute(measured(0.99, 0.99, 0.98, layers=(layer(False, 9.0),), domain=auc(0.97)))
+    assert found.causes == () and found.sentence == "No cause was found."
+
+
+def test_several_causes_are_all_named_the_one_that_explains_most_first():
+    both = measured(
+        0.9,
+        0.5,
+        0.1,
+        layers=(layer(True, 3.0),),
+        reestimated_train=modes(0.75, 0.5),
+        relabelling=Relabelling(out_of(0.54), (1, 0)),
+    )
+    causes = attribute(both).causes
+    assert [one.id for one in causes] == ["statistics_not_converged", "label_order"]
+    assert [one.explains for one in causes] == [pytest.approx(0.625), pytest.approx(0.55)]
+    assert "Also: validation labels are in another order." in attribute(both).sentence
+
+
+@pytest.mark.parametrize(
+    ("missing", "cause"),
+    [
+        ("modes", "batch_norm"),
+        ("relabelling", "label_order"),
+        ("input_shift", "preprocessing_skew"),
+        ("duplicates", "duplicates"),
+        ("domain", "distribution_shift"),
+        ("head", "loss_head_mismatch"),
+    ],
+)
+def test_what_was_not_measured_is_never_ruled_out(missing, cause):
+    unknown: dict[str, Any] = {missing: None, "unexamined": {missing: "it was too dear"}}
+    found = attribute(replace(BROKEN["overfitting"], **unknown))
+    assert cause in [one.id for one in found.unexamined] and cause not in [one.id for one in found.ruled_out]
+    assert missing == "head" or [one.why for one in found.unexamined] == ["it was too dear"]
+
+
+def test_overfitting_is_only_moderate_while_another_cause_could_be():
+    found = attribute(replace(BROKEN["overfitting"], domain=None))
+    assert [(one.id, one.confidence) for one in found.causes] == [("overfitting", "moderate")]
+
+
+def test_statistics_that_cannot_be_mended_on_the_model_are_moderate_evidence():
+    found = attribute(replace(BROKEN["batch_norm_mode"], reestimated_train=modes(0.12, 0.1)))
+    assert [(one.id, one.confidence) for one in found.causes] == [("batch_norm_mode", "moderate")]
+
+
+def test_a_match_of_moments_is_weaker_evidence_than_a_known_conversion():
+    matched = (Converted("match moments", out_of(0.97), False),)
+    found = attribute(replace(BROKEN["preprocessing_skew"], converted=matched))
+    assert [(one.id, one.confidence) for one in found.causes] == [("preprocessing_skew", "moderate")]
+
+
+def test_a_mismatched_head_that_learns_all_the_same_weighs_less():
+    head = Head("softmax", 10, "softmax", "binary_crossentropy", ("softmax is trained with binary cross-entropy",))
+    causes = attribute(replace(BROKEN["label_order"], head=head)).causes
+    assert [one.id for one in causes] == ["label_order", "loss_head_mismatch"]
+
+
+def test_every_cause_has_a_title_and_a_fix_of_two_sentences():
+    assert TITLES.keys() == FIXES.keys()
+    for fix in FIXES.values():
+        assert fix.endswith(".") and 2 <= fix.count(". ") + 1 <= 3, fix

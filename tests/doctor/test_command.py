@@ -1,0 +1,70 @@
+"""`frostgate doctor` as a process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.doctor import faults
+
+pytestmark = pytest.mark.tfx
+
+ROOT = Path(__file__).parents[2]
+
+
+def doctor(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pipeline.cli.main", "doctor", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def case() -> faults.Case:
+    return faults.HEALTHY["BatchNorm"]()
+
+
+@pytest.fixture(scope="module")
+def saved(case, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("doctor")
+    case.model.save(folder / "model.keras")
+    np.savez(folder / "train.npz", x=case.train[0], y=case.train[1])
+    np.savez(folder / "eval.npz", x=case.validation[0], y=(case.validation[1] + 3) % 10)
+    return folder
+
+
+def test_a_broken_case_is_one_json_document_and_exit_code_3(saved):
+    path = saved / "model.keras"
+    before = path.read_bytes()
+    done = doctor(path, "--train", saved / "train.npz", "--eval", saved / "eval.npz", "--json")
+    assert done.returncode == 3 and done.stderr == ""
+    document = json.loads(done.stdout)
+    assert document["decision"] == "BLOCK" and document["diagnosis"]["causes"][0]["id"] == "label_order"
+    assert path.read_bytes() == before
+
+
+def test_pictures_are_scaled_as_the_model_needs_them_and_the_report_says_so(case, saved, tmp_path):
+    for split, (pictures, labels) in {"train": case.train, "eval": case.validation}.items():
+        for number, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
+            folder = tmp_path / split / f"digit-{label}"
+            folder.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture.round().astype(np.uint8)).save(folder / f"{number}.png")
+    (tmp_path / "eval" / "digit-0" / "broken.jpg").write_text("no picture")
+    done = doctor(saved / "model.keras", "--train", tmp_path / "train", "--eval", tmp_path / "eval")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.startswith("PASS  Passed: ") and "pictures preprocessed as: none" in done.stdout
+    assert "1 files were not used" in done.stdout and "broken.jpg" in done.stdout
+
+
+def test_a_model_that_is_not_there_is_one_line_and_exit_code_2(saved):
+    done = doctor(saved / "no.keras", "--train", saved / "train.npz", "--eval", saved / "eval.npz")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("frostgate: MODEL must be a .keras file")
+
+
+def test_importing_frostgate_imports_neither_tensorflow_nor_tfx():
+    code = "import sys, frostgate; print({'tensorflow', 'keras', 'tfx', 'numpy'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"

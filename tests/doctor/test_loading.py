@@ -1,0 +1,128 @@
+"""Models from elsewhere: read without running what they bring along, or refused in one sentence."""
+
+import json
+import os
+import zipfile
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.doctor.loading import load_model
+from components.errors import DataRefused
+from tests.doctor import faults
+
+pytestmark = pytest.mark.tfx
+
+
+def saved(model: keras.Model, folder: Path) -> str:
+    path = str(folder / "model.keras")
+    model.save(path)
+    return path
+
+
+def with_config(path: str, change) -> None:
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    files["config.json"] = json.dumps(change(json.loads(files["config.json"]))).encode()
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+
+
+@pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", keras.losses.CategoricalFocalCrossentropy()])
+def test_a_keras_file_answers_as_before_and_keeps_its_loss(tmp_path, loss):
+    model = faults.convnet(norm=keras.layers.BatchNormalization)
+    model.compile("adam", loss)
+    loaded = load_model(saved(model, tmp_path))
+    pixels = np.random.default_rng(0).random((3, 16, 16, 3), np.float32)
+    np.testing.assert_allclose(loaded(pixels), model(pixels), atol=1e-6)
+    assert loaded.loss is not None
+
+
+def test_a_lambda_is_refused_before_anything_is_loaded(tmp_path):
+    witness = tmp_path / "witness"
+    place = str(witness)
+
+    def leave_a_trace(x):
+        os.makedirs(place)
+        return x
+
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Lambda(leave_a_trace)])
+    path = saved(model, tmp_path)
+    assert witness.exists()
+    witness.rmdir()
+    with pytest.raises(DataRefused, match="has a Lambda layer, which was not loaded"):
+        load_model(path)
+    assert not witness.exists()
+
+
+def test_a_class_of_ones_own_is_refused_by_its_name(tmp_path):
+    model = faults.convnet(norm=faults.BatchStatistics)
+    with pytest.raises(DataRefused, match="needs the class BatchStatistics, which was not loaded"):
+        load_model(saved(model, tmp_path))
+
+
+def test_a_class_that_claims_a_module_elsewhere_is_refused(tmp_path):
+    path = saved(faults.convnet(), tmp_path)
+
+    def elsewhere(config):
+        config["config"]["layers"][-1] |= {"module": "os", "class_name": "system"}
+        return config
+
+    with_config(path, elsewhere)
+    with pytest.raises(DataRefused, match=r"needs the class .*, which was not loaded"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("model.keras", None, "there is nothing at"),
+        ("model.keras", b"weights", "is neither"),
+        ("model.zip", {"a.txt": b""}, "is a zip file without config.json"),
+        ("model.keras", {"config.json": b"{"}, "is damaged"),
+        ("model.keras", {"config.json": b"{}"}, "that this Keras can read"),
+    ],
+)
+def test_what_is_no_model_is_refused(tmp_path, name, content, sentence):
+    path = tmp_path / name
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content is not None:
+        with zipfile.ZipFile(path, "w") as archive:
+            for inner, data in content.items():
+                archive.writestr(inner, data)
+    with pytest.raises(DataRefused, match=sentence) as caught:
+        load_model(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def test_a_saved_model_answers_as_before_in_inference_mode(tmp_path):
+    model = faults.convnet(norm=keras.layers.BatchNormalization)
+    model.export(tmp_path / "export", verbose=False)
+    loaded = load_model(str(tmp_path / "export"))
+    pixels = np.random.default_rng(0).random((3, 16, 16, 3), np.float32)
+    np.testing.assert_allclose(loaded(pixels), model(pixels), atol=1e-5)
+
+
+def test_a_saved_model_that_reads_files_is_refused_before_it_is_loaded(tmp_path):
+    class Reader(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 4])])
+        def serve(self, x):
+            return x + tf.cast(tf.strings.length(tf.io.read_file("/etc/hostname")), tf.float32)
+
+    reader = Reader()
+    tf.saved_model.save(reader, str(tmp_path / "export"), signatures=reader.serve)
+    with pytest.raises(DataRefused, match="has the operations ReadFile, and was not loaded"):
+        load_model(str(tmp_path / "export"))
+
+
+def test_a_folder_without_a_graph_is_refused(tmp_path):
+    with pytest.raises(DataRefused, match=r"has no saved_model\.pb"):
+        load_model(str(tmp_path))
+    (tmp_path / "saved_model.pb").write_bytes(b"\xff\xff")
+    with pytest.raises(DataRefused, match="is damaged"):
+        load_model(str(tmp_path))

@@ -1,0 +1,119 @@
+"""Arrays, folders and TFRecords become labelled inputs; what is wrong with them is one sentence."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from components.doctor import data
+from components.doctor.data import as_split, read_split
+from components.errors import DataRefused
+
+pytestmark = pytest.mark.tfx
+
+
+def png(colour: tuple[int, int, int], size: tuple[int, int] = (8, 6)) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size, colour).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def tree(root: Path, classes: dict[str, int]) -> Path:
+    for name, count in classes.items():
+        (root / name).mkdir(parents=True)
+        for number in range(count):
+            (root / name / f"{number}.png").write_bytes(png((number, 100, 200)))
+    return root
+
+
+@pytest.mark.parametrize("labels", [np.array([0, 2, 1]), np.array([[0.0], [2.0], [1.0]]), np.eye(3)[[0, 2, 1]]])
+def test_labels_may_be_indices_or_one_hot(labels):
+    split = as_split(np.zeros((3, 4, 4, 1), np.uint8), labels, "train")
+    assert split.labels.tolist() == [0, 2, 1] and split.labels.dtype == np.int64
+    assert split.inputs.dtype == np.float32 and split.num_found == 3
+
+
+@pytest.mark.parametrize(
+    ("inputs", "labels", "sentence"),
+    [
+        (np.zeros((0, 4)), np.zeros(0), "train: x must be numbers"),
+        (np.zeros(3), np.zeros(3), "train: x must be numbers"),
+        (np.array([["a"]]), np.zeros(1), "train: x must be numbers"),
+        (np.zeros((3, 4)), np.zeros(2), r"train: y must be \[n\] class indices, n = 3"),
+        (np.zeros((3, 4)), np.full((3, 2), 0.3), "train: y .* must be one-hot"),
+        (np.zeros((3, 4)), np.array([0, 1, -1]), "train: y must be whole numbers >= 0"),
+        (np.zeros((3, 4)), np.array([0, 1, 0.5]), "train: y must be whole numbers >= 0"),
+        (np.zeros((3, 4)), np.array(["a", "b", "c"]), "train: y must be"),
+    ],
+)
+def test_arrays_that_cannot_be_a_split_are_refused(inputs, labels, sentence):
+    with pytest.raises(DataRefused, match=sentence):
+        as_split(inputs, labels, "train")
+
+
+def test_an_npz_is_read_and_a_bad_one_refused(tmp_path):
+    good, bad, pickled = (str(tmp_path / name) for name in ("good.npz", "bad.npz", "pickled.npz"))
+    np.savez(good, x=np.ones((2, 3)), y=np.array([0, 1]))
+    assert read_split(good, None).inputs.tolist() == np.ones((2, 3)).tolist()
+    np.savez(bad, x=np.ones((2, 3)), labels=np.array([0, 1]))
+    with pytest.raises(DataRefused, match="expected arrays x and y; y missing, there are x, labels"):
+        read_split(bad, None)
+    np.savez(pickled, x=np.array([print], dtype=object), y=np.array([0]))
+    with pytest.raises(DataRefused, match=r"expected an \.npz of plain arrays"):
+        read_split(pickled, None)
+    with pytest.raises(DataRefused, match="there is no such file"):
+        read_split(str(tmp_path / "no.npz"), None)
+
+
+def test_a_folder_gives_pictures_labels_and_named_rejects(tmp_path):
+    root = tree(tmp_path / "train", {"cat": 2, "dog": 3})
+    (root / "dog" / "text.jpg").write_text("not a picture")
+    split = read_split(str(root), (4, 5))
+    assert split.inputs.shape == (5, 4, 5, 3) and split.classes == ("cat", "dog") and split.is_pictures
+    assert sorted(split.labels.tolist()) == [0, 0, 1, 1, 1] and split.num_found == 6
+    assert [Path(one.uri).name for one in split.rejects] == ["text.jpg"]
+    np.testing.assert_allclose(split.inputs[..., 2], 200, rtol=1e-6)
+
+
+def test_the_first_picture_gives_the_size_when_nobody_else_does(tmp_path):
+    assert read_split(str(tree(tmp_path / "train", {"cat": 1, "dog": 1})), None).inputs.shape == (2, 6, 8, 3)
+
+
+def test_classes_keep_the_training_splits_order_and_others_are_refused(tmp_path):
+    root = tree(tmp_path / "eval", {"dog": 1, "emu": 1})
+    split = read_split(str(root), (4, 4), ("ant", "dog", "emu"))
+    assert sorted(split.labels.tolist()) == [1, 2] and split.classes == ("ant", "dog", "emu")
+    with pytest.raises(DataRefused, match=r"expected the classes of the training split, cat, dog; received emu"):
+        read_split(str(root), (4, 4), ("cat", "dog"))
+
+
+def test_tfrecords_are_read(tmp_path):
+    path = str(tmp_path / "train.tfrecord")
+    with tf.io.TFRecordWriter(path) as writer:
+        for label in (b"cat", b"dog", b"dog"):
+            features = {
+                "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[png((1, 2, 3))])),
+                "image/class/text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[label])),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    split = read_split(path, (4, 4))
+    assert sorted(split.labels.tolist()) == [0, 1, 1] and split.classes == ("cat", "dog")
+
+
+def test_a_large_split_is_sampled_and_says_so(monkeypatch):
+    monkeypatch.setattr(data, "MAX_EXAMPLES", 10)
+    split = as_split(np.arange(40.0).reshape(20, 2), np.arange(20) % 2, "train")
+    assert len(split.labels) == 10 and split.num_found == 20
+    again = as_split(np.arange(40.0).reshape(20, 2), np.arange(20) % 2, "train")
+    np.testing.assert_array_equal(split.inputs, again.inputs)
+
+
+def test_a_folder_of_nothing_readable_is_refused(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.jpg").write_text("no")
+    with pytest.raises(DataRefused, match="none of 2 could be read"):
+        read_split(str(tmp_path), (4, 4))
