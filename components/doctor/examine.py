@@ -7,8 +7,8 @@ import keras
 import numpy as np
 
 from components.backbone.modes import fingerprint
+from components.diagnosis.attribution import attribute
 from components.diagnosis.batch_norm import batch_norm_layers
-from components.diagnosis.causes import attribute
 from components.diagnosis.evidence import Measurements
 from components.diagnosis.head import look
 from components.doctor.data import Split

@@ -7,7 +7,6 @@ from typing import Final
 import numpy as np
 
 from components.diagnosis.batch_norm import batch_statistics_forced, reestimated
-from components.diagnosis.causes import best_training, has_generalisation_gap, has_learnt, has_mode_gap
 from components.diagnosis.conversions import candidates
 from components.diagnosis.domain import domain_auc
 from components.diagnosis.duplicates import near_duplicates
@@ -15,6 +14,7 @@ from components.diagnosis.evidence import Converted, Measurements
 from components.diagnosis.input_statistics import input_statistics
 from components.diagnosis.label_shift import label_shift
 from components.diagnosis.relabelling import best_relabelling
+from components.diagnosis.symptoms import best_training, has_generalisation_gap, has_learnt, has_mode_gap
 from components.doctor.session import Session, counts
 from components.intervals import PairedCounts
 

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any, Final
 
-from components.diagnosis.causes import Diagnosis
+from components.diagnosis.answers import Diagnosis
 from components.diagnosis.evidence import Measurements
 from components.ingest.items import Reject
 from components.intervals import Counts

@@ -9,6 +9,12 @@ from tests.diagnosis.models import KINDS, SIZE, Subclassed, functional, sequenti
 
 pytestmark = pytest.mark.tfx
 
+
+@pytest.fixture(autouse=True)
+def same_weights():
+    keras.utils.set_random_seed(0)
+
+
 SPARSE = keras.losses.SparseCategoricalCrossentropy
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from components.diagnosis.advice import FIXES, TITLES
-from components.diagnosis.causes import attribute
+from components.diagnosis.attribution import attribute
 from components.diagnosis.evidence import (
     ChannelStatistics,
     Converted,
@@ -144,6 +144,11 @@ def test_what_was_not_measured_is_never_ruled_out(missing, cause):
     assert missing == "head" or [one.why for one in found.unexamined] == ["it was too dear"]
 
 
+def test_a_head_without_its_loss_is_not_ruled_out():
+    found = attribute(replace(BROKEN["overfitting"], head=Head("softmax", 10, "softmax", None, ())))
+    assert [one.id for one in found.unexamined] == ["loss_head_mismatch"]
+
+
 def test_overfitting_is_only_moderate_while_another_cause_could_be():
     found = attribute(replace(BROKEN["overfitting"], domain=None))
     assert [(one.id, one.confidence) for one in found.causes] == [("overfitting", "moderate")]
@@ -160,10 +165,11 @@ def test_a_match_of_moments_is_weaker_evidence_than_a_known_conversion():
     assert [(one.id, one.confidence) for one in found.causes] == [("preprocessing_skew", "moderate")]
 
 
-def test_a_mismatched_head_that_learns_all_the_same_weighs_less():
+def test_a_mismatched_head_that_learns_all_the_same_is_not_blamed():
     head = Head("softmax", 10, "softmax", "binary_crossentropy", ("softmax is trained with binary cross-entropy",))
-    causes = attribute(replace(BROKEN["label_order"], head=head)).causes
-    assert [one.id for one in causes] == ["label_order", "loss_head_mismatch"]
+    found = attribute(replace(BROKEN["label_order"], head=head))
+    assert [one.id for one in found.causes] == ["label_order"]
+    assert "and yet 100.0% of training examples are right" in found.ruled_out[0].by
 
 
 def test_every_cause_has_a_title_and_a_fix_of_two_sentences():

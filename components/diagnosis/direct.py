@@ -1,0 +1,145 @@
+"""Causes that show in numbers of their own, whatever else is wrong; pure."""
+
+from collections.abc import Callable
+from typing import Final
+
+from components.diagnosis.answers import Answer, Confidence, RuledOut, Unexamined
+from components.diagnosis.evidence import LayerDistance, Measurements
+from components.diagnosis.symptoms import CONFIDENCE, MODE_GAP, best_training, has_learnt, lost_accuracy
+from components.diagnosis.wording import confidence_in, named, percent, share_given_back, top_share, why_not
+from components.intervals import newcombe, newcombe_paired
+
+# What undoing a cause must give back, at least, for the cause to be named: in accuracy, and of what was lost.
+_RESTORED: Final = 0.05
+_NAMED_SHARE: Final = 0.25
+_LABELS_DIFFER: Final = 0.2
+_LABELS_P_VALUE: Final = 0.001
+_DUPLICATES: Final = 0.05
+
+
+def _head(measured: Measurements) -> Answer:
+    head = measured.head
+    if head is None:
+        return Unexamined("loss_head_mismatch", "the model's layers cannot be read")
+    if not head.problems and head.loss is None:
+        return Unexamined("loss_head_mismatch", "the model does not say what loss it was trained with")
+    if not head.problems:
+        return RuledOut("loss_head_mismatch", f"a {head.kind} head of {head.units} units fits its loss ({head.loss})")
+    training = f"{percent(best_training(measured))} of training examples are right"
+    # Some odd pairs are harmless: Keras computes cross-entropy from the logits behind a final softmax or sigmoid.
+    if has_learnt(measured):
+        return RuledOut("loss_head_mismatch", f"{head.problems[0]}, and yet {training}")
+    return named("loss_head_mismatch", "strong", (*head.problems, training), None)
+
+
+def _batch_norm(measured: Measurements) -> Answer:
+    if measured.has_batch_norm is False:
+        return RuledOut("batch_norm", "there is no BatchNorm layer")
+    if measured.modes is None:
+        return Unexamined("batch_norm", why_not(measured, "modes", "the model has no training mode to compare with"))
+    gap = newcombe_paired(measured.modes, CONFIDENCE)
+    if gap.low <= MODE_GAP:
+        return RuledOut("batch_norm", f"training mode is at most {gap.high:.3f} better than inference mode")
+    evidence = [
+        f"{percent(measured.modes.first)} of training examples are right in training mode and "
+        f"{percent(measured.modes.second)} in inference mode"
+    ]
+    if measured.layers:
+        evidence.append(_furthest(measured.layers))
+    restored = measured.reestimated_train
+    explains = None
+    if restored is not None:
+        explains = share_given_back(restored.difference, measured.modes.difference)
+        evidence.append(f"with re-estimated statistics {percent(restored.first)} are right in inference mode")
+    name = "batch_norm_mode" if _mostly_frozen(measured.layers or ()) else "statistics_not_converged"
+    return named(name, confidence_in(explains), tuple(evidence), explains)
+
+
+def _label_order(measured: Measurements) -> Answer:
+    found, lost = measured.relabelling, lost_accuracy(measured)
+    if found is None:
+        return Unexamined("label_order", why_not(measured, "relabelling", "not measured"))
+    gained = newcombe(found.counts, measured.validation, CONFIDENCE)
+    explains = share_given_back(found.counts.value - measured.validation.value, lost)
+    # Where the classes are distributed otherwise, another order gains a little by that alone.
+    if gained.low <= _RESTORED or (explains or 0) < _NAMED_SHARE:
+        return RuledOut("label_order", f"no other order of the classes does better by more than {gained.high:.3f}")
+    text = f"{percent(found.counts)} of validation examples are right after the best relabelling"
+    return named("label_order", confidence_in(explains), (text,), explains)
+
+
+def _preprocessing(measured: Measurements) -> Answer:
+    shift = measured.input_shift
+    if shift is None or measured.converted is None:
+        return Unexamined("preprocessing_skew", why_not(measured, "input_shift", "not measured"))
+    apart = f"the splits' channel means are {shift.standardised_difference:.2f} standard deviations apart"
+    if not measured.converted:
+        return RuledOut("preprocessing_skew", apart)
+    best = max(measured.converted, key=lambda one: (one.counts.value, one.is_named))
+    gained = newcombe(best.counts, measured.validation, CONFIDENCE)
+    explains = share_given_back(best.counts.value - measured.validation.value, lost_accuracy(measured))
+    if gained.low <= _RESTORED or (explains or 0) < _NAMED_SHARE:
+        return RuledOut("preprocessing_skew", f"{apart}, and no conversion does better by more than {gained.high:.3f}")
+    text = f"{percent(best.counts)} of validation examples are right after this conversion of them: {best.name}"
+    confidence: Confidence = confidence_in(explains) if best.is_named else "moderate"
+    return named("preprocessing_skew", confidence, (text, apart), explains)
+
+
+def _duplicates(measured: Measurements) -> Answer:
+    found = measured.duplicates
+    if found is None:
+        return Unexamined("duplicates", why_not(measured, "duplicates", "not measured"))
+    text = f"{found.share:.1%} of validation examples are in the training split as well"
+    if found.share < _DUPLICATES:
+        return RuledOut("duplicates", text)
+    without = measured.without_duplicates
+    if without is None or not without.total:
+        return named("duplicates", "moderate", (text,), None)
+    rescored = f"{percent(without)} of the others are right"
+    # Copies hide how bad the rest is, so they are strong evidence when the rest is surely worse.
+    strong = newcombe(measured.validation, without, CONFIDENCE).low > 0
+    return named("duplicates", "strong" if strong else "moderate", (text, rescored), None)
+
+
+def _imbalance(measured: Measurements) -> Answer:
+    shift = measured.label_shift
+    if shift is None:
+        return Unexamined("class_imbalance", why_not(measured, "label_shift", "not measured"))
+    text = f"the splits' class shares differ by {shift.total_variation:.2f} (total variation)"
+    if not _labels_differ(measured):
+        return RuledOut("class_imbalance", text)
+    return named("class_imbalance", "strong", (text, top_share(shift.top_share)), None)
+
+
+def _labels_differ(measured: Measurements) -> bool:
+    shift = measured.label_shift
+    return shift is not None and shift.total_variation > _LABELS_DIFFER and shift.p_value < _LABELS_P_VALUE
+
+
+def _mostly_frozen(layers: tuple[LayerDistance, ...]) -> bool:
+    frozen = sum(_distance(layer) for layer in layers if not layer.trainable)
+    return frozen > sum(_distance(layer) for layer in layers if layer.trainable)
+
+
+def _furthest(layers: tuple[LayerDistance, ...]) -> str:
+    layer = max(layers, key=_distance)
+    state = "trainable" if layer.trainable else "frozen"
+    return (
+        f"moving statistics are furthest from those of the data in {layer.name} ({state}): means by "
+        f"{layer.mean_distance:.2f} standard deviations, log variances by {layer.log_variance_ratio:.2f}"
+    )
+
+
+def _distance(layer: LayerDistance) -> float:
+    return layer.mean_distance + layer.log_variance_ratio
+
+
+RULES: Final[tuple[Callable[[Measurements], Answer], ...]] = (
+    _head,
+    _batch_norm,
+    _preprocessing,
+    _label_order,
+    _imbalance,
+    _duplicates,
+)
+"""In the order in which they are asked."""

@@ -1,0 +1,71 @@
+"""Causes that are named only when what was found before does not explain the numbers; pure."""
+
+from collections.abc import Callable
+from typing import Final
+
+from components.diagnosis.answers import Answer, Cause, Confidence, RuledOut, Unexamined
+from components.diagnosis.evidence import Measurements
+from components.diagnosis.symptoms import CONFIDENCE, GENERALISATION_GAP, best_training, has_learnt
+from components.diagnosis.wording import named, percent, top_share, why_not
+from components.intervals import newcombe
+
+_DOMAIN_AUC: Final = 0.75
+_TOP_SHARE: Final = 0.9
+_TOP_SHARE_OVER_MAJORITY: Final = 0.3
+
+
+def _domain(measured: Measurements, causes: list[Cause]) -> Answer:
+    if measured.domain is None:
+        return Unexamined("distribution_shift", why_not(measured, "domain", "not measured"))
+    auc = measured.domain
+    text = f"a linear classifier tells the splits apart with an AUC of {auc.auc:.2f} (at least {auc.interval.low:.2f})"
+    if auc.interval.low <= _DOMAIN_AUC:
+        return RuledOut("distribution_shift", text)
+    by_other_cause = {"preprocessing_skew", "class_imbalance"} & {cause.id for cause in causes}
+    if by_other_cause:
+        return RuledOut("distribution_shift", f"{text}, which {by_other_cause.pop()} explains")
+    return named("distribution_shift", "moderate" if causes else "strong", (text,), None)
+
+
+def _collapse(measured: Measurements, causes: list[Cause]) -> Answer:
+    shift = measured.label_shift
+    if shift is None:
+        return Unexamined("class_collapse", why_not(measured, "label_shift", "not measured"))
+    threshold = min(1.0, max(_TOP_SHARE, measured.majority_validation + _TOP_SHARE_OVER_MAJORITY))
+    if shift.top_share < threshold:
+        return RuledOut("class_collapse", top_share(shift.top_share))
+    if any(cause.confidence == "strong" for cause in causes):
+        return RuledOut("class_collapse", f"{top_share(shift.top_share)}, which follows from {causes[0].id}")
+    text = f"the most frequent class has {measured.majority_train:.1%} of the training examples"
+    # Without a frequent class to guess, something else made it answer one.
+    confidence: Confidence = "strong" if measured.majority_train > 0.5 else "moderate"
+    return named("class_collapse", confidence, (top_share(shift.top_share), text), None)
+
+
+def _not_learnt(measured: Measurements, causes: list[Cause]) -> Answer:
+    text = f"{percent(best_training(measured))} of training examples are right"
+    if has_learnt(measured):
+        return RuledOut("not_learnt", text)
+    if causes:
+        return RuledOut("not_learnt", f"{text}, which follows from {causes[0].id}")
+    return named("not_learnt", "moderate", (f"{text}, no more than always guessing one class",), None)
+
+
+def _overfitting(measured: Measurements, causes: list[Cause]) -> Answer:
+    gap = newcombe(best_training(measured), measured.validation, CONFIDENCE)
+    text = f"validation is between {gap.low:.3f} and {gap.high:.3f} below training"
+    if gap.low <= GENERALISATION_GAP:
+        return RuledOut("overfitting", text)
+    if causes:
+        return RuledOut("overfitting", f"{text}, which {causes[0].id} explains")
+    examined = None not in (measured.domain, measured.relabelling, measured.input_shift)
+    return named("overfitting", "strong" if examined else "moderate", (text, "no other cause was found"), None)
+
+
+RULES: Final[tuple[Callable[[Measurements, list[Cause]], Answer], ...]] = (
+    _domain,
+    _collapse,
+    _not_learnt,
+    _overfitting,
+)
+"""In the order in which they are asked; each is told the causes found so far."""

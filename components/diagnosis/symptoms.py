@@ -1,0 +1,55 @@
+"""Whether something is wrong at all, by the same intervals as the gate's; pure."""
+
+from typing import Final
+
+from components.diagnosis.evidence import Measurements
+from components.intervals import Counts, newcombe, newcombe_paired, wilson
+
+# Of a difference, and of an accuracy, as in the gate.
+CONFIDENCE: Final = 0.95
+_ACCURACY_CONFIDENCE: Final = 0.975
+# A gap counts when its one-sided 95 % lower bound is above these: G1's and half of G3's default.
+MODE_GAP: Final = 0.05
+GENERALISATION_GAP: Final = 0.05
+# Over the majority class: G2's margin.
+_MARGIN_OVER_CHANCE: Final = 0.05
+
+
+def suffers(measured: Measurements) -> bool:
+    """Whether there is anything to explain."""
+    validates = is_above_chance(measured.validation, measured.majority_validation)
+    return has_mode_gap(measured) or has_generalisation_gap(measured) or not has_learnt(measured) or not validates
+
+
+def best_training(measured: Measurements) -> Counts:
+    """Whichever of A and B is higher."""
+    if measured.modes is None:
+        return measured.train
+    return max(measured.modes.first, measured.train, key=lambda counts: counts.value)
+
+
+def has_mode_gap(measured: Measurements) -> bool:
+    """Whether training mode surely does better than inference mode on the same examples."""
+    return measured.modes is not None and newcombe_paired(measured.modes, CONFIDENCE).low > MODE_GAP
+
+
+def has_generalisation_gap(measured: Measurements) -> bool:
+    """Whether validation surely does worse than training."""
+    return newcombe(best_training(measured), measured.validation, CONFIDENCE).low > GENERALISATION_GAP
+
+
+def has_learnt(measured: Measurements) -> bool:
+    """Whether training accuracy is surely above always guessing the most frequent class."""
+    return is_above_chance(best_training(measured), measured.majority_train)
+
+
+def lost_accuracy(measured: Measurements) -> float:
+    """Best training accuracy less validation accuracy."""
+    return best_training(measured).value - measured.validation.value
+
+
+def is_above_chance(counts: Counts, majority: float) -> bool:
+    """Whether an accuracy is surely above the share of the most frequent class."""
+    # Two even classes guessed by a coin must not pass, nor must a majority of .97 make passing impossible.
+    margin = min(_MARGIN_OVER_CHANCE, (1 - majority) / 2)
+    return wilson(counts, _ACCURACY_CONFIDENCE).low > majority + margin
