@@ -46,7 +46,9 @@ def no_run_in(config: Config, run_id: str | None = None) -> str:
 
 def print_places(summary: RunSummary) -> None:
     """Prints what a run left behind, and where."""
+    rejected = (summary.verdict or {}).get("counts", {}).get("rejected")
     places = [
+        ("rejected images", f"{rejected}; the card says which and why" if rejected else None),
         ("served version", summary.served_version),
         ("registered version", summary.registered_version),
         ("card", summary.card),

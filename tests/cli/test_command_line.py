@@ -18,6 +18,7 @@ SUMMARY = {
     "message": "Blocked (G1 mode gap): a reason.",
     "verdict": {
         "measurements": {"C": {"value": 0.123}},
+        "counts": {"train": 90, "eval": 45, "rejected": 2},
         "checks": [{"code": "G1", "name": "mode gap", "fired": True, "detail": "a reason."}],
     },
     "served_version": None,
@@ -51,6 +52,8 @@ def with_a_run(tmp_path: Path) -> Path:
         (["--help"], "validate Check a configuration"),
         (["--help"], "report Show a run's verdict"),
         (["--help"], "runs List a pipeline's runs"),
+        (["--help"], "doctor Judge a Keras classifier"),
+        (["doctor", "--help"], "0 passed, 3 blocked, 4 held for a human, 2 bad model or data"),
         (["--help"], "config Show what may be set"),
         (
             ["run", "--help"],
@@ -214,6 +217,7 @@ def test_a_report_shows_verdict_checks_and_places(with_a_run):
     assert done.returncode == 0
     assert "BLOCKED  Blocked (G1 mode gap): a reason." in done.stdout
     assert "FIRED  G1   mode gap: a reason." in done.stdout and "card: card.html" in done.stdout
+    assert "rejected images: 2; the card says which and why" in done.stdout
     assert json.loads(frostgate("report", "--json", str(SUMMARY["run_id"]), cwd=with_a_run).stdout) == SUMMARY
 
 
