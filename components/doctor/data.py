@@ -1,7 +1,7 @@
 """Reading the two splits that a model is examined on."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,13 +10,15 @@ import tensorflow as tf
 
 from components.errors import DataRefused
 from components.ingest.headers import HeaderRefused, check_header
-from components.ingest.items import Broken, Raw, Reject
+from components.ingest.items import Broken, Listing, Raw, Reject
 from components.ingest.names import op_message
 from components.ingest.settings import DataSettings
 from components.ingest.sources import classes_of, list_source, read_container
 from components.transform.decoding import decode_image
 
 MAX_EXAMPLES: Final = 5_000
+# Decoded at 224 px they take 1.2 GB.
+MAX_PICTURES: Final = 2_000
 _SEED: Final = 0
 
 
@@ -79,7 +81,7 @@ def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
     indices = labels[:, 0].astype(np.int64)
     if (indices != labels[:, 0]).any() or indices.min() < 0:
         raise DataRefused(f"{name}: y must be whole numbers >= 0; received others. Number the classes from 0.")
-    chosen = _sample(len(inputs))
+    chosen = _sample(len(inputs), MAX_EXAMPLES)
     return Split(inputs[chosen].astype(np.float32), indices[chosen], num_found=len(inputs))
 
 
@@ -102,14 +104,14 @@ def _read_pictures(uri: str, image_size: tuple[int, int] | None, classes: tuple[
     settings = DataSettings(uri=uri, given_splits="ignore")
     listing = list_source(settings)
     names = classes or classes_of(listing, settings)
-    containers = [listing.containers[index] for index in _sample(len(listing.containers))]
-    raws = [one for container in containers for one in read_container(container, settings)]
-    if broken := next((one for one in raws if isinstance(one, Broken)), None):
-        raise DataRefused(f"{broken.uri}: the shard cannot be read to its end ({broken.detail}).")
-    rejects = [*listing.rejects, *(one for one in raws if isinstance(one, Reject))]
+    drawn, num_found = _drawn(listing, settings)
+    rejects = list(listing.rejects)
     pictures: list[np.ndarray] = []
     labels: list[int] = []
-    for raw in _chosen([one for one in raws if isinstance(one, Raw)]):
+    for raw in drawn:
+        if isinstance(raw, Reject):
+            rejects.append(raw)
+            continue
         picture = _decoded(raw, settings, image_size)
         if isinstance(picture, Reject):
             rejects.append(picture)
@@ -119,8 +121,34 @@ def _read_pictures(uri: str, image_size: tuple[int, int] | None, classes: tuple[
         labels.append(_index(raw, names, uri))
     if not pictures:
         raise DataRefused(f"{uri}: expected pictures; none of {len(rejects)} could be read ({_reasons(rejects)}).")
-    found = len(raws) if len(containers) == len(listing.containers) else len(listing.containers)
-    return Split(np.stack(pictures), np.array(labels), names, True, tuple(rejects), found)
+    return Split(np.stack(pictures), np.array(labels), names, True, tuple(rejects), num_found)
+
+
+def _drawn(listing: Listing, settings: DataSettings) -> tuple[Iterable[Raw | Reject], int]:
+    """At most MAX_PICTURES images, the same every time, and of how many they were drawn."""
+    containers = listing.containers
+    if all(container.kind == "file" for container in containers):
+        chosen = _sample(len(containers), MAX_PICTURES)
+        # One at a time: encoded photographs of a whole split need not fit into memory.
+        return (_whole(one) for index in chosen for one in read_container(containers[index], settings)), len(containers)
+    kept: list[Raw | Reject] = []
+    random, total = np.random.default_rng(_SEED), 0
+    for container in containers:
+        for one in map(_whole, read_container(container, settings)):
+            total += 1
+            # Reservoir sampling, for a shard does not say how much it holds.
+            place = int(random.integers(0, total))
+            if len(kept) < MAX_PICTURES:
+                kept.append(one)
+            elif place < MAX_PICTURES:
+                kept[place] = one
+    return kept, total
+
+
+def _whole(one: Raw | Reject | Broken) -> Raw | Reject:
+    if isinstance(one, Broken):
+        raise DataRefused(f"{one.uri}: the shard cannot be read to its end ({one.detail}).")
+    return one
 
 
 def _decoded(raw: Raw, settings: DataSettings, image_size: tuple[int, int] | None) -> np.ndarray | Reject:
@@ -143,15 +171,11 @@ def _index(raw: Raw, names: Sequence[str], uri: str) -> int:
     return names.index(raw.label)
 
 
-def _sample(total: int) -> np.ndarray:
-    """At most MAX_EXAMPLES positions, in order, the same every time."""
-    if total <= MAX_EXAMPLES:
+def _sample(total: int, most: int) -> np.ndarray:
+    """At most so many positions, in order, the same every time."""
+    if total <= most:
         return np.arange(total)
-    return np.sort(np.random.default_rng(_SEED).choice(total, MAX_EXAMPLES, replace=False))
-
-
-def _chosen(raws: list[Raw]) -> Iterator[Raw]:
-    return (raws[index] for index in _sample(len(raws)))
+    return np.sort(np.random.default_rng(_SEED).choice(total, most, replace=False))
 
 
 def _reasons(rejects: Sequence[Reject]) -> str:

@@ -29,6 +29,16 @@ def tree(root: Path, classes: dict[str, int]) -> Path:
     return root
 
 
+def write_shard(path: str, labels: list[bytes]) -> None:
+    with tf.io.TFRecordWriter(path) as writer:
+        for label in labels:
+            features = {
+                "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[png((1, 2, 3))])),
+                "image/class/text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[label])),
+            }
+            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+
+
 @pytest.mark.parametrize("labels", [np.array([0, 2, 1]), np.array([[0.0], [2.0], [1.0]]), np.eye(3)[[0, 2, 1]]])
 def test_labels_may_be_indices_or_one_hot(labels):
     split = as_split(np.zeros((3, 4, 4, 1), np.uint8), labels, "train")
@@ -92,13 +102,7 @@ def test_classes_keep_the_training_splits_order_and_others_are_refused(tmp_path)
 
 def test_tfrecords_are_read(tmp_path):
     path = str(tmp_path / "train.tfrecord")
-    with tf.io.TFRecordWriter(path) as writer:
-        for label in (b"cat", b"dog", b"dog"):
-            features = {
-                "image/encoded": tf.train.Feature(bytes_list=tf.train.BytesList(value=[png((1, 2, 3))])),
-                "image/class/text": tf.train.Feature(bytes_list=tf.train.BytesList(value=[label])),
-            }
-            writer.write(tf.train.Example(features=tf.train.Features(feature=features)).SerializeToString())
+    write_shard(path, [b"cat", b"dog", b"dog"])
     split = read_split(path, (4, 4))
     assert sorted(split.labels.tolist()) == [0, 1, 1] and split.classes == ("cat", "dog")
 
@@ -109,6 +113,19 @@ def test_a_large_split_is_sampled_and_says_so(monkeypatch):
     assert len(split.labels) == 10 and split.num_found == 20
     again = as_split(np.arange(40.0).reshape(20, 2), np.arange(20) % 2, "train")
     np.testing.assert_array_equal(split.inputs, again.inputs)
+
+
+def test_a_large_folder_and_large_shards_are_sampled_and_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(data, "MAX_PICTURES", 6)
+    root = tree(tmp_path / "train", {"cat": 10, "dog": 10})
+    split = read_split(str(root), (4, 4))
+    assert len(split.labels) == 6 and split.num_found == 20
+    path = str(tmp_path / "train.tfrecord")
+    write_shard(path, [b"cat"] * 20 + [b"dog"] * 20)
+    split = read_split(path, (4, 4))
+    assert len(split.labels) == 6 and split.num_found == 40
+    assert set(split.labels.tolist()) == {0, 1}
+    np.testing.assert_array_equal(split.labels, read_split(path, (4, 4)).labels)
 
 
 def test_a_folder_of_nothing_readable_is_refused(tmp_path):
