@@ -1,5 +1,6 @@
 """Reading the two splits that a model is examined on."""
 
+import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -88,16 +89,18 @@ def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
 def _read_arrays(path: str) -> Split:
     try:
         with np.load(path, allow_pickle=False) as file:
-            if missing := {"x", "y"} - set(file.files):
-                raise DataRefused(
-                    f"{path}: expected arrays x and y; {' and '.join(sorted(missing))} missing, there are "
-                    f"{', '.join(file.files) or 'none'}. Write it with np.savez(path, x=inputs, y=labels)."
-                )
-            return as_split(file["x"], file["y"], path)
+            names = file.files
+            arrays = {name: file[name] for name in ("x", "y") if name in names}
     except FileNotFoundError:
         raise DataRefused(f"{path}: there is no such file.") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise DataRefused(f"{path}: expected an .npz of plain arrays ({error}).") from None
+    if missing := [name for name in ("x", "y") if name not in arrays]:
+        raise DataRefused(
+            f"{path}: expected arrays x and y; {' and '.join(missing)} missing, there are "
+            f"{', '.join(names) or 'none'}. Write it with np.savez(path, x=inputs, y=labels)."
+        )
+    return as_split(arrays["x"], arrays["y"], path)
 
 
 def _read_pictures(uri: str, image_size: tuple[int, int] | None, classes: tuple[str, ...]) -> Split:

@@ -69,11 +69,14 @@ def test_an_npz_is_read_and_a_bad_one_refused(tmp_path):
     np.savez(good, x=np.ones((2, 3)), y=np.array([0, 1]))
     assert read_split(good, None).inputs.tolist() == np.ones((2, 3)).tolist()
     np.savez(bad, x=np.ones((2, 3)), labels=np.array([0, 1]))
-    with pytest.raises(DataRefused, match="expected arrays x and y; y missing, there are x, labels"):
+    with pytest.raises(DataRefused, match=r"^\S+bad\.npz: expected arrays x and y; y missing, there are x, labels\."):
         read_split(bad, None)
     np.savez(pickled, x=np.array([print], dtype=object), y=np.array([0]))
     with pytest.raises(DataRefused, match=r"expected an \.npz of plain arrays"):
         read_split(pickled, None)
+    Path(bad).write_bytes(Path(good).read_bytes()[:200])
+    with pytest.raises(DataRefused, match=r"expected an \.npz of plain arrays"):
+        read_split(bad, None)
     with pytest.raises(DataRefused, match="there is no such file"):
         read_split(str(tmp_path / "no.npz"), None)
 
