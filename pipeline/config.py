@@ -104,7 +104,7 @@ def fingerprint(config: Config) -> str:
 
 def effective_yaml(config: Config) -> str:
     """Writes a configuration as YAML with every key's meaning as a comment above it; `load` reads it back."""
-    return "\n".join(_yaml_lines(config, indent="")) + "\n"
+    return "\n".join(_yaml_lines(config, indent="")).lstrip() + "\n"
 
 
 def json_schema() -> dict[str, Any]:

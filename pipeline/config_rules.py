@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from pipeline.config import Config
 
 _NUM_BLOCKS: Final = 16  # ResNet50's; to count them takes Keras
+_KNOWN_WEIGHTS: Final = ("pretrain", "imagenet", "none")
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
@@ -26,12 +27,17 @@ def contradictions(config: "Config") -> list[str]:
             f"trainer.fine_tune.blocks must be 0 when backbone.weights is none; received {blocks}. "
             "Random weights are trained whole, from scratch: set the blocks to 0, or name weights to start from."
         )
+    if weights not in _KNOWN_WEIGHTS and not weights.lower().endswith((".h5", ".keras")):
+        found.append(
+            f"backbone.weights must be {', '.join(_KNOWN_WEIGHTS)}, or a .weights.h5, .h5 or .keras file; received "
+            f"{weights!r}. Name one of them."
+        )
     if sha256 and not _SHA256.fullmatch(sha256):
         found.append(
             f"backbone.sha256 must be 64 lower-case hexadecimal digits; received {sha256!r}. "
             "Copy what `sha256sum` prints for the weights file."
         )
-    elif sha256 and weights in ("pretrain", "imagenet", "none"):
+    elif sha256 and weights in _KNOWN_WEIGHTS:
         found.append(
             f"backbone.sha256 must be empty when backbone.weights is {weights}; received {sha256}. "
             "It is compared with a weights file of one's own: name that file in backbone.weights."

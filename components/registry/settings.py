@@ -11,6 +11,6 @@ class RegistrySettings(Settings):
     model_name: str = ""
     """Registered model's name; empty: the pipeline's name."""
     experiment: str = ""
-    """MLflow experiment; empty: the pipeline's name."""
+    """MLflow experiment; empty: the registered model's name."""
     alias: str = "champion"
     """Alias that points at the newest pushed model; moved last."""

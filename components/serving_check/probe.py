@@ -55,7 +55,9 @@ def _answer(serve: Serve, images: tf.Tensor) -> dict[str, Any]:
     try:
         outputs = serve(image_bytes=images)
     except tf.errors.OpError as error:
-        text = next(iter(str(error.message).splitlines()), "")
+        # The first lines say where in the graph it happened, a line each; the cause comes last.
+        lines = [line.strip() for line in str(error.message).splitlines() if line.strip()]
+        text = next((line for line in reversed(lines) if not line.startswith("[[")), "")
         return {"outcome": "refused", "error": type(error).__name__, "detail": text[:300]}
     values = {name: np.asarray(tensor).tolist() for name, tensor in outputs.items()}
     names = [name.decode("utf-8", "replace") for name in values.get("class_name", [])]

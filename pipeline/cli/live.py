@@ -13,6 +13,7 @@ from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 from pipeline.runners.progress import Progress
 from pipeline.runners.results import NodeResult, RunSummary
 
+_LONG_SECONDS: Final = 20.0
 _MARKS: Final = {"done": "✓", "cached": "=", "failed": "✗", "skipped": "-"}
 
 
@@ -33,18 +34,23 @@ def progress_to(stream: TextIO) -> Iterator[Progress]:
 
 
 class _Lines:
-    """A line when a node has ended."""
+    """A line when a node has ended, and one more when it takes long."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self._reminder: threading.Timer | None = None
 
     def run_started(self, run_id: str, node_ids: Sequence[str]) -> None:
         self._console.print(f"run {run_id}, {len(node_ids)} nodes")
 
     def node_started(self, node_id: str) -> None:
-        pass
+        self._reminder = threading.Timer(_LONG_SECONDS, self._console.print, [f"  {node_id} is running"])
+        self._reminder.daemon = True
+        self._reminder.start()
 
     def node_finished(self, result: NodeResult) -> None:
+        if self._reminder:
+            self._reminder.cancel()
         seconds = "" if result.status == "skipped" else f"{result.seconds:8.1f} s"
         self._console.print(f"{_MARKS[result.status]} {result.id:<18} {result.status:<8}{seconds}", soft_wrap=True)
 

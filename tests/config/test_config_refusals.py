@@ -142,6 +142,11 @@ def test_a_fault_is_one_sentence_with_key_expectation_value_and_way_out(override
             "Random weights are trained whole, from scratch: set the blocks to 0, or name weights to start from.",
         ),
         (
+            ["backbone.weights=imagnet"],
+            "backbone.weights must be pretrain, imagenet, none, or a .weights.h5, .h5 or .keras file; received "
+            "'imagnet'. Name one of them.",
+        ),
+        (
             ["backbone.weights=/w.weights.h5", "backbone.sha256=abc"],
             "backbone.sha256 must be 64 lower-case hexadecimal digits; received 'abc'. "
             "Copy what `sha256sum` prints for the weights file.",

@@ -40,6 +40,20 @@ def test_elsewhere_than_on_a_terminal_a_node_is_a_plain_line(tmp_path):
     assert (tmp_path / "log.txt").read_text() == "noise"
 
 
+def test_a_node_that_takes_long_is_named_while_it_runs(tmp_path):
+    slow = PROGRAM.replace("progress.node_started(node)", "progress.node_started(node); time.sleep(0.5)")
+    hasty = "import time\nfrom pipeline.cli import live\nlive._LONG_SECONDS = 0.1\n"
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", hasty + slow, str(tmp_path / "log.txt")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    lines = [line.rstrip() for line in done.stderr.splitlines()]
+    assert [line for line in lines if line not in LINES] == [
+        "  ImageExampleGen is running",
+        "  Trainer is running",
+        "  PushGate is running",
+    ]
+
+
 def test_on_a_terminal_the_same_lines_stay_and_the_cursor_comes_back(tmp_path):
     ours, theirs = os.openpty()
     running = started(tmp_path / "log.txt", theirs)

@@ -41,6 +41,8 @@ def test_a_good_export_passes_every_request_and_its_latency_is_recorded(good_mod
     refused = {name for name, outcome in outcomes.items() if outcome == "refused"}
     assert refused == {"empty", "text", "half_jpeg", "jpeg_without_its_end", "half_png", "bmp"}
     assert set(outcomes.values()) == {"answered", "refused"}
+    reasons = {request["name"]: request["detail"] for request in report["requests"]}
+    assert reasons["empty"] == "Input is empty." and "Invalid PNG data" in reasons["half_png"]
     json.dumps(report, allow_nan=False)
 
 
