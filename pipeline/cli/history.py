@@ -50,10 +50,15 @@ def print_places(summary: RunSummary) -> None:
     places = [
         ("rejected images", f"{rejected}; the card says which and why" if rejected else None),
         ("served version", summary.served_version),
-        ("registered version", summary.registered_version),
+        (_registration(summary), summary.registered_version),
         ("card", summary.card),
         ("log", summary.log),
     ]
     for name, value in places:
         if value is not None:
             print(f"  {name}: {value}")
+
+
+def _registration(summary: RunSummary) -> str:
+    # Refused models are kept for the record; nobody should take them for the champion.
+    return "registered version" if summary.served_version else "recorded, without the alias, as version"

@@ -218,6 +218,7 @@ def test_a_report_shows_verdict_checks_and_places(with_a_run):
     assert "BLOCKED  Blocked (G1 mode gap): a reason." in done.stdout
     assert "FIRED  G1   mode gap: a reason." in done.stdout and "card: card.html" in done.stdout
     assert "rejected images: 2; the card says which and why" in done.stdout
+    assert "recorded, without the alias, as version: 7" in done.stdout
     assert json.loads(frostgate("report", "--json", str(SUMMARY["run_id"]), cwd=with_a_run).stdout) == SUMMARY
 
 
