@@ -9,7 +9,7 @@ from components.diagnosis.evidence import Duplicates
 _SIDE: Final = 16
 _BLOCK: Final = 1_024
 # Of standardised thumbnails: a copy that was compressed again (JPEG, quality 70) or made brighter stays above, and of
-# scikit-learn's digits, which are as alike as pictures get, no two different ones are.
+# scikit-learn's digits fewer than one in a thousand have another above.
 _SAME: Final = 0.99
 
 
