@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from components.diagnosis.input_statistics import channel_statistics, input_statistics
+from components.diagnosis.evidence import ChannelStatistics
+from components.diagnosis.input_statistics import channel_statistics, shift_between
 
 # In training deviations, and in logarithms of a ratio: splits of one source stay below either.
 _APART: Final = 0.25
@@ -58,17 +59,22 @@ def candidates(train: np.ndarray, validation: np.ndarray) -> tuple[Conversion, .
         At most two conversions between families (none, unit, tf, caffe, torch, as Keras calls them) that bring the
         channels' statistics at least twice as near, then a match of moments; empty where the splits agree already.
     """
-    now = _distance(train, validation)
+    # Once: every conversion is held against the same training split.
+    ours, theirs = channel_statistics(train), channel_statistics(validation)
+    now = _distance(ours, theirs)
     families = (*_UNIFORM, *_PER_CHANNEL) if train.shape[-1] == 3 else _UNIFORM
     sample = validation[:: max(1, len(validation) // 256)]
     named = {_signature(one, other): _between(one, other) for one in families for other in families if one != other}
-    near = sorted(((_distance(train, each.apply(sample)), each) for each in named.values()), key=lambda pair: pair[0])
+    near = sorted(
+        ((_distance(ours, channel_statistics(each.apply(sample))), each) for each in named.values()),
+        key=lambda pair: pair[0],
+    )
     found = [each for distance, each in near if distance < now / 2][:_MOST_NAMED]
-    return (*found, _matched(train, validation)) if now > _APART else tuple(found if now > _APART / 5 else ())
+    return (*found, _matched(ours, theirs)) if now > _APART else tuple(found if now > _APART / 5 else ())
 
 
-def _distance(train: np.ndarray, validation: np.ndarray) -> float:
-    shift = input_statistics(train, validation)
+def _distance(ours: ChannelStatistics, theirs: ChannelStatistics) -> float:
+    shift = shift_between(ours, theirs)
     return max(shift.standardised_difference, shift.log_deviation_ratio)
 
 
@@ -96,8 +102,7 @@ def _signature(theirs: _Family, ours: _Family) -> tuple[object, ...]:
     return (*np.round(np.broadcast_to(scale, 3), 6), *np.round(np.broadcast_to(shift, 3), 3), is_reversed)
 
 
-def _matched(train: np.ndarray, validation: np.ndarray) -> Conversion:
-    ours, theirs = channel_statistics(train), channel_statistics(validation)
+def _matched(ours: ChannelStatistics, theirs: ChannelStatistics) -> Conversion:
     scale = np.array(ours.deviation) / (np.array(theirs.deviation) + _TINY)
     shift = np.array(ours.mean) - np.array(theirs.mean) * scale
     return Conversion(

@@ -93,7 +93,7 @@ def _duplicates(measured: Measurements) -> Answer:
     if found.share < _DUPLICATES:
         return RuledOut("duplicates", text)
     without = measured.without_duplicates
-    if without is None or not without.total:
+    if without is None:
         return named("duplicates", "moderate", (text,), None)
     rescored = f"{percent(without)} of the others are right"
     # Copies hide how bad the rest is, so they are strong evidence when the rest is surely worse.

@@ -14,7 +14,11 @@ def input_statistics(train: np.ndarray, validation: np.ndarray) -> InputShift:
         train: float32 [n, ..., channels].
         validation: float32 [m, ..., channels].
     """
-    ours, theirs = channel_statistics(train), channel_statistics(validation)
+    return shift_between(channel_statistics(train), channel_statistics(validation))
+
+
+def shift_between(ours: ChannelStatistics, theirs: ChannelStatistics) -> InputShift:
+    """Compares the statistics of training (ours) and validation."""
     means, deviations = (np.array([getattr(split, name) for split in (ours, theirs)]) for name in ("mean", "deviation"))
     return InputShift(
         train=ours,

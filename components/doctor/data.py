@@ -76,9 +76,7 @@ def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
         labels = labels.argmax(axis=1)
     labels = labels.reshape(len(labels), -1)
     if labels.shape != (len(inputs), 1) or labels.dtype.kind not in "uifb":
-        raise DataRefused(
-            f"{name}: y must be [n] class indices, n = {len(inputs)}; received {np.asarray(labels).shape}."
-        )
+        raise DataRefused(f"{name}: y must be [n] class indices, n = {len(inputs)}; received {labels.shape}.")
     indices = labels[:, 0].astype(np.int64)
     if (indices != labels[:, 0]).any() or indices.min() < 0:
         raise DataRefused(f"{name}: y must be whole numbers >= 0; received others. Number the classes from 0.")

@@ -13,13 +13,13 @@ from components.diagnosis.evidence import Measurements
 from components.diagnosis.head import look
 from components.doctor.data import Split
 from components.doctor.preprocessing import Family, guess, preprocess
-from components.doctor.probes import Answers, paired, run_probes
+from components.doctor.probes import Answers, run_probes
 from components.doctor.report import Report
 from components.doctor.session import Session, counts
 from components.errors import DataRefused
 from components.push_gate.evidence import Evidence, SplitMeasurement
 from components.push_gate.rule import decide_on_scores
-from components.push_gate.scores import favourite
+from components.push_gate.scores import favourite, paired
 from components.push_gate.settings import GateSettings
 
 _GUESS_ON = 256
@@ -80,7 +80,8 @@ def _measure(session: Session) -> tuple[Measurements, Answers]:
     if _is_inference_only(session.model):
         why = "the model has inference mode only; give the .keras file to have BatchNorm examined"
         return replace(measured, unexamined={"modes": why}), answers
-    modes = paired(session.predict(train.inputs, training=True), answers.train, train.labels)
+    in_training_mode = session.predict(train.inputs, training=True)
+    modes = paired(in_training_mode == train.labels, answers.train == train.labels)
     return replace(measured, modes=modes, has_batch_norm=bool(batch_norm_layers(session.model))), answers
 
 
@@ -111,7 +112,7 @@ def _num_classes(model: keras.Model, train: Split, validation: Split) -> int:
     if units is None or (units == 1 and known == 2):
         return known
     # A binary softmax pair on two labels, or classes that no example has.
-    if units < known and not (units == 1):
+    if 1 < units < known:
         raise DataRefused(
             f"The model has {units} outputs; expected at least {known}, for the labels go up to {known - 1}. "
             "Give the data that it was trained on."

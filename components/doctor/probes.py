@@ -16,7 +16,7 @@ from components.diagnosis.label_shift import label_shift
 from components.diagnosis.relabelling import best_relabelling
 from components.diagnosis.symptoms import best_training, has_generalisation_gap, has_learnt, has_mode_gap
 from components.doctor.session import Session, counts
-from components.intervals import PairedCounts
+from components.push_gate.scores import paired
 
 # Enough for an interval of 3 points either way.
 _SAMPLE: Final = 1_024
@@ -57,14 +57,6 @@ def run_probes(session: Session, answers: Answers, measured: Measurements) -> Me
 
 class _NotExamined(Exception):
     """A probe that cannot answer, and why."""
-
-
-def paired(first: np.ndarray, second: np.ndarray, labels: np.ndarray) -> PairedCounts:
-    """Counts how often two classifications [n] of the same examples are right."""
-    one, other = first == labels, second == labels
-    return PairedCounts(
-        int((one & other).sum()), int((one & ~other).sum()), int((~one & other).sum()), int((~one & ~other).sum())
-    )
 
 
 def _validation_fails(measured: Measurements) -> bool:
@@ -119,6 +111,7 @@ def _domain(session: Session, answers: Answers, measured: Measurements) -> Measu
 def _batch_norm(session: Session, answers: Answers, measured: Measurements) -> Measurements:
     train, validation = session.train, session.validation
     rows, others = _sample(len(train.labels)), _sample(len(validation.labels))
+    seen_labels, labels = train.labels[rows], validation.labels[others]
     _pay(session, 2 * len(rows) + 2 * len(others))
     with reestimated(session.model, train.inputs[rows], session.batch_size, seed=session.seed) as layers:
         session.num_run += len(rows)
@@ -128,9 +121,9 @@ def _batch_norm(session: Session, answers: Answers, measured: Measurements) -> M
     return replace(
         measured,
         layers=tuple(layers),
-        reestimated_train=paired(again, answers.train[rows], train.labels[rows]),
-        reestimated_validation=paired(unseen, answers.validation[others], validation.labels[others]),
-        forced_validation=counts(validation.labels[others], forced),
+        reestimated_train=paired(again == seen_labels, answers.train[rows] == seen_labels),
+        reestimated_validation=paired(unseen == labels, answers.validation[others] == labels),
+        forced_validation=counts(labels, forced),
     )
 
 

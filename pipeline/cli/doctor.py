@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -35,14 +35,9 @@ def doctor_command(
 
     with output_to(os.devnull):
         from components.doctor.files import examine_files
+        from components.push_gate.exported import finite
 
         family = None if preprocess == "auto" else preprocess
         report = examine_files(model, train, evaluation, image_size, family, batch_size)
-    print(json.dumps(_finite(report.document()), indent=2) if as_json else report)
+    print(json.dumps(finite(report.document()), indent=2) if as_json else report)
     raise typer.Exit(report.exit_code)
-
-
-def _finite(value: Any) -> Any:
-    from components.push_gate.exported import finite
-
-    return finite(value)
