@@ -18,6 +18,7 @@ from schemas import features
 
 _BATCH_SIZE = 64
 _NUM_PARITY_EXAMPLES = 256
+_NUM_NAMED_CLASSES = 5
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,10 @@ def compare_with_champion(version: str, champion_uri: str, measurement: Measurem
     """
     champion = ExportedModel(champion_uri)
     if set(champion.classes) != set(measurement.classes):
-        return None, f"the champion (version {version}) knows other classes"
+        return None, (
+            f"the champion (version {version}) knows other classes ({_some(champion.classes)}; "
+            f"these images: {_some(measurement.classes)})"
+        )
     examples, mine = measurement.examples[features.EVAL], measurement.scores[features.EVAL]
     position = {name: index for index, name in enumerate(champion.classes)}
     theirs_of_mine = np.array([position[name] for name in measurement.classes])
@@ -145,6 +149,10 @@ def _parity_difference(model: keras.Model, exported: ExportedModel, examples: Sp
         # np.maximum keeps NaN, max() may lose it.
         largest = float(np.maximum(largest, np.abs(mine - exported.serve(images).probabilities).max()))
     return largest
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NUM_NAMED_CLASSES]) + (", ..." if len(names) > _NUM_NAMED_CLASSES else "")
 
 
 def _members(examples: SplitExamples) -> dict[str, np.ndarray]:

@@ -95,7 +95,12 @@ def _decision(
 
 
 def _holds(evidence: Evidence, settings: GateSettings) -> tuple[Check, ...]:
-    return (_uncertain_gap(evidence, settings), _few_examples(evidence, settings), _unexamined(evidence))
+    return (
+        _uncertain_gap(evidence, settings),
+        _few_examples(evidence, settings),
+        _unexamined(evidence),
+        _uncompared_champion(evidence),
+    )
 
 
 def _uncertain_gap(evidence: Evidence, settings: GateSettings) -> Check:
@@ -122,6 +127,16 @@ def _unexamined(evidence: Evidence) -> Check:
         missing.append("served probabilities could not be compared with the training graph's")
     detail = "; ".join(missing) if missing else "everything was examined"
     return Check(HOLD, "not examined", bool(missing), "missing measurements", f"{detail}.", float(len(missing)))
+
+
+def _uncompared_champion(evidence: Evidence) -> Check:
+    note = evidence.champion_note
+    detail = (
+        f"{note}, so nothing says that this model is better; give this data another name, or let a person replace it."
+        if note
+        else "no champion was left uncompared."
+    )
+    return Check(HOLD, "uncompared champion", bool(note), "champions not compared", detail, float(bool(note)))
 
 
 def _mode_unexamined(evidence: Evidence) -> Check:

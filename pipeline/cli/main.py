@@ -12,7 +12,7 @@ app = typer.Typer(
     name="frostgate",
     help="Trains image classifiers on TFX, and never ships a collapsed one.",
     epilog="Start with: frostgate run   (trains on embedded handwritten digits). "
-    "Your own images: frostgate run --set data.uri=FOLDER, a folder with a sub-folder for each class.",
+    "Your own images: frostgate run --set data.uri=FOLDER --set name=NAME, a folder with a sub-folder for each class.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

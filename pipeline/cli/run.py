@@ -14,8 +14,8 @@ from pipeline.runners.results import RunSummary
 
 EPILOG = (
     "Exit codes: 0 pushed, 3 blocked, 4 held for a human, 2 bad configuration or data, 1 failure, 130 or 143 "
-    "interrupted (the same command continues). Examples: frostgate run; frostgate run --set data.uri=FOLDER; "
-    "frostgate run --config FILE --json."
+    "interrupted (the same command continues). Examples: frostgate run; frostgate run --set data.uri=FOLDER "
+    "--set name=NAME; frostgate run --config FILE --json."
 )
 
 

@@ -217,7 +217,7 @@ def test_the_champions_classes_are_matched_by_name(
     assert document["decision"] == "PASS" and document["baseline"]["accuracy"] > 0.9
 
 
-def test_a_champion_of_other_classes_is_told_and_the_floor_holds(
+def test_a_champion_of_other_classes_is_for_a_person_to_replace(
     run_of: Callable[[str], Any], toy: ModuleType, tmp_path: Path
 ) -> None:
     model = toy.train(toy.network(), toy.digits()["train"], epochs=1)
@@ -227,6 +227,8 @@ def test_a_champion_of_other_classes_is_told_and_the_floor_holds(
     check = next(check for check in document["checks"] if check["code"] == "G4")
     assert document["baseline"] is None
     assert "knows other classes" in check["detail"] and check["threshold"] == SETTINGS.min_first_accuracy
+    assert (document["decision"], document["codes"]) == ("HOLD", ["HOLD"])
+    assert "knows other classes (a, b, c, d, e; these images: 5, 6, 7, 8, 9)" in document["sentence"]
 
 
 def test_only_the_first_training_examples_are_measured(run_of: Callable[[str], Any]) -> None:
