@@ -50,6 +50,16 @@ class PairedCounts:
     only_second: int
     neither: int
 
+    @classmethod
+    def of(cls, first_right: np.ndarray, second_right: np.ndarray) -> "PairedCounts":
+        """Counts the pairs of two bool [n], the same examples in the same order."""
+        return cls(
+            both=int((first_right & second_right).sum()),
+            only_first=int((first_right & ~second_right).sum()),
+            only_second=int((~first_right & second_right).sum()),
+            neither=int((~first_right & ~second_right).sum()),
+        )
+
     @property
     def total(self) -> int:
         """Number of examples."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from components.card import formats, plots, sections
+from components.card import diagnosis_plots, formats, plots, sections
 from components.card.facts import RunFacts
 
 TEMPLATE = "card.html.jinja"
@@ -46,6 +46,7 @@ def render(verdict: Mapping[str, Any], evidence: Mapping[str, Any], run: RunFact
         run=facts,
         **_of_verdict(verdict),
         **_of_evidence(evidence),
+        **_of_diagnosis(verdict.get("diagnosis"), evidence.get("copies")),
         serving=sections.serving_view(facts.serving),
         nodes=sections.node_rows(facts),
     )
@@ -67,7 +68,6 @@ def _of_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "accuracy_plot": plots.accuracy_plot(measurements, verdict.get("baseline"), chance),
         "slices": sections.slice_table(verdict.get("slices")),
         "baseline": verdict.get("baseline"),
-        "diagnosis": sections.diagnosis_text(verdict.get("diagnosis")),
         "seed": verdict.get("seed"),
         **{key: verdict.get(key) or {} for key in ("thresholds", "counts", "fingerprints", "versions")},
     }
@@ -92,6 +92,19 @@ def _of_evidence(evidence: Mapping[str, Any]) -> dict[str, Any]:
         "ingest": sections.ingest_view(ingest),
         "freeze": sections.freeze_view(evidence.get("freeze_proof")),
         "metrics": sections.metric_rows(evidence.get("tfma")),
+    }
+
+
+def _of_diagnosis(diagnosis: Mapping[str, Any] | None, copies: Any) -> dict[str, Any]:
+    found = (diagnosis or {}).get("measurements") or {}
+    drawn = {
+        "What undoing gives back": diagnosis_plots.undone_plot(found),
+        "BatchNorm layers": diagnosis_plots.layers_plot(found.get("layers")),
+        "Inputs by channel": diagnosis_plots.channels_plot(found.get("input_shift")),
+    }
+    return {
+        "diagnosis": sections.diagnosis_view(diagnosis, copies),
+        "diagnosis_plots": [(title, plot) for title, plot in drawn.items() if plot],
     }
 
 

@@ -1,7 +1,6 @@
 """Verdict and evidence as rows for the template; pure, and tolerant of every part that is missing."""
 
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -171,6 +170,20 @@ def node_rows(run: RunFacts) -> list[dict[str, Any]]:
     return [dataclasses.asdict(one) | {"width": 100 * (finite(one.seconds) or 0.0) / longest} for one in run.nodes]
 
 
-def diagnosis_text(diagnosis: Any) -> str | None:
-    """The diagnosis as indented JSON; None while there is none."""
-    return None if diagnosis is None else json.dumps(diagnosis, indent=2, ensure_ascii=False)
+def diagnosis_view(diagnosis: Mapping[str, Any] | None, copies: Sequence[Mapping[str, Any]] | None) -> Any:
+    """The diagnosis with every part named; None while there is none."""
+    if not diagnosis:
+        return None
+    keys = ("title", "id", "confidence", "evidence", "explains", "fix")
+    return {
+        "sentence": diagnosis.get("sentence"),
+        "causes": [{key: one.get(key) for key in keys} for one in diagnosis.get("causes") or []],
+        "ruled_out": [(one.get("id"), one.get("by")) for one in diagnosis.get("ruled_out") or []],
+        "unexamined": [(one.get("id"), one.get("why")) for one in diagnosis.get("unexamined") or []],
+        "copies": [[_picture(pair.get(split)) for split in ("validation", "train")] for pair in copies or []],
+    }
+
+
+def _picture(one: Mapping[str, Any] | None) -> dict[str, Any]:
+    known = one or {}
+    return {key: known.get(key) for key in ("uri", "label")} | {"thumbnail": png_uri(known.get("thumbnail"))}

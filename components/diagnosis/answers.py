@@ -1,7 +1,8 @@
 """What the rules answer: a cause, or why it is none, or why nobody knows; values without behaviour."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Confidence = Literal["strong", "moderate"]
 
@@ -54,6 +55,33 @@ class Diagnosis:
         first, *others = self.causes
         also = f" Also: {'; '.join(cause.title for cause in others)}." if others else ""
         return f"{first.title[0].upper()}{first.title[1:]}: {first.evidence[0]}.{also}"
+
+    def lines(self) -> list[str]:
+        """The finding for a person: every cause with evidence and fix, what was ruled out, and what is not known."""
+        written = []
+        for number, cause in enumerate(self.causes, 1):
+            written += ["", f"{number}. {cause.title} ({cause.id}, {cause.confidence} evidence)"]
+            written += [f"   - {clause}" for clause in cause.evidence]
+            if cause.explains is not None:
+                written.append(f"   - undoing it gives back {cause.explains:.0%} of the lost accuracy")
+            written.append(f"   {cause.fix}")
+        if not self.causes:
+            written += ["", self.sentence]
+        written += _listed("ruled out", [f"{one.id}: {one.by}" for one in self.ruled_out])
+        return written + _listed("not examined", [f"{one.id}: {one.why}" for one in self.unexamined])
+
+
+def from_document(document: Mapping[str, Any]) -> Diagnosis:
+    """Reads a diagnosis back from a verdict."""
+    return Diagnosis(
+        tuple(Cause(**one | {"evidence": tuple(one["evidence"])}) for one in document["causes"]),
+        tuple(RuledOut(**one) for one in document["ruled_out"]),
+        tuple(Unexamined(**one) for one in document["unexamined"]),
+    )
+
+
+def _listed(title: str, clauses: list[str]) -> list[str]:
+    return ["", f"{title}:", *(f"   - {clause}" for clause in clauses)] if clauses else []
 
 
 Answer = Cause | RuledOut | Unexamined

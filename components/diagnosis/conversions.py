@@ -73,6 +73,17 @@ def candidates(train: np.ndarray, validation: np.ndarray) -> tuple[Conversion, .
     return (*found, _matched(ours, theirs)) if now > _APART else tuple(found if now > _APART / 5 else ())
 
 
+def from_family(name: str) -> tuple[Conversion, ...]:
+    """Lists the conversions from one known preprocessing to each of the others, for inputs with three channels.
+
+    Raises:
+        StopIteration: There is no such family; that is a mistake of the caller.
+    """
+    families = (*_UNIFORM, *_PER_CHANNEL)
+    known = next(one for one in families if one.name == name)
+    return tuple(_between(known, other) for other in families if other != known)
+
+
 def _distance(ours: ChannelStatistics, theirs: ChannelStatistics) -> float:
     shift = shift_between(ours, theirs)
     return max(shift.standardised_difference, shift.log_deviation_ratio)

@@ -5,7 +5,14 @@ from typing import Final
 
 from components.diagnosis.answers import Answer, Confidence, RuledOut, Unexamined
 from components.diagnosis.evidence import LayerDistance, Measurements
-from components.diagnosis.symptoms import CONFIDENCE, MODE_GAP, best_training, has_learnt, lost_accuracy
+from components.diagnosis.symptoms import (
+    CONFIDENCE,
+    MODE_GAP,
+    best_training,
+    falls_short_of_claim,
+    has_learnt,
+    lost_accuracy,
+)
 from components.diagnosis.wording import confidence_in, named, percent, share_given_back, top_share, why_not
 from components.intervals import newcombe, newcombe_paired
 
@@ -66,6 +73,24 @@ def _label_order(measured: Measurements) -> Answer:
         return RuledOut("label_order", f"no other order of the classes does better by more than {gained.high:.3f}")
     text = f"{percent(found.counts)} of validation examples are right after the best relabelling"
     return named("label_order", confidence_in(explains), (text,), explains)
+
+
+def _serving(measured: Measurements) -> Answer:
+    claimed, found = measured.claimed, measured.train
+    if claimed is None:
+        return Unexamined("training_serving_skew", "no history says what accuracy the trainer saw")
+    text = f"the trainer saw {percent(claimed)} of training examples right, and the export gets "
+    text += f"{percent(best_training(measured))} of them in its better mode"
+    if not falls_short_of_claim(measured):
+        return RuledOut("training_serving_skew", text)
+    if not measured.reconverted:
+        return named("training_serving_skew", "moderate", (text,), None)
+    best = max(measured.reconverted, key=lambda one: one.counts.value)
+    explains = share_given_back(best.counts.value - found.value, claimed.value - found.value)
+    if newcombe(best.counts, best_training(measured), CONFIDENCE).low <= _RESTORED or (explains or 0) < _NAMED_SHARE:
+        return named("training_serving_skew", "moderate", (text,), None)
+    converted = f"{percent(best.counts)} are right after this conversion of what serving feeds it: {best.name}"
+    return named("training_serving_skew", confidence_in(explains), (text, converted), explains)
 
 
 def _preprocessing(measured: Measurements) -> Answer:
@@ -137,6 +162,7 @@ def _distance(layer: LayerDistance) -> float:
 RULES: Final[tuple[Callable[[Measurements], Answer], ...]] = (
     _head,
     _batch_norm,
+    _serving,
     _preprocessing,
     _label_order,
     _imbalance,

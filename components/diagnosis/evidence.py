@@ -80,7 +80,7 @@ class InputShift:
 
 @dataclass(frozen=True)
 class Converted:
-    """Validation rescored after its inputs were converted."""
+    """A split rescored after its inputs were converted."""
 
     name: str
     counts: Counts
@@ -126,6 +126,10 @@ class Measurements:
     """pi."""
     modes: PairedCounts | None = None
     """A (first) against B (second), example by example; None where the model has no training mode."""
+    claimed: Counts | None = None
+    """Training accuracy that the trainer saw; None where it left no history."""
+    reconverted: tuple[Converted, ...] | None = None
+    """Training examples rescored as other preprocessing families would have made them."""
     head: Head | None = None
     has_batch_norm: bool | None = None
     layers: tuple[LayerDistance, ...] | None = None

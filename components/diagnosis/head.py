@@ -40,7 +40,7 @@ class _Loss:
         return f"{self.name}(from_logits=True)" if self.from_logits else self.name
 
 
-def look(model: keras.Model, num_classes: int | None = None) -> Head:
+def look(model: keras.Model, num_classes: int | None = None, loss_name: str | None = None) -> Head:
     """Reads the output's activation off the graph, so that it may come from any layer, operation or SavedModel.
 
     A problem is a pair that does not belong together. Not each does harm everywhere: Keras 3 on TensorFlow computes
@@ -50,12 +50,13 @@ def look(model: keras.Model, num_classes: int | None = None) -> Head:
     Args:
         model: Any kind of Keras model; `unknown` where it is not built, or has more than one input or output.
         num_classes: That the labels have; None where that is not known.
+        loss_name: What it was trained with; None: what the model was compiled with.
 
     Returns:
         `unknown` also for one linear unit that the loss takes for the label itself, and for other activations.
     """
     units, activation = _output(model)
-    loss = _read_loss(model)
+    loss = _read_loss(loss_name or getattr(model, "loss", None))
     return Head(
         kind=_kind(units, activation, loss),
         units=units,
@@ -102,8 +103,8 @@ def _problems(units: int | None, activation: str | None, loss: _Loss | None, num
     return [clause for is_so, clause in found if is_so]
 
 
-def _read_loss(model: keras.Model) -> _Loss | None:
-    losses = keras.tree.flatten(getattr(model, "loss", None))
+def _read_loss(given: Any) -> _Loss | None:
+    losses = keras.tree.flatten(given)
     if len(losses) != 1 or losses[0] is None:
         return None
     try:

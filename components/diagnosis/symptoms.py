@@ -11,6 +11,7 @@ _ACCURACY_CONFIDENCE: Final = 0.975
 # A gap counts when its one-sided 95 % lower bound is above these: G1's and half of G3's default.
 MODE_GAP: Final = 0.05
 GENERALISATION_GAP: Final = 0.05
+CLAIM_GAP: Final = 0.05
 # Over the majority class: G2's margin.
 _MARGIN_OVER_CHANCE: Final = 0.05
 
@@ -18,7 +19,8 @@ _MARGIN_OVER_CHANCE: Final = 0.05
 def suffers(measured: Measurements) -> bool:
     """Whether there is anything to explain."""
     validates = is_above_chance(measured.validation, measured.majority_validation)
-    return has_mode_gap(measured) or has_generalisation_gap(measured) or not has_learnt(measured) or not validates
+    gaps = has_mode_gap(measured) or has_generalisation_gap(measured) or falls_short_of_claim(measured)
+    return gaps or not has_learnt(measured) or not validates
 
 
 def best_training(measured: Measurements) -> Counts:
@@ -31,6 +33,12 @@ def best_training(measured: Measurements) -> Counts:
 def has_mode_gap(measured: Measurements) -> bool:
     """Whether training mode surely does better than inference mode on the same examples."""
     return measured.modes is not None and newcombe_paired(measured.modes, CONFIDENCE).low > MODE_GAP
+
+
+def falls_short_of_claim(measured: Measurements) -> bool:
+    """Whether the model surely does worse on its training examples, in either mode, than its trainer saw."""
+    claimed = measured.claimed
+    return claimed is not None and newcombe(claimed, best_training(measured), CONFIDENCE).low > CLAIM_GAP
 
 
 def has_generalisation_gap(measured: Measurements) -> bool:

@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import tensorflow as tf
 
+from components.diagnosis.session import Examples
 from components.errors import DataRefused
 from components.ingest.headers import HeaderRefused, check_header
 from components.ingest.items import Broken, Listing, Raw, Reject
@@ -24,13 +25,9 @@ _SEED: Final = 0
 
 
 @dataclass(frozen=True)
-class Split:
-    """Labelled inputs."""
+class Split(Examples):
+    """Labelled inputs and where they come from; pictures are RGB 0..255 until they are preprocessed."""
 
-    inputs: np.ndarray
-    """float32 [n, ...]: what the model takes; for pictures RGB 0..255 until they are preprocessed."""
-    labels: np.ndarray
-    """int64 [n], >= 0."""
     classes: tuple[str, ...] | None = None
     """The class names in order; None where the data have none."""
     is_pictures: bool = False

@@ -8,18 +8,17 @@ import numpy as np
 
 from components.backbone.modes import fingerprint
 from components.diagnosis.attribution import attribute
-from components.diagnosis.batch_norm import batch_norm_layers
 from components.diagnosis.evidence import Measurements
 from components.diagnosis.head import look
+from components.diagnosis.probes import Answers, examine_session, is_inference_only
+from components.diagnosis.session import Session, counts
 from components.doctor.data import Split
 from components.doctor.preprocessing import Family, guess, preprocess
-from components.doctor.probes import Answers, run_probes
 from components.doctor.report import Report
-from components.doctor.session import Session, counts
 from components.errors import DataRefused
 from components.push_gate.evidence import Evidence, SplitMeasurement
 from components.push_gate.rule import decide_on_scores
-from components.push_gate.scores import favourite, paired
+from components.push_gate.scores import favourite
 from components.push_gate.settings import GateSettings
 
 _GUESS_ON = 256
@@ -48,12 +47,11 @@ def examine(
     if train.is_pictures or validation.is_pictures:
         family = family or _guess(session)
         session.train, session.validation = _scaled(train, family), _scaled(validation, family)
-    measured, answers = _measure(session)
-    measured = run_probes(session, answers, measured)
+    measured, answers = examine_session(session)
     if fingerprint(model.variables) != before:
         raise RuntimeError("the model is not as it was before the examination; this is a fault of frostgate.")
     return Report(
-        decision=decide_on_scores(_evidence(measured, session, answers), GateSettings()),
+        decision=decide_on_scores(_evidence(measured, answers, train.classes), GateSettings()),
         diagnosis=attribute(measured),
         measurements=measured,
         preprocessing=family if train.is_pictures else None,
@@ -65,29 +63,8 @@ def examine(
     )
 
 
-def _measure(session: Session) -> tuple[Measurements, Answers]:
-    train, validation = session.train, session.validation
-    seen, unseen = session.run(train.inputs), session.run(validation.inputs)
-    answers = Answers(session.classes_of(seen), session.classes_of(unseen), seen.embeddings, unseen.embeddings)
-    measured = Measurements(
-        num_classes=session.num_classes,
-        train=counts(train.labels, answers.train),
-        validation=counts(validation.labels, answers.validation),
-        majority_train=_majority(train.labels),
-        majority_validation=_majority(validation.labels),
-        head=session.head,
-    )
-    if _is_inference_only(session.model):
-        why = "the model has inference mode only; give the .keras file to have BatchNorm examined"
-        return replace(measured, unexamined={"modes": why}), answers
-    in_training_mode = session.predict(train.inputs, training=True)
-    modes = paired(in_training_mode == train.labels, answers.train == train.labels)
-    return replace(measured, modes=modes, has_batch_norm=bool(batch_norm_layers(session.model))), answers
-
-
-def _evidence(measured: Measurements, session: Session, answers: Answers) -> Evidence:
-    top, top_share = favourite(answers.validation, session.num_classes)
-    names = session.train.classes
+def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] | None) -> Evidence:
+    top, top_share = favourite(answers.validation, measured.num_classes)
     nonfinite = [
         f"the answer to {number} {split} examples"
         for split, predicted in (("training", answers.train), ("validation", answers.validation))
@@ -126,7 +103,7 @@ def _guess(session: Session) -> Family:
 
     def right(inputs: np.ndarray) -> float:
         # Training mode too: where BatchNorm is broken, inference mode is as bad for every family.
-        modes = (False,) if _is_inference_only(session.model) else (False, True)
+        modes = (False,) if is_inference_only(session.model) else (False, True)
         return max(counts(labels, session.predict(inputs, training=training)).value for training in modes)
 
     family = guess(pictures, right)
@@ -136,11 +113,3 @@ def _guess(session: Session) -> Family:
 
 def _scaled(split: Split, family: Family) -> Split:
     return replace(split, inputs=preprocess(split.inputs, family)) if split.is_pictures else split
-
-
-def _is_inference_only(model: keras.Model) -> bool:
-    return any(isinstance(layer, keras.layers.TFSMLayer) for layer in model._flatten_layers())
-
-
-def _majority(labels: np.ndarray) -> float:
-    return float(np.bincount(labels).max() / len(labels))

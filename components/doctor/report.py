@@ -55,7 +55,9 @@ class Report:
 
     def __str__(self) -> str:
         """The report for a person."""
-        return "\n".join([f"{self.decision.outcome}  {self.decision.sentence}", "", *self._measured(), *self._causes()])
+        refused = self.decision.outcome != "PASS"
+        causes = self.diagnosis.lines() if refused or self.diagnosis.causes else []
+        return "\n".join([f"{self.decision.outcome}  {self.decision.sentence}", "", *self._measured(), *causes])
 
     def _measured(self) -> list[str]:
         found = self.measurements
@@ -77,23 +79,6 @@ class Report:
             if total - counts.total > len(self.rejects):
                 lines.append(f"of {total} {split} examples, {counts.total} were drawn")
         return lines
-
-    def _causes(self) -> list[str]:
-        lines = []
-        for number, cause in enumerate(self.diagnosis.causes, 1):
-            lines += ["", f"{number}. {cause.title} ({cause.id}, {cause.confidence} evidence)"]
-            lines += [f"   - {clause}" for clause in cause.evidence]
-            if cause.explains is not None:
-                lines.append(f"   - undoing it gives back {cause.explains:.0%} of the lost accuracy")
-            lines.append(f"   {cause.fix}")
-        if not self.diagnosis.causes and self.decision.outcome != "PASS":
-            lines += ["", self.diagnosis.sentence]
-        lines += _listed("ruled out", [f"{one.id}: {one.by}" for one in self.diagnosis.ruled_out])
-        return lines + _listed("not examined", [f"{one.id}: {one.why}" for one in self.diagnosis.unexamined])
-
-
-def _listed(title: str, clauses: list[str]) -> list[str]:
-    return ["", f"{title}:", *(f"   - {clause}" for clause in clauses)] if clauses else []
 
 
 def _percent(counts: Counts) -> str:

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from components.evaluation.results import read_metrics, read_slice_features
 from components.intervals import Counts
+from components.push_gate.causes import Explanation, explain
 from components.push_gate.evidence import Champion, DataDecision, Evidence, FreezeProof, SplitMeasurement
 from components.push_gate.exported import FREEZE_PROOF_FILE, HISTORY_FILE, SERVING_FOLDER, read_facts, read_json
 from components.push_gate.fingerprint import directory_fingerprint
@@ -58,10 +59,14 @@ class Judgement:
     """None when it broke off."""
     tfma: Mapping[str, Metrics] = field(default_factory=dict)
     model_fingerprint: str | None = None
+    explanation: Explanation | None = None
+    """None for a model that passed."""
 
 
 def judge(uris: Uris, settings: GateSettings) -> Judgement:
-    """Measures the model and decides; a measurement that breaks off is a reason to block, never an exception.
+    """Measures the model and decides, and looks for the causes of a refusal.
+
+    A measurement that breaks off is a reason to block, never an exception.
 
     Raises:
         MemoryError, ResourceExhaustedError: The machine was too small; that says nothing about the model.
@@ -85,7 +90,12 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
         raise
     except Exception as error:
         evidence = replace(evidence, failure=f"the measurement broke off: {type(error).__name__}: {_one_line(error)}")
-    return Judgement(decide(evidence, settings), evidence, documents, measurement, metrics, fingerprint)
+    decision = decide(evidence, settings)
+    explanation = None
+    if decision.outcome != "PASS":
+        claimed = _historic_training_mode(documents.history, documents.ingest)
+        explanation = explain(uris.model, measurement, claimed)
+    return Judgement(decision, evidence, documents, measurement, metrics, fingerprint, explanation)
 
 
 def _read_documents(uris: Uris) -> Documents:

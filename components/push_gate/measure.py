@@ -11,7 +11,7 @@ from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import Champion, SliceEvidence
 from components.push_gate.examples import SplitExamples, read_split
 from components.push_gate.exported import KERAS_PATH, ExportedModel
-from components.push_gate.scores import SplitScores, joined, paired, score
+from components.push_gate.scores import SplitScores, joined, score
 from components.push_gate.settings import GateSettings
 from components.push_gate.training_mode import inference_probabilities, load_keras, training_mode_predictions
 from schemas import features
@@ -40,7 +40,7 @@ class Measurement:
         if self.training_mode is None:
             return None
         scores = self.scores[features.TRAIN]
-        return paired(scores.labels == self.training_mode, scores.right)
+        return PairedCounts.of(scores.labels == self.training_mode, scores.right)
 
 
 def measure(
@@ -109,7 +109,7 @@ def compare_with_champion(version: str, champion_uri: str, measurement: Measurem
     theirs_of_mine = np.array([position[name] for name in measurement.classes])
     relabelled = _with_labels(examples, theirs_of_mine)
     theirs = score_split(champion, relabelled)
-    return Champion(version, paired(theirs.right, mine.right)), ""
+    return Champion(version, PairedCounts.of(theirs.right, mine.right)), ""
 
 
 def slice_evidence(measurement: Measurement) -> tuple[SliceEvidence, ...]:

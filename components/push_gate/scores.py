@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from components.intervals import Counts, PairedCounts
+from components.intervals import Counts
 
 # Probabilities closer than this may change places when a batch is cut elsewhere.
 _CLEAR_MARGIN = 1e-5
@@ -77,16 +77,6 @@ def predictions(probabilities: np.ndarray) -> np.ndarray:
     """Top classes, int64 [n], of probabilities [n, classes]; -1 where one is not finite."""
     finite = np.isfinite(probabilities).all(axis=1)
     return np.where(finite, np.argmax(probabilities, axis=1), -1)
-
-
-def paired(first_right: np.ndarray, second_right: np.ndarray) -> PairedCounts:
-    """Counts the pairs of two bool [n]."""
-    return PairedCounts(
-        both=int((first_right & second_right).sum()),
-        only_first=int((first_right & ~second_right).sum()),
-        only_second=int((~first_right & second_right).sum()),
-        neither=int((~first_right & ~second_right).sum()),
-    )
 
 
 def favourite(predicted: np.ndarray, num_classes: int) -> tuple[int | None, float]:

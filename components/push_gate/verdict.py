@@ -59,7 +59,7 @@ def verdict_document(
         },
         "versions": known.get("versions") or {},
         "seed": known.get("seed"),
-        "diagnosis": None,
+        "diagnosis": judgement.explanation.document() if judgement.explanation else None,
     }
     return finite(document)
 
@@ -71,6 +71,7 @@ def evidence_document(judgement: Judgement) -> dict[str, Any]:
         "history": documents.history,
         "freeze_proof": documents.freeze_proof,
         "ingest": documents.ingest,
+        "copies": list(judgement.explanation.copies) if judgement.explanation else [],
         "tfma": {split: dict(metrics.get(OVERALL, {})) for split, metrics in judgement.tfma.items()},
         **(_measured_parts(measured) if measured else _no_parts()),
     }

@@ -75,6 +75,7 @@ def tags(
         BASELINE: baseline_token,
         "frostgate.codes": ",".join(verdict.get("codes") or ()),
         "frostgate.sentence": verdict.get("sentence"),
+        "frostgate.causes": ",".join(cause["id"] for cause in (verdict.get("diagnosis") or {}).get("causes", ())),
         "frostgate.config_fingerprint": config_fingerprint,
         "frostgate.data_fingerprint": fingerprints.get("data"),
         "frostgate.backbone_fingerprint": fingerprints.get("backbone"),

@@ -44,6 +44,15 @@ def no_run_in(config: Config, run_id: str | None = None) -> str:
     return f"There is no run yet in {folder}. `frostgate run` makes one; --set output=FOLDER looks elsewhere."
 
 
+def print_causes(summary: RunSummary) -> None:
+    """Prints why a model was refused, as far as it is known."""
+    document = (summary.verdict or {}).get("diagnosis")
+    if document:
+        from components.diagnosis.answers import from_document
+
+        print("\n".join([*from_document(document).lines(), ""]))
+
+
 def print_places(summary: RunSummary) -> None:
     """Prints what a run left behind, and where."""
     rejected = (summary.verdict or {}).get("counts", {}).get("rejected")

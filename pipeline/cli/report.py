@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.history import one_run, print_places
+from pipeline.cli.history import one_run, print_causes, print_places
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
 
 
@@ -22,4 +22,5 @@ def report_command(
     print(f"{summary.run_id}  {summary.status.upper()}  {summary.message}")
     for check in (summary.verdict or {}).get("checks", []):
         print(f"  {'FIRED' if check['fired'] else 'quiet'}  {check['code']:<4} {check['name']}: {check['detail']}")
+    print_causes(summary)
     print_places(summary)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.cli.history import print_places
+from pipeline.cli.history import print_causes, print_places
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
 from pipeline.config import Config
 from pipeline.runners.results import RunSummary
@@ -49,6 +49,7 @@ def run_command(
 
 def _print_summary(summary: RunSummary) -> None:
     print(f"{summary.status.upper()}  {summary.message}")
+    print_causes(summary)
     print_places(summary)
 
 

@@ -70,11 +70,16 @@ def judge(
         The status, the exit code and a sentence.
     """
     if verdict["decision"] == "HOLD":
-        return "held", 4, verdict["sentence"]
+        return "held", 4, _with_cause(verdict)
     if verdict["decision"] == "BLOCK":
-        return "blocked", 3, verdict["sentence"]
+        return "blocked", 3, _with_cause(verdict)
     if not serving["passed"]:
         return "blocked", 3, f"Blocked (serving check): {' '.join(serving['findings'])}"
     if pushed_version is None:
         return "failed", 1, "The model passed, but no version was pushed; see the log."
     return "pushed", 0, verdict["sentence"]
+
+
+def _with_cause(verdict: Mapping[str, Any]) -> str:
+    causes = (verdict.get("diagnosis") or {}).get("causes")
+    return f"{verdict['sentence']} Cause: {causes[0]['title']}." if causes else verdict["sentence"]

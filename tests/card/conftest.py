@@ -404,3 +404,37 @@ def run_facts() -> RunFacts:
 @pytest.fixture
 def collapsed() -> tuple[dict[str, Any], dict[str, Any]]:
     return make_collapsed()
+
+
+@pytest.fixture
+def diagnosis() -> dict[str, Any]:
+    """A refused model's diagnosis, as the gate writes it."""
+    layers = [
+        {"name": name, "trainable": False, "momentum": 0.99, "mean_distance": far, "log_variance_ratio": 1.1}
+        for name, far in (("conv1_bn", 0.4), ("conv2_bn", 8.0))
+    ]
+    channels = {"mean": [1.0, 2.0, 3.0], "deviation": [1.0, 1.0, 1.0], "low": [0.0] * 3, "high": [9.0] * 3}
+    cause = {
+        "id": "batch_norm_mode",
+        "title": "frozen BatchNorm trained on batch statistics",
+        "confidence": "strong",
+        "evidence": ["76.0% are right in training mode and 10.0% in inference mode"],
+        "explains": 0.98,
+        "fix": "Call the backbone in inference mode. Compile again.",
+    }
+    shift = {"train": channels, "validation": channels, "standardised_difference": 0.25, "log_deviation_ratio": 0.0}
+    return {
+        "sentence": "Frozen BatchNorm trained on batch statistics.",
+        "causes": [cause],
+        "ruled_out": [{"id": "label_order", "by": "the best relabelling gains nothing"}],
+        "unexamined": [{"id": "distribution_shift", "why": "no layer to take embeddings from"}],
+        "measurements": {
+            "train": {"correct": 100, "total": 1000},
+            "validation": {"correct": 50, "total": 500},
+            "modes": {"both": 100, "only_first": 660, "only_second": 0, "neither": 240},
+            "reestimated_train": {"both": 100, "only_first": 650, "only_second": 0, "neither": 250},
+            "layers": layers,
+            "input_shift": shift,
+        },
+        "forward_passes": 3.1,
+    }

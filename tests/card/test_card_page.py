@@ -200,10 +200,30 @@ def test_a_reference_inside_a_picture_finds_its_target(verdict: dict, evidence: 
     assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= targets
 
 
-def test_a_diagnosis_is_shown_only_when_there_is_one(verdict: dict, evidence: dict) -> None:
+def test_a_diagnosis_is_shown_only_when_there_is_one(verdict: dict, evidence: dict, diagnosis: dict) -> None:
     assert 'id="diagnosis"' not in render(verdict, evidence, None)
-    page = render(verdict | {"diagnosis": {"cause": "<overfitting>"}}, evidence, None)
-    assert "&lt;overfitting&gt;" in section(page, "diagnosis")
+    diagnosis["causes"][0]["title"] = "frozen <BatchNorm>"
+    shown = section(render(verdict | {"diagnosis": diagnosis}, evidence, None), "diagnosis")
+    assert "frozen &lt;BatchNorm&gt;" in shown and diagnosis["causes"][0]["fix"] in shown
+    assert "the best relabelling gains nothing" in shown and "no layer to take embeddings from" in shown
+
+
+def test_each_piece_of_evidence_for_a_diagnosis_has_its_plot(verdict: dict, evidence: dict, diagnosis: dict) -> None:
+    picture = {"uri": "val/1.png", "label": "7", "thumbnail": evidence["worst"][0]["thumbnail"]}
+    copies = [{"validation": picture, "train": picture | {"uri": "train/9.png"}}]
+    page = render(verdict | {"diagnosis": diagnosis}, evidence | {"copies": copies}, None)
+    shown = section(page, "diagnosis")
+    assert "Distance of moving statistics from those of the data in 2 BatchNorm layers" in shown
+    assert "training: training mode 76.0 %" in shown and "training: BatchNorm re-estimated 75.0 %" in shown
+    assert "0.25 standard deviations apart" in shown
+    assert shown.count("<img") == 2 and "train/9.png" in shown
+
+
+def test_a_diagnosis_that_could_not_examine_anything_says_so(verdict: dict, evidence: dict) -> None:
+    unknown = {"causes": [], "ruled_out": [], "unexamined": [{"id": "every cause", "why": "the disk was full"}]}
+    document = {"sentence": "No cause was found.", "measurements": None, "forward_passes": 0.0} | unknown
+    shown = section(render(verdict | {"diagnosis": document}, evidence, None), "diagnosis")
+    assert "No cause was found." in shown and "the disk was full" in shown and "<svg" not in shown
 
 
 def test_the_run_s_facts_are_on_the_page(verdict: dict, evidence: dict, run_facts: RunFacts) -> None:

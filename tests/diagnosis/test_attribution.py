@@ -46,6 +46,7 @@ def layer(trainable: bool, distance: float) -> LayerDistance:
 def measured(training: float, inference: float, validation: float, **found: object) -> Measurements:
     """All quiet but for the accuracies and what is given."""
     known: dict[str, object] = {
+        "claimed": out_of(training, NUM_TRAIN),
         "head": Head("softmax", 10, "softmax", "sparse_categorical_crossentropy", ()),
         "has_batch_norm": True,
         "label_shift": LabelShift(0.02, 0.6, 0.15, 1),
@@ -75,6 +76,9 @@ BROKEN = {
     ),
     "statistics_not_converged": measured(
         1.0, 0.68, 0.63, layers=(layer(True, 3.0),), reestimated_train=modes(0.99, 0.68)
+    ),
+    "training_serving_skew": measured(
+        0.12, 0.12, 0.1, claimed=out_of(0.98), reconverted=(Converted("caffe -> tf", out_of(0.97, 256), True),)
     ),
     "preprocessing_skew": measured(
         1.0, 1.0, 0.1, converted=(Converted("unit -> none", out_of(0.97), True),), domain=auc(0.97)
@@ -130,6 +134,7 @@ def test_several_causes_are_all_named_the_one_that_explains_most_first():
     ("missing", "cause"),
     [
         ("modes", "batch_norm"),
+        ("claimed", "training_serving_skew"),
         ("relabelling", "label_order"),
         ("input_shift", "preprocessing_skew"),
         ("duplicates", "duplicates"),
@@ -141,7 +146,7 @@ def test_what_was_not_measured_is_never_ruled_out(missing, cause):
     unknown: dict[str, Any] = {missing: None, "unexamined": {missing: "it was too dear"}}
     found = attribute(replace(BROKEN["overfitting"], **unknown))
     assert cause in [one.id for one in found.unexamined] and cause not in [one.id for one in found.ruled_out]
-    assert missing == "head" or [one.why for one in found.unexamined] == ["it was too dear"]
+    assert missing in ("head", "claimed") or [one.why for one in found.unexamined] == ["it was too dear"]
 
 
 def test_a_head_without_its_loss_is_not_ruled_out():
@@ -157,6 +162,12 @@ def test_overfitting_is_only_moderate_while_another_cause_could_be():
 def test_statistics_that_cannot_be_mended_on_the_model_are_moderate_evidence():
     found = attribute(replace(BROKEN["batch_norm_mode"], reestimated_train=modes(0.12, 0.1)))
     assert [(one.id, one.confidence) for one in found.causes] == [("batch_norm_mode", "moderate")]
+
+
+def test_a_trainer_that_saw_more_is_believed_even_where_no_conversion_explains_it():
+    unknown = replace(BROKEN["training_serving_skew"], reconverted=(Converted("tf", out_of(0.13, 256), True),))
+    found = attribute(unknown)
+    assert [(one.id, one.confidence) for one in found.causes] == [("training_serving_skew", "moderate")]
 
 
 def test_a_match_of_moments_is_weaker_evidence_than_a_known_conversion():

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from components.intervals import PairedCounts
 from components.push_gate.scores import (
     confusion,
     favourite,
     joined,
-    paired,
     per_class,
     predictions,
     reliability,
@@ -49,7 +49,7 @@ def test_confusion_has_true_classes_in_rows() -> None:
 
 def test_pairs_are_counted_by_who_is_right() -> None:
     first, second = np.array([1, 1, 1, 0, 0, 0], bool), np.array([1, 0, 0, 1, 0, 0], bool)
-    assert vars(paired(first, second)) == {"both": 1, "only_first": 2, "only_second": 1, "neither": 2}
+    assert vars(PairedCounts.of(first, second)) == {"both": 1, "only_first": 2, "only_second": 1, "neither": 2}
 
 
 def test_the_favourite_is_a_share_of_all_examples() -> None:

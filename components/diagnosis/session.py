@@ -8,12 +8,21 @@ import numpy as np
 
 from components.diagnosis.evidence import Head
 from components.diagnosis.forward import Outputs, forward, probabilities
-from components.doctor.data import Split
 from components.intervals import Counts
 
 # In passes over both splits together.
 BUDGET: Final = 4.0
 BATCH_SIZE: Final = 64
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled inputs."""
+
+    inputs: np.ndarray
+    """float32 [n, ...]: what the model takes."""
+    labels: np.ndarray
+    """int64 [n], >= 0."""
 
 
 @dataclass
@@ -22,11 +31,15 @@ class Session:
 
     model: keras.Model
     head: Head
-    train: Split
-    validation: Split
+    train: Examples
+    validation: Examples
     num_classes: int
     batch_size: int
     seed: int = 0
+    claimed: Counts | None = None
+    """Training accuracy as the trainer saw it; None where nobody says."""
+    family: str | None = None
+    """The preprocessing that made the inputs, as Keras calls it; None where that is not known."""
     num_run: int = field(default=0, init=False)
     """Examples that went through the model."""
 

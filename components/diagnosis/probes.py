@@ -1,25 +1,33 @@
-"""The probes in the order of their cost, each run only when the measurements so far call for it."""
+"""Examining a model: three scores always, then the probes that they call for, in the order of their cost."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+import keras
 import numpy as np
 
-from components.diagnosis.batch_norm import batch_statistics_forced, reestimated
-from components.diagnosis.conversions import candidates
+from components.diagnosis.batch_norm import batch_norm_layers, batch_statistics_forced, reestimated
+from components.diagnosis.conversions import candidates, from_family
 from components.diagnosis.domain import domain_auc
 from components.diagnosis.duplicates import near_duplicates
 from components.diagnosis.evidence import Converted, Measurements
 from components.diagnosis.input_statistics import input_statistics
 from components.diagnosis.label_shift import label_shift
 from components.diagnosis.relabelling import best_relabelling
-from components.diagnosis.symptoms import best_training, has_generalisation_gap, has_learnt, has_mode_gap
-from components.doctor.session import Session, counts
-from components.push_gate.scores import paired
+from components.diagnosis.session import Session, counts
+from components.diagnosis.symptoms import (
+    best_training,
+    falls_short_of_claim,
+    has_generalisation_gap,
+    has_learnt,
+    has_mode_gap,
+)
+from components.intervals import PairedCounts
 
-# Enough for an interval of 3 points either way.
+# Enough for an interval of 3 points either way, and of 6.
 _SAMPLE: Final = 1_024
+_FEW: Final = 256
 
 
 @dataclass(frozen=True)
@@ -43,8 +51,16 @@ class Probe:
     run: Callable[[Session, Answers, Measurements], Measurements]
 
 
-def run_probes(session: Session, answers: Answers, measured: Measurements) -> Measurements:
-    """Asks every probe that is wanted, cheapest first; one that breaks or cannot be paid is named, not fatal."""
+def examine_session(session: Session) -> tuple[Measurements, Answers]:
+    """Measures a model; a probe that breaks or cannot be paid is named as unexamined, not fatal.
+
+    Args:
+        session: Model, splits and budget; the model is left as it was.
+
+    Returns:
+        What is known, and what the model answered in inference mode.
+    """
+    measured, answers = _scores(session)
     for probe in PROBES:
         if not probe.wanted(measured):
             continue
@@ -52,7 +68,37 @@ def run_probes(session: Session, answers: Answers, measured: Measurements) -> Me
             measured = probe.run(session, answers, measured)
         except _NotExamined as reason:
             measured = replace(measured, unexamined={**(measured.unexamined or {}), probe.name: str(reason)})
-    return measured
+    return measured, answers
+
+
+def is_inference_only(model: keras.Model) -> bool:
+    """Whether the model is a SavedModel's graph, which has no training mode."""
+    return any(isinstance(layer, keras.layers.TFSMLayer) for layer in model._flatten_layers())
+
+
+def _scores(session: Session) -> tuple[Measurements, Answers]:
+    train, validation = session.train, session.validation
+    seen, unseen = session.run(train.inputs), session.run(validation.inputs)
+    answers = Answers(session.classes_of(seen), session.classes_of(unseen), seen.embeddings, unseen.embeddings)
+    measured = Measurements(
+        num_classes=session.num_classes,
+        train=counts(train.labels, answers.train),
+        validation=counts(validation.labels, answers.validation),
+        majority_train=_majority(train.labels),
+        majority_validation=_majority(validation.labels),
+        claimed=session.claimed,
+        head=session.head,
+    )
+    if is_inference_only(session.model):
+        why = "the model has inference mode only; give the .keras file to have BatchNorm examined"
+        return replace(measured, unexamined={"modes": why}), answers
+    in_training_mode = session.predict(train.inputs, training=True)
+    modes = PairedCounts.of(in_training_mode == train.labels, answers.train == train.labels)
+    return replace(measured, modes=modes, has_batch_norm=bool(batch_norm_layers(session.model))), answers
+
+
+def _majority(labels: np.ndarray) -> float:
+    return float(np.bincount(labels).max() / len(labels))
 
 
 class _NotExamined(Exception):
@@ -90,6 +136,18 @@ def _inputs(session: Session, answers: Answers, measured: Measurements) -> Measu
     return replace(measured, converted=tuple(tried))
 
 
+def _reconverted(session: Session, answers: Answers, measured: Measurements) -> Measurements:
+    if session.family is None:
+        raise _NotExamined("how the inputs were preprocessed is not known")
+    rows = _sample(len(session.train.labels))[:_FEW]
+    tried = []
+    for conversion in from_family(session.family):
+        _pay(session, len(rows))
+        predicted = session.predict(conversion.apply(session.train.inputs[rows]))
+        tried.append(Converted(conversion.name, counts(session.train.labels[rows], predicted), is_named=True))
+    return replace(measured, reconverted=tuple(tried))
+
+
 def _duplicates(session: Session, answers: Answers, measured: Measurements) -> Measurements:
     if session.validation.inputs.ndim != 4:
         raise _NotExamined("the inputs are not pictures")
@@ -121,8 +179,8 @@ def _batch_norm(session: Session, answers: Answers, measured: Measurements) -> M
     return replace(
         measured,
         layers=tuple(layers),
-        reestimated_train=paired(again == seen_labels, answers.train[rows] == seen_labels),
-        reestimated_validation=paired(unseen == labels, answers.validation[others] == labels),
+        reestimated_train=PairedCounts.of(again == seen_labels, answers.train[rows] == seen_labels),
+        reestimated_validation=PairedCounts.of(unseen == labels, answers.validation[others] == labels),
         forced_validation=counts(labels, forced),
     )
 
@@ -138,6 +196,7 @@ def _sample(total: int) -> np.ndarray:
 
 
 PROBES: Final = (
+    Probe("reconverted", falls_short_of_claim, _reconverted),
     Probe("label_shift", _validation_fails, _labels),
     Probe("batch_norm", _batch_norm_fails, _batch_norm),
     Probe("input_shift", _validation_fails, _inputs),

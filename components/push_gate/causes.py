@@ -1,0 +1,112 @@
+"""Why a model was refused: the diagnosis of an export that was measured."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from components.diagnosis.answers import Diagnosis, Unexamined
+from components.diagnosis.attribution import attribute
+from components.diagnosis.evidence import Measurements
+from components.diagnosis.head import look
+from components.diagnosis.probes import examine_session
+from components.diagnosis.session import Examples, Session
+from components.intervals import Counts
+from components.push_gate.examples import SplitExamples
+from components.push_gate.exported import KERAS_PATH, ExportedModel
+from components.push_gate.measure import Measurement
+from components.push_gate.pictures import thumbnail
+from components.push_gate.training_mode import load_keras
+from schemas import features
+
+# Decoded at 224 px both splits then take 2.4 GB; the first by content hash are a fair draw.
+_MOST_EXAMPLES: Final = 2_000
+_BATCH_SIZE: Final = 64
+_NUM_SHOWN_COPIES: Final = 6
+# What the Transform graph makes of pictures, as Keras names it.
+_FAMILY: Final = "caffe"
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why a model was refused, as far as it can be told."""
+
+    diagnosis: Diagnosis
+    measurements: Measurements | None = None
+    """None where nothing could be examined."""
+    forward_passes: float = 0.0
+    """Over the examined examples of both splits."""
+    copies: tuple[Mapping[str, Any], ...] = ()
+    """Some pairs of pictures that both splits hold, with thumbnails."""
+
+    def document(self) -> dict[str, Any]:
+        """The verdict's part `diagnosis`."""
+        return asdict(self.diagnosis) | {
+            "sentence": self.diagnosis.sentence,
+            "measurements": asdict(self.measurements) if self.measurements else None,
+            "forward_passes": self.forward_passes,
+        }
+
+
+def explain(model_uri: str, measured: Measurement | None, claimed: Counts | None) -> Explanation:
+    """Names the causes of a refusal; whatever goes wrong meanwhile is said, and the verdict stands.
+
+    Args:
+        model_uri: The Model artifact that was measured.
+        measured: The gate's measurement; None when it broke off.
+        claimed: Training accuracy as the trainer's history has it; None without one.
+    """
+    if measured is None:
+        return _unexplained("the measurement broke off")
+    try:
+        return _explained(model_uri, measured, claimed)
+    # Memory too: the verdict is made, and an explanation must not cost it.
+    except Exception as error:
+        return _unexplained(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
+
+
+def _explained(model_uri: str, measured: Measurement, claimed: Counts | None) -> Explanation:
+    model = load_keras(f"{model_uri.rstrip('/')}/{KERAS_PATH}")
+    if model is None:
+        return _unexplained("the export has no Keras model")
+    exported = ExportedModel(model_uri)
+    facts, num_classes = exported.facts, len(exported.classes)
+    session = Session(
+        model=model,
+        head=look(model, num_classes, facts.get("loss")),
+        train=_inputs(exported, measured.examples[features.TRAIN]),
+        validation=_inputs(exported, measured.examples[features.EVAL]),
+        num_classes=num_classes,
+        batch_size=facts["batch_size"],
+        seed=facts["seed"],
+        claimed=claimed,
+        family=_FAMILY,
+    )
+    found, _ = examine_session(session)
+    return Explanation(attribute(found), found, round(session.passes, 2), _copies(found, measured))
+
+
+def _inputs(exported: ExportedModel, examples: SplitExamples) -> Examples:
+    number = min(len(examples.rows), _MOST_EXAMPLES)
+    starts = range(0, number, _BATCH_SIZE)
+    parts = [exported.pixels(examples.encoded(range(start, min(start + _BATCH_SIZE, number)))) for start in starts]
+    return Examples(np.concatenate(parts), examples.labels[:number])
+
+
+def _copies(found: Measurements, measured: Measurement) -> tuple[Mapping[str, Any], ...]:
+    pairs = found.duplicates.pairs[:_NUM_SHOWN_COPIES] if found.duplicates else ()
+    return tuple(
+        {"validation": _picture(measured, features.EVAL, ours), "train": _picture(measured, features.TRAIN, theirs)}
+        for ours, theirs in pairs
+    )
+
+
+def _picture(measured: Measurement, split: str, position: int) -> dict[str, str]:
+    examples = measured.examples[split]
+    row, (encoded,) = examples.rows[position], examples.encoded([position])
+    return {"uri": row.uri, "label": measured.classes[row.label], "thumbnail": thumbnail(encoded)}
+
+
+def _unexplained(why: str) -> Explanation:
+    return Explanation(Diagnosis((), (), (Unexamined("every cause", why),)))
