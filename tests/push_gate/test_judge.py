@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 
 from components.push_gate.exported import read_facts
@@ -64,6 +65,7 @@ def test_a_healthy_model_passes_and_tfma_agrees(run_of: Callable[[str], Any]) ->
         "format=png",
         "format=bmp",
     }
+    assert document["diagnosis"] is None
     assert document["fingerprints"]["backbone"] == "ab" and len(document["fingerprints"]["model"]) == 64
 
 
@@ -87,6 +89,42 @@ def test_unconverged_batch_norm_is_blocked_as_a_mode_gap(run_of: Callable[[str],
     # What a gap between the splits alone would have seen: nothing.
     assert abs(measurements["B"]["value"] - measurements["C"]["value"]) < 0.1
     assert "in training mode but" in document["sentence"]
+    (cause,) = document["diagnosis"]["causes"]
+    assert (cause["id"], cause["confidence"]) == ("statistics_not_converged", "strong")
+    assert document["diagnosis"]["measurements"]["layers"][0]["log_variance_ratio"] > 1
+    assert document["diagnosis"]["forward_passes"] <= 4
+
+
+def test_a_trainer_that_saw_what_serving_does_not_is_named(run_of: Callable[[str], Any], tmp_path: Path) -> None:
+    uris = copied(run_of("constant"), tmp_path)
+    history = {"phases": [{"best_epoch": 0, "epochs": [{"accuracy": 0.99}]}]}
+    (tmp_path / "model" / "Format-Serving" / "assets.extra" / "history.json").write_text(json.dumps(history))
+    document = verdict_of(judge(uris, SETTINGS), uris)
+    assert document["diagnosis"]["causes"][0]["id"] == "training_serving_skew"
+    assert "the trainer saw 99.0% of training examples right" in document["diagnosis"]["sentence"]
+
+
+def test_copies_across_the_splits_are_shown_side_by_side(
+    run_of: Callable[[str], Any], toy: ModuleType, tmp_path: Path
+) -> None:
+    data = toy.digits()
+    few = toy.Digits(data["train"].images[:12], data["train"].labels[:12])
+    half = toy.Digits(data["eval"].images.copy(), data["eval"].labels.copy())
+    half.images[:150], half.labels[:150] = few.images[np.arange(150) % 12], few.labels[np.arange(150) % 12]
+    half.labels[150:] = np.random.default_rng(0).permutation(half.labels[150:])  # Otherwise too easy to be refused.
+    splits = {"train": few, "eval": half}
+    toy.write_examples(tmp_path / "examples", splits)
+    toy.write_documents(tmp_path, splits)
+    model = toy.export(tmp_path / "model", toy.train(toy.network(dropout=0.0), few, epochs=40))
+    run = toy.Run(tmp_path, model, toy.evaluate(tmp_path / "evaluations", tmp_path / "examples", model))
+    judgement = judge(run.uris(), SETTINGS)
+    document = verdict_of(judgement, run.uris())
+    assert "duplicates" in [cause["id"] for cause in document["diagnosis"]["causes"]]
+    copies = evidence_document(judgement)["copies"]
+    assert len(copies) == 6
+    for pair in copies:
+        assert pair["validation"]["label"] == pair["train"]["label"]
+        assert pair["validation"]["thumbnail"] == pair["train"]["thumbnail"]
 
 
 def test_a_model_of_nan_is_blocked_and_nan_is_never_written(run_of: Callable[[str], Any]) -> None:
@@ -114,6 +152,8 @@ def test_a_model_without_a_keras_file_is_held(run_of: Callable[[str], Any], tmp_
     assert (document["decision"], document["codes"]) == ("HOLD", ["HOLD"])
     assert "could not be examined" in document["sentence"]
     assert document["measurements"]["A"] is None
+    (unexamined,) = document["diagnosis"]["unexamined"]
+    assert unexamined == {"id": "every cause", "why": "the export has no Keras model"}
 
 
 def test_training_mode_then_comes_from_the_history(run_of: Callable[[str], Any], tmp_path: Path) -> None:
