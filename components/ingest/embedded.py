@@ -4,7 +4,7 @@ import io
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -44,9 +44,19 @@ def materialise(uri: str, cache_dir: str) -> str:
     if uri not in _DIGITS:
         raise DataRefused(f"data.uri must be one of {', '.join(_DIGITS)} or an address; received {uri!r}.")
     target = Path(cache_dir).absolute() / uri.removeprefix("embedded:")
-    if not _is_complete(target):
-        _write_atomically(_pictures(_DIGITS[uri]), target)
+    write_once(lambda: _pictures(_DIGITS[uri]), target)
     return str(target)
+
+
+def write_once(files: Callable[[], Mapping[str, bytes]], target: Path) -> None:
+    """Writes a tree of PNG files unless it is there already, complete or not at all.
+
+    Args:
+        files: Makes the content by path below the target; the same every time.
+        target: The tree's root.
+    """
+    if not _is_complete(target):
+        _write_atomically(files(), target)
 
 
 def _is_complete(folder: Path) -> bool:
@@ -54,7 +64,7 @@ def _is_complete(folder: Path) -> bool:
         expected = int((folder / _COMPLETE).read_text())
     except (OSError, ValueError):
         return False
-    return expected == sum(1 for path in folder.glob("*/*.png") if path.stat().st_size)
+    return expected == sum(1 for path in folder.rglob("*.png") if path.stat().st_size)
 
 
 def _pictures(digits: range) -> dict[str, bytes]:

@@ -89,7 +89,7 @@ def export(trained: Trained, inputs: Inputs, serving_dir: Path) -> None:
     )
     facts = serving_dir / "assets.extra"
     facts.mkdir()
-    _write_json(facts / "frostgate.json", inputs.contract(trained.batch_size))
+    _write_json(facts / "frostgate.json", inputs.contract(trained))
     _write_json(facts / "freeze_proof.json", trained.proof.model_dump())
     _write_json(facts / "history.json", trained.history)
     keras_file = serving_dir.parent / KERAS_FILE

@@ -51,20 +51,16 @@ class Inputs:
             digest.update(f"{file}:{tf.io.gfile.stat(file).length}".encode())
         return self.work_dir / "features" / f"{split}-{digest.hexdigest()[:16]}"
 
-    def contract(self, batch_size: int) -> dict[str, Any]:
-        """Returns `frostgate.json`, the facts that travel with the export.
-
-        Args:
-            batch_size: Images or rows a step, as BatchNorm would have seen them.
-        """
+    def contract(self, trained: "Trained") -> dict[str, Any]:
+        """Returns `frostgate.json`, the facts that travel with the export."""
         return {
             "classes": list(self.classes),
             "image_size": self.image_size,
-            "batch_size": batch_size,
+            "batch_size": trained.batch_size,
             "seed": self.settings.seed,
             "backbone": self.backbone,
             "embedding_size": resnet50.EMBEDDING_SIZE,
-            "loss": "categorical_crossentropy",
+            "loss": trained.loss,
             "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
         }
 
@@ -80,6 +76,9 @@ class Trained:
     num_updates: int
     momentum_lint: str | None
     batch_size: int
+    """Images or rows a step, as BatchNorm would have seen them."""
+    loss: str = "categorical_crossentropy"
+    """As Keras names it."""
 
     @property
     def history(self) -> dict[str, Any]:

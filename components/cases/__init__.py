@@ -1,0 +1,1 @@
+"""Models that went wrong as their authors built them, on data that can be drawn here."""

@@ -1,0 +1,38 @@
+"""ResNet50 from scratch on raw pixels in big batches: too few updates for momentum 0.99."""
+
+import keras
+import numpy as np
+from tfx.v1.components import FnArgs
+
+from components.backbone import resnet50
+from components.cases.script import Recipe, begin, finish, fit, joined
+from components.diagnosis.batch_norm import reestimated
+from components.trainer.inputs import Inputs
+
+_RECIPE = Recipe(lambda: keras.optimizers.Adam(1e-3), epochs=7, batch_size=96)
+_IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+
+
+def naive(fn_args: FnArgs) -> None:
+    """Pixels 0..255, batch 96, seven epochs, Keras' momentum."""
+    inputs = begin(fn_args)
+    model = from_scratch(inputs)
+    finish(fn_args, inputs, model, fit(model, _RECIPE, inputs), _RECIPE)
+
+
+def repaired(fn_args: FnArgs) -> None:
+    """The same, and then the moving statistics are re-estimated on training images."""
+    inputs = begin(fn_args)
+    model = from_scratch(inputs)
+    phase = fit(model, _RECIPE, inputs)
+    batches = inputs.reader.batches(inputs.train_files, 64)
+    pixels = np.concatenate([part.numpy() for part, _ in batches])
+    with reestimated(model, pixels, _RECIPE.batch_size):
+        finish(fn_args, inputs, model, phase, _RECIPE)
+
+
+def from_scratch(inputs: Inputs, momentum: float | None = None) -> keras.Model:
+    """ResNet50 with random weights on raw pixels, and a softmax."""
+    head = keras.Sequential([keras.layers.Dense(len(inputs.classes), activation="softmax")])
+    raw = keras.layers.Rescaling(1.0, offset=_IMAGENET_MEAN_BGR, name="raw_pixels")
+    return joined(resnet50.build(inputs.image_size, momentum), head, raw)

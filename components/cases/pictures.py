@@ -1,0 +1,88 @@
+"""The cases' pictures, drawn or derived from scikit-learn's digits; the same on every machine."""
+
+import io
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+import numpy as np
+from PIL import Image
+
+SIDE: Final = 32
+_SEED: Final = 20_200_101
+
+Files = Mapping[str, bytes]
+
+
+def png(picture: np.ndarray) -> bytes:
+    """Encodes uint8 or float [side, side, 3], 0..255."""
+    encoded = io.BytesIO()
+    Image.fromarray(np.clip(np.round(picture), 0, 255).astype(np.uint8)).save(encoded, format="PNG")
+    return encoded.getvalue()
+
+
+def digits(labels: range = range(10)) -> Iterator[tuple[int, np.ndarray]]:
+    """Yields label and picture, float64 [32, 32], 0..1, white on black."""
+    from sklearn.datasets import load_digits  # Half a second that only drawing pays.
+
+    data = load_digits()
+    for picture, label in zip(data.images, data.target, strict=True):
+        if label in labels:
+            small = Image.fromarray(np.round(picture * (255 / 16)).astype(np.uint8))
+            yield int(label), np.asarray(small.resize((SIDE, SIDE), Image.Resampling.BICUBIC)) / 255
+
+
+def painted_digits() -> Files:
+    """Five classes of digits painted in one colour on another, noisy one: far from white on black."""
+    random = np.random.default_rng(_SEED)
+    return _tree((str(label), _painted(picture, random)) for label, picture in digits(range(5, 10)))
+
+
+def patterns(num_classes: int = 21, per_class: int = 100) -> Files:
+    """Striped land seen from above: every class has its direction and width of stripes, and its colours."""
+    random = np.random.default_rng(_SEED)
+    return _tree(
+        (f"class-{label:02d}", _striped(label, num_classes, random))
+        for label in range(num_classes)
+        for _ in range(per_class)
+    )
+
+
+def photographs() -> Files:
+    """Two even classes: patches of two fields, each seen in its own light."""
+    random = np.random.default_rng(_SEED)
+    labels = np.repeat(np.arange(2), 450)
+    return _tree((("fallow", "sown")[label], _striped(5 * label, 21, random)) for label in labels)
+
+
+def three_images() -> Files:
+    """Three classes of one image each; validation holds the same images, one pixel changed so that they are kept."""
+    random = np.random.default_rng(_SEED)
+    drawn = {f"class-{label}": _striped(7 * label, 21, random) for label in range(3)}
+    files = {}
+    for name, picture in drawn.items():
+        files[f"train/{name}/0.png"] = png(picture)
+        changed = picture.copy()
+        changed[0, 0] = 255 - changed[0, 0]
+        files[f"eval/{name}/0.png"] = png(changed)
+    return files
+
+
+def _tree(labelled: Iterator[tuple[str, np.ndarray]]) -> Files:
+    return {f"{label}/{position:05d}.png": png(picture) for position, (label, picture) in enumerate(labelled)}
+
+
+def _painted(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    ground, ink = random.uniform(150, 255, 3), random.uniform(0, 110, 3)
+    mixed = ground + (ink - ground) * picture[..., None]
+    return mixed + random.normal(0, 12, mixed.shape)
+
+
+def _striped(label: int, num_classes: int, random: np.random.Generator) -> np.ndarray:
+    angle = np.pi * label / num_classes
+    width = (3.0, 5.0, 8.0)[label % 3]
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    phase = random.uniform(0, 2 * np.pi)
+    wave = np.sin(2 * np.pi * (rows * np.sin(angle) + columns * np.cos(angle)) / width + phase)
+    tint = np.array([1.0, 0.85, 0.7]) if label % 2 else np.array([0.7, 0.9, 1.0])
+    light = random.uniform(0.7, 1.0)
+    return (128 + 80 * wave[..., None]) * tint * light + random.normal(0, 15, (SIDE, SIDE, 3))

@@ -1,0 +1,116 @@
+"""What the authors' scripts have in common: arrays in memory, `fit`, the last epoch's weights, an export."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from tfx.v1.components import FnArgs
+
+from components.backbone import freezing, modes, resnet50
+from components.backbone.seeding import make_deterministic
+from components.cases.old_keras import with_old_batch_norm
+from components.trainer import frozen
+from components.trainer.export import export
+from components.trainer.inputs import Inputs, Trained, from_fn_args
+
+Arrays = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How an author trained."""
+
+    optimizer: Callable[[], keras.optimizers.Optimizer]
+    epochs: int
+    batch_size: int
+    loss: str = "categorical_crossentropy"
+    draw: Callable[[Arrays, int], Arrays] = lambda arrays, epoch: arrays
+    """What an epoch is trained on."""
+    look: Callable[[Arrays, int], Arrays] = lambda arrays, epoch: arrays
+    """What the author validates on."""
+
+
+def begin(fn_args: FnArgs) -> Inputs:
+    """Resolves the Trainer's arguments and seeds everything."""
+    inputs = from_fn_args(fn_args)
+    make_deterministic(inputs.settings.seed)
+    return inputs
+
+
+def frozen_backbone(inputs: Inputs) -> keras.Model:
+    """The pretrained backbone with every layer frozen, as old Keras ran it."""
+    return with_old_batch_norm(frozen.load_backbone(inputs))
+
+
+def joined(
+    backbone: keras.Model, head: keras.Model, before: Callable[[Any], Any] = lambda pixels: pixels
+) -> keras.Model:
+    """Pixels to probabilities, in whatever mode the whole is called.
+
+    Args:
+        backbone: Its input to features.
+        head: Features to probabilities.
+        before: What the author does with pixels of the Transform graph, in layers of Keras.
+    """
+    pixels = keras.Input(backbone.input_shape[1:], name="pixels")
+    return keras.Model(pixels, head(backbone(before(pixels))), name="classifier")
+
+
+def fit(model: keras.Model, recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
+    """Trains as a script does, and leaves the last epoch's weights.
+
+    Returns:
+        A phase of `history.json`; its `eval_` columns are what the author saw.
+    """
+    train, validation = (_arrays(inputs, files) for files in (inputs.train_files, inputs.eval_files))
+    model.compile(recipe.optimizer(), recipe.loss, metrics=["accuracy"])
+    rows = []
+    for epoch in range(recipe.epochs):
+        started = time.monotonic()
+        done = model.fit(*recipe.draw(train, epoch), batch_size=recipe.batch_size, verbose=0)
+        seconds = time.monotonic() - started
+        seen = {name: values[0] for name, values in done.history.items()}
+        served = model.evaluate(*train, verbose=0, return_dict=True)
+        looked = model.evaluate(*recipe.look(validation, epoch), verbose=0, return_dict=True)
+        rows.append({"epoch": epoch, "seconds": seconds} | _named("", seen) | _named("train_", served))
+        rows[-1] |= _named("eval_", looked)
+    return {"name": "script", "epochs": rows, "best_epoch": recipe.epochs - 1}
+
+
+def finish(fn_args: FnArgs, inputs: Inputs, model: keras.Model, phase: dict[str, Any], recipe: Recipe) -> None:
+    """Exports what came out, with a proof of what was frozen in fact."""
+    backbone = model.get_layer(resnet50.FAMILY)
+    num_images = sum(len(labels) for labels in inputs.reader.labels(inputs.train_files))
+    trained = Trained(
+        model=model,
+        proof=_proof(backbone, model, inputs),
+        phases=(phase,),
+        num_updates=recipe.epochs * -(-num_images // recipe.batch_size),
+        momentum_lint=None,
+        batch_size=recipe.batch_size,
+        loss=recipe.loss,
+    )
+    export(trained, inputs, Path(fn_args.serving_model_dir))
+
+
+def _proof(backbone: keras.Model, model: keras.Model, inputs: Inputs) -> freezing.FreezeProof:
+    if backbone.trainable:
+        return freezing.prove_nothing_frozen(backbone)
+    # Read again: the script kept no fingerprint of what it started from.
+    before = modes.fingerprint(frozen_backbone(inputs).variables)
+    difference = freezing.mode_difference(model, frozen.some_pixels(inputs))
+    return freezing.prove(backbone, 0, before, backbone.variables, difference)
+
+
+def _arrays(inputs: Inputs, files: tuple[str, ...]) -> Arrays:
+    pixels, labels = zip(*inputs.reader.batches(files, 64), strict=True)
+    one_hot = np.eye(len(inputs.classes), dtype=np.float32)
+    return np.concatenate([part.numpy() for part in pixels]), one_hot[np.concatenate([part.numpy() for part in labels])]
+
+
+def _named(prefix: str, scores: Mapping[str, float]) -> dict[str, float]:
+    return {f"{prefix}{name}": float(value) for name, value in scores.items()}

@@ -1,0 +1,80 @@
+"""Running the cases: every model as its author built it, and as it should have been, through the whole pipeline."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from components.cases import pictures
+from components.cases.catalogue import CASES, Case, Variant
+from components.errors import DataRefused
+from components.ingest.embedded import write_once
+from pipeline.config import Config, load
+from pipeline.runners.local import run
+from pipeline.runners.progress import Progress
+from pipeline.runners.results import RunSummary
+
+
+@dataclass(frozen=True)
+class Finished:
+    """One variant of a case, judged."""
+
+    case: str
+    variant: Variant
+    summary: RunSummary
+
+    @property
+    def decision(self) -> str | None:
+        """PASS, BLOCK or HOLD; None where the run did not get so far."""
+        return self.summary.verdict["decision"] if self.summary.verdict else None
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Named causes, strongest first."""
+        diagnosis = (self.summary.verdict or {}).get("diagnosis") or {}
+        return tuple(cause["id"] for cause in diagnosis.get("causes", ()))
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether verdict, cause and push are those that the case is there to show."""
+        expected = self.variant
+        caused = not expected.causes or (bool(self.causes) and self.causes[0] in expected.causes)
+        is_pushed = self.summary.status == "pushed"
+        return self.decision in expected.decisions and caused and is_pushed == (self.decision == "PASS")
+
+
+def chosen(ids: Sequence[str]) -> tuple[Case, ...]:
+    """Returns the named cases, all for none, in the catalogue's order.
+
+    Raises:
+        DataRefused: There is no such case.
+    """
+    known = [case.id for case in CASES]
+    if missing := [one for one in ids if one not in known]:
+        raise DataRefused(f"There is no case {missing[0]}; choose from {', '.join(known)}.")
+    return tuple(case for case in CASES if not ids or case.id in ids)
+
+
+def configuration(case: Case, variant: Variant, output: str, real_data: bool = False) -> Config:
+    """Returns what a variant is run with.
+
+    Args:
+        case: From the catalogue.
+        variant: One of its variants.
+        output: Folder that receives everything.
+        real_data: Whether to take the data set of the original report, where there is one.
+    """
+    uri = case.real_data if real_data and case.real_data else str(_folder(variant.files, output))
+    told = [f"output={output}", f"name={case.id}-{variant.name}", f"data.uri={uri}", *variant.settings]
+    return load(None, told)
+
+
+def run_variant(case: Case, variant: Variant, output: str, progress: Progress, real_data: bool = False) -> Finished:
+    """Draws the pictures unless they are there, and runs the pipeline on them."""
+    config = configuration(case, variant, output, real_data)
+    if not (real_data and case.real_data):
+        write_once(variant.files, Path(config.data.uri))
+    return Finished(case.id, variant, run(config, progress))
+
+
+def _folder(files: Callable[[], pictures.Files], output: str) -> Path:
+    return Path(output).absolute() / "cache" / "cases" / files.__name__
