@@ -129,23 +129,24 @@ FIVE: Final = (
         (
             Variant(
                 "naive",
-                "five updates leave 95 % of the statistics that a network starts with",
+                "five updates leave 95 % of the moving statistics of the source task",
                 pictures.three_images,
-                ("backbone.weights=none", *_FEW, "trainer.run_fn=components.cases.three_images.naive"),
+                (*_FEW, "trainer.run_fn=components.cases.three_images.naive"),
                 ("BLOCK", "HOLD"),
+                ("statistics_not_converged",),
             ),
             Variant(
                 "reestimated",
                 "the statistics re-estimated: all three are right, and three are too few to push",
                 pictures.three_images,
-                ("backbone.weights=none", *_FEW, "trainer.run_fn=components.cases.three_images.repaired"),
+                (*_FEW, "trainer.run_fn=components.cases.three_images.repaired"),
                 ("HOLD",),
             ),
             Variant(
                 "low-momentum",
                 "momentum 0.01: all three are right, and three are too few to push",
                 pictures.three_images,
-                ("backbone.weights=none", *_FEW, "trainer.run_fn=components.cases.three_images.low_momentum"),
+                (*_FEW, "trainer.run_fn=components.cases.three_images.low_momentum"),
                 ("HOLD",),
             ),
         ),
@@ -170,4 +171,129 @@ FIVE: Final = (
         ),
     ),
 )
-CASES: Final[tuple[Case, ...]] = FIVE
+OTHERS: Final = (
+    Case(
+        "guide-recipe",
+        "Keras' fine-tuning recipe on Keras 3: the backbone is called with training=False, unfrozen, and compiled again.",
+        (
+            _naive(
+                "unfreezing runs BatchNorm on batch statistics",
+                pictures.plain_digits,
+                "guide_recipe.naive",
+                "statistics_not_converged",
+                "batch_norm_mode",
+            ),
+            _remedy(
+                "remedied",
+                "the same, with every BatchNorm layer frozen by itself",
+                pictures.plain_digits,
+                "trainer.fine_tune.blocks=1",
+                "trainer.fine_tune.epochs=2",
+            ),
+        ),
+    ),
+    Case(
+        "wrong-family",
+        "The training script scales pixels as another family wants them; serving does not.",
+        (
+            _naive(
+                "trained on RGB 0..255, served with the Transform graph's pixels",
+                pictures.plain_digits,
+                "own_scaling.naive",
+                "training_serving_skew",
+            ),
+            _remedy("remedied", "pixels as the Transform graph gives them", pictures.plain_digits),
+        ),
+    ),
+    Case(
+        "validation-scaling",
+        "Validation pictures were saved as 0..16 and training pictures as 0..255.",
+        (
+            Variant(
+                "naive", "nobody noticed", pictures.unscaled_in_validation, (), ("BLOCK",), ("preprocessing_skew",)
+            ),
+            _remedy("remedied", "one scaling for all pictures", pictures.plain_digits),
+        ),
+    ),
+    Case(
+        "label-order",
+        "The validation folders were numbered from another class on.",
+        (
+            Variant("naive", "nobody noticed", pictures.renamed_in_validation, (), ("BLOCK",), ("label_order",)),
+            _remedy("remedied", "one order of the classes", pictures.plain_digits),
+        ),
+    ),
+    Case(
+        "duplicates",
+        "Most validation pictures are training pictures, saved again.",
+        (
+            Variant(
+                "naive",
+                "thirty training pictures, and validation looks fair",
+                pictures.few_painted_with_copies,
+                (),
+                ("BLOCK", "HOLD"),
+                ("duplicates",),
+            ),
+            _remedy("remedied", "all pictures, split by content", pictures.painted_digits),
+        ),
+    ),
+    Case(
+        "constant",
+        "Uneven classes, and a hidden layer that dies: the frequent class is the answer to everything.",
+        (
+            _naive("a learning rate of 1", pictures.eights, "dead_units.naive", "class_collapse", "not_learnt"),
+            _remedy(
+                "remedied",
+                "a learning rate of 0.001 and class weights",
+                pictures.eights,
+                "trainer.class_weights=balanced",
+            ),
+        ),
+    ),
+    Case(
+        "shifted-domain",
+        "Trained in white on black, validated in colours.",
+        (
+            Variant(
+                "naive",
+                "validation comes from elsewhere",
+                pictures.painted_in_validation,
+                (),
+                ("BLOCK",),
+                ("distribution_shift", "preprocessing_skew"),
+            ),
+            _remedy("remedied", "both splits from where the model will serve", pictures.painted_digits),
+        ),
+    ),
+    Case(
+        "overfitting",
+        "Thirty pictures are learnt by heart.",
+        (
+            Variant(
+                "naive",
+                "sixty passes over thirty pictures",
+                pictures.few_painted,
+                (),
+                ("BLOCK", "HOLD"),
+                ("overfitting",),
+            ),
+            _remedy("remedied", "more pictures", pictures.painted_digits),
+        ),
+    ),
+    Case(
+        "healthy",
+        "Nothing is wrong.",
+        (
+            _remedy("frozen", "a head on the frozen backbone", pictures.plain_digits),
+            _remedy(
+                "fine-tuned",
+                "its last block trained as well",
+                pictures.plain_digits,
+                "trainer.fine_tune.blocks=1",
+                "trainer.fine_tune.epochs=2",
+            ),
+        ),
+    ),
+)
+CASES: Final[tuple[Case, ...]] = (*FIVE, *OTHERS)

@@ -16,14 +16,14 @@ _IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 def naive(fn_args: FnArgs) -> None:
     """Pixels 0..255, batch 96, seven epochs, Keras' momentum."""
     inputs = begin(fn_args)
-    model = from_scratch(inputs)
+    model = _from_scratch(inputs)
     finish(fn_args, inputs, model, fit(model, _RECIPE, inputs), _RECIPE)
 
 
 def repaired(fn_args: FnArgs) -> None:
     """The same, and then the moving statistics are re-estimated on training images."""
     inputs = begin(fn_args)
-    model = from_scratch(inputs)
+    model = _from_scratch(inputs)
     phase = fit(model, _RECIPE, inputs)
     batches = inputs.reader.batches(inputs.train_files, 64)
     pixels = np.concatenate([part.numpy() for part, _ in batches])
@@ -31,8 +31,8 @@ def repaired(fn_args: FnArgs) -> None:
         finish(fn_args, inputs, model, phase, _RECIPE)
 
 
-def from_scratch(inputs: Inputs, momentum: float | None = None) -> keras.Model:
+def _from_scratch(inputs: Inputs) -> keras.Model:
     """ResNet50 with random weights on raw pixels, and a softmax."""
     head = keras.Sequential([keras.layers.Dense(len(inputs.classes), activation="softmax")])
     raw = keras.layers.Rescaling(1.0, offset=_IMAGENET_MEAN_BGR, name="raw_pixels")
-    return joined(resnet50.build(inputs.image_size, momentum), head, raw)
+    return joined(resnet50.build(inputs.image_size), head, raw)

@@ -1,7 +1,7 @@
 """The cases' pictures, drawn or derived from scikit-learn's digits; the same on every machine."""
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -47,6 +47,42 @@ def patterns(num_classes: int = 21, per_class: int = 100) -> Files:
     )
 
 
+def plain_digits() -> Files:
+    """Five classes of digits, white on black, as the backbone knows them."""
+    return _tree((str(label), _grey(picture)) for label, picture in digits(range(5, 10)))
+
+
+def eights() -> Files:
+    """Two uneven classes: a fifth are eights."""
+    return _tree(("eight" if label == 8 else "other", _grey(picture)) for label, picture in digits(range(5, 10)))
+
+
+def renamed_in_validation() -> Files:
+    """Digits whose validation folders were numbered from another class on."""
+    return _in_splits(lambda label, picture: (5 + (label - 4) % 5, _grey(picture)))
+
+
+def unscaled_in_validation() -> Files:
+    """Digits whose validation pictures were saved as 0..16, as scikit-learn has them."""
+    return _in_splits(lambda label, picture: (label, _grey(picture) / 16))
+
+
+def painted_in_validation() -> Files:
+    """Digits in white on black for training, and in colours for validation."""
+    random = np.random.default_rng(_SEED)
+    return _in_splits(lambda label, picture: (label, _painted(picture, random)))
+
+
+def few_painted() -> Files:
+    """Thirty painted digits to train on, and three hundred to validate."""
+    return _few(())
+
+
+def few_painted_with_copies() -> Files:
+    """The same, but most of validation are training pictures, saved again."""
+    return _few(range(180))
+
+
 def photographs() -> Files:
     """Two even classes: patches of two fields, each seen in its own light."""
     random = np.random.default_rng(_SEED)
@@ -69,6 +105,35 @@ def three_images() -> Files:
 
 def _tree(labelled: Iterator[tuple[str, np.ndarray]]) -> Files:
     return {f"{label}/{position:05d}.png": png(picture) for position, (label, picture) in enumerate(labelled)}
+
+
+def _in_splits(changed: Callable[[int, np.ndarray], tuple[int, np.ndarray]]) -> Files:
+    """Two thirds of the digits as they are, and the others changed, for validation."""
+    files = {}
+    for position, (label, picture) in enumerate(digits(range(5, 10))):
+        is_eval = position % 3 == 0
+        name, drawn = changed(label, picture) if is_eval else (label, _grey(picture))
+        files[f"{'eval' if is_eval else 'train'}/{name}/{position:05d}.png"] = png(drawn)
+    return files
+
+
+def _few(copied: Collection[int]) -> Files:
+    random = np.random.default_rng(_SEED)
+    drawn = [(label, _painted(picture, random)) for label, picture in digits(range(5, 10))]
+    train, files = drawn[:30], {}
+    for position, (label, picture) in enumerate(train):
+        files[f"train/{label}/{position:05d}.png"] = png(picture)
+    for position, (label, picture) in enumerate(drawn[30:330]):
+        if position in copied:
+            label, picture = train[position % len(train)]
+            # A decoder's rounding: another file and other pixels, the same picture.
+            picture = picture + random.normal(0, 2, picture.shape)
+        files[f"eval/{label}/{position:05d}.png"] = png(picture)
+    return files
+
+
+def _grey(picture: np.ndarray) -> np.ndarray:
+    return np.repeat(255 * picture[..., None], 3, axis=-1)
 
 
 def _painted(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -16,6 +16,9 @@ from components.cases.old_keras import with_old_batch_norm
 from components.trainer import frozen
 from components.trainer.export import export
 from components.trainer.inputs import Inputs, Trained, from_fn_args
+
+# Enough for a curve.
+_NUM_CURVE_IMAGES: Final = 300
 
 Arrays = tuple[np.ndarray, np.ndarray]
 
@@ -74,20 +77,26 @@ def fit(model: keras.Model, recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
         done = model.fit(*recipe.draw(train, epoch), batch_size=recipe.batch_size, verbose=0)
         seconds = time.monotonic() - started
         seen = {name: values[0] for name, values in done.history.items()}
-        served = model.evaluate(*train, verbose=0, return_dict=True)
+        served = model.evaluate(*(part[:_NUM_CURVE_IMAGES] for part in train), verbose=0, return_dict=True)
         looked = model.evaluate(*recipe.look(validation, epoch), verbose=0, return_dict=True)
         rows.append({"epoch": epoch, "seconds": seconds} | _named("", seen) | _named("train_", served))
         rows[-1] |= _named("eval_", looked)
     return {"name": "script", "epochs": rows, "best_epoch": recipe.epochs - 1}
 
 
-def finish(fn_args: FnArgs, inputs: Inputs, model: keras.Model, phase: dict[str, Any], recipe: Recipe) -> None:
+def finish(
+    fn_args: FnArgs,
+    inputs: Inputs,
+    model: keras.Model,
+    phase: dict[str, Any],
+    recipe: Recipe,
+    proof: freezing.FreezeProof | None = None,
+) -> None:
     """Exports what came out, with a proof of what was frozen in fact."""
-    backbone = model.get_layer(resnet50.FAMILY)
     num_images = sum(len(labels) for labels in inputs.reader.labels(inputs.train_files))
     trained = Trained(
         model=model,
-        proof=_proof(backbone, model, inputs),
+        proof=proof or _proof(model, inputs),
         phases=(phase,),
         num_updates=recipe.epochs * -(-num_images // recipe.batch_size),
         momentum_lint=None,
@@ -97,11 +106,12 @@ def finish(fn_args: FnArgs, inputs: Inputs, model: keras.Model, phase: dict[str,
     export(trained, inputs, Path(fn_args.serving_model_dir))
 
 
-def _proof(backbone: keras.Model, model: keras.Model, inputs: Inputs) -> freezing.FreezeProof:
+def _proof(model: keras.Model, inputs: Inputs) -> freezing.FreezeProof:
+    backbone = model.get_layer(resnet50.FAMILY)
     if backbone.trainable:
         return freezing.prove_nothing_frozen(backbone)
     # Read again: the script kept no fingerprint of what it started from.
-    before = modes.fingerprint(frozen_backbone(inputs).variables)
+    before = modes.fingerprint(frozen.load_backbone(inputs).variables)
     difference = freezing.mode_difference(model, frozen.some_pixels(inputs))
     return freezing.prove(backbone, 0, before, backbone.variables, difference)
 

@@ -19,6 +19,15 @@ def batch_norm_layers(model: keras.Model) -> list[keras.layers.BatchNormalizatio
     return [layer for layer in layers if layer.built]
 
 
+def initial_statistics(model: keras.Model, num_updates: int) -> float | None:
+    """What so many updates leave of the moving statistics' start, 0..1: the largest share of a trainable layer.
+
+    Returns:
+        None where no BatchNorm layer is trainable.
+    """
+    return max((one.momentum**num_updates for one in batch_norm_layers(model) if one.trainable), default=None)
+
+
 @contextmanager
 def batch_statistics_forced(model: keras.Model) -> Iterator[None]:
     """Every BatchNorm layer, frozen or not, normalises with the batch, whatever mode it is called in.

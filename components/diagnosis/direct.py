@@ -11,6 +11,7 @@ from components.diagnosis.symptoms import (
     best_training,
     falls_short_of_claim,
     has_learnt,
+    has_unconverged_statistics,
     lost_accuracy,
 )
 from components.diagnosis.wording import confidence_in, named, percent, share_given_back, top_share, why_not
@@ -45,12 +46,15 @@ def _batch_norm(measured: Measurements) -> Answer:
     if measured.modes is None:
         return Unexamined("batch_norm", why_not(measured, "modes", "the model has no training mode to compare with"))
     gap = newcombe_paired(measured.modes, CONFIDENCE)
-    if gap.low <= MODE_GAP:
+    if gap.low <= MODE_GAP and not has_unconverged_statistics(measured):
         return RuledOut("batch_norm", f"training mode is at most {gap.high:.3f} better than inference mode")
     evidence = [
         f"{percent(measured.modes.first)} of training examples are right in training mode and "
         f"{percent(measured.modes.second)} in inference mode"
     ]
+    if has_unconverged_statistics(measured):
+        left = f"{measured.initial_statistics:.0%} of the statistics that training started with"
+        evidence.append(f"{measured.num_updates} updates leave {left}")
     if measured.layers:
         evidence.append(_furthest(measured.layers))
     restored = measured.reestimated_train

@@ -132,6 +132,10 @@ class Measurements:
     """Training examples rescored as other preprocessing families would have made them."""
     head: Head | None = None
     has_batch_norm: bool | None = None
+    num_updates: int | None = None
+    """That the trainer made; None where it left no history."""
+    initial_statistics: float | None = None
+    """momentum ** updates, the largest of the trainable BatchNorm layers: what is left of where they started."""
     layers: tuple[LayerDistance, ...] | None = None
     reestimated_train: PairedCounts | None = None
     """Training examples with re-estimated statistics (first) against B (second)."""

@@ -7,7 +7,7 @@ from typing import Final
 import keras
 import numpy as np
 
-from components.diagnosis.batch_norm import batch_norm_layers, batch_statistics_forced, reestimated
+from components.diagnosis.batch_norm import batch_norm_layers, batch_statistics_forced, initial_statistics, reestimated
 from components.diagnosis.conversions import candidates, from_family
 from components.diagnosis.domain import domain_auc
 from components.diagnosis.duplicates import near_duplicates
@@ -22,6 +22,7 @@ from components.diagnosis.symptoms import (
     has_generalisation_gap,
     has_learnt,
     has_mode_gap,
+    has_unconverged_statistics,
 )
 from components.intervals import PairedCounts
 
@@ -94,7 +95,14 @@ def _scores(session: Session) -> tuple[Measurements, Answers]:
         return replace(measured, unexamined={"modes": why}), answers
     in_training_mode = session.predict(train.inputs, training=True)
     modes = PairedCounts.of(in_training_mode == train.labels, answers.train == train.labels)
-    return replace(measured, modes=modes, has_batch_norm=bool(batch_norm_layers(session.model))), answers
+    updates = session.num_updates
+    return replace(
+        measured,
+        modes=modes,
+        has_batch_norm=bool(batch_norm_layers(session.model)),
+        num_updates=updates,
+        initial_statistics=None if updates is None else initial_statistics(session.model, updates),
+    ), answers
 
 
 def _majority(labels: np.ndarray) -> float:
@@ -111,7 +119,7 @@ def _validation_fails(measured: Measurements) -> bool:
 
 
 def _batch_norm_fails(measured: Measurements) -> bool:
-    return bool(measured.has_batch_norm) and has_mode_gap(measured)
+    return bool(measured.has_batch_norm) and (has_mode_gap(measured) or has_unconverged_statistics(measured))
 
 
 def _labels(session: Session, answers: Answers, measured: Measurements) -> Measurements:

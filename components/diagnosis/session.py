@@ -38,6 +38,8 @@ class Session:
     seed: int = 0
     claimed: Counts | None = None
     """Training accuracy as the trainer saw it; None where nobody says."""
+    num_updates: int | None = None
+    """Updates that the trainer made; None where nobody says."""
     family: str | None = None
     """The preprocessing that made the inputs, as Keras calls it; None where that is not known."""
     num_run: int = field(default=0, init=False)

@@ -12,6 +12,8 @@ _ACCURACY_CONFIDENCE: Final = 0.975
 MODE_GAP: Final = 0.05
 GENERALISATION_GAP: Final = 0.05
 CLAIM_GAP: Final = 0.05
+# 5 / (1 - momentum) updates leave less than 1 %.
+INITIAL_SHARE: Final = 0.1
 # Over the majority class: G2's margin.
 _MARGIN_OVER_CHANCE: Final = 0.05
 
@@ -33,6 +35,12 @@ def best_training(measured: Measurements) -> Counts:
 def has_mode_gap(measured: Measurements) -> bool:
     """Whether training mode surely does better than inference mode on the same examples."""
     return measured.modes is not None and newcombe_paired(measured.modes, CONFIDENCE).low > MODE_GAP
+
+
+def has_unconverged_statistics(measured: Measurements) -> bool:
+    """Whether too few updates were made, and inference mode does worse, be it on too few examples to be sure."""
+    left, modes = measured.initial_statistics, measured.modes
+    return left is not None and left > INITIAL_SHARE and modes is not None and modes.difference > MODE_GAP
 
 
 def falls_short_of_claim(measured: Measurements) -> bool:

@@ -49,24 +49,27 @@ class Explanation:
         }
 
 
-def explain(model_uri: str, measured: Measurement | None, claimed: Counts | None) -> Explanation:
+def explain(
+    model_uri: str, measured: Measurement | None, claimed: Counts | None, num_updates: int | None
+) -> Explanation:
     """Names the causes of a refusal; whatever goes wrong meanwhile is said, and the verdict stands.
 
     Args:
         model_uri: The Model artifact that was measured.
         measured: The gate's measurement; None when it broke off.
         claimed: Training accuracy as the trainer's history has it; None without one.
+        num_updates: That the trainer made; None without a history.
     """
     if measured is None:
         return _unexplained("the measurement broke off")
     try:
-        return _explained(model_uri, measured, claimed)
+        return _explained(model_uri, measured, claimed, num_updates)
     # Memory too: the verdict is made, and an explanation must not cost it.
     except Exception as error:
         return _unexplained(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
 
-def _explained(model_uri: str, measured: Measurement, claimed: Counts | None) -> Explanation:
+def _explained(model_uri: str, measured: Measurement, claimed: Counts | None, num_updates: int | None) -> Explanation:
     model = load_keras(f"{model_uri.rstrip('/')}/{KERAS_PATH}")
     if model is None:
         return _unexplained("the export has no Keras model")
@@ -81,6 +84,7 @@ def _explained(model_uri: str, measured: Measurement, claimed: Counts | None) ->
         batch_size=facts["batch_size"],
         seed=facts["seed"],
         claimed=claimed,
+        num_updates=num_updates,
         family=_FAMILY,
     )
     found, _ = examine_session(session)

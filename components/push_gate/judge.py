@@ -59,6 +59,8 @@ class Judgement:
     """None when it broke off."""
     tfma: Mapping[str, Metrics] = field(default_factory=dict)
     model_fingerprint: str | None = None
+    claimed: Counts | None = None
+    """Training accuracy that the trainer saw; None without a usable history."""
     explanation: Explanation | None = None
     """None for a model that passed."""
 
@@ -91,11 +93,9 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
     except Exception as error:
         evidence = replace(evidence, failure=f"the measurement broke off: {type(error).__name__}: {_one_line(error)}")
     decision = decide(evidence, settings)
-    explanation = None
-    if decision.outcome != "PASS":
-        claimed = _historic_training_mode(documents.history, documents.ingest)
-        explanation = explain(uris.model, measurement, claimed)
-    return Judgement(decision, evidence, documents, measurement, metrics, fingerprint, explanation)
+    claimed = _historic_training_mode(documents.history, documents.ingest)
+    explanation = None if decision.outcome == "PASS" else _explain(uris, measurement, claimed, documents)
+    return Judgement(decision, evidence, documents, measurement, metrics, fingerprint, claimed, explanation)
 
 
 def _read_documents(uris: Uris) -> Documents:
@@ -200,6 +200,11 @@ def _champion(baseline_uri: str, measured: Measurement) -> tuple[Champion | None
     if document.get("version") is None:
         return None, ""
     return compare_with_champion(str(document["version"]), baseline_uri, measured)
+
+
+def _explain(uris: Uris, measurement: Measurement | None, claimed: Counts | None, documents: Documents) -> Explanation:
+    updates = (documents.history or {}).get("num_updates")
+    return explain(uris.model, measurement, claimed, updates if isinstance(updates, int) else None)
 
 
 def _one_line(error: Exception) -> str:

@@ -81,6 +81,7 @@ def evidence_document(judgement: Judgement) -> dict[str, Any]:
 def _measurements(judgement: Judgement) -> dict[str, Any]:
     evidence, measured = judgement.evidence, judgement.measurement
     return {
+        "claimed": _accuracy(judgement.claimed),
         "A": _accuracy(evidence.training_mode),
         "B": _accuracy(evidence.train.counts if evidence.train else None),
         "C": _accuracy(evidence.validation.counts if evidence.validation else None),

@@ -6,7 +6,7 @@ from importlib.metadata import version
 import typer
 
 from components.errors import DataRefused
-from pipeline.cli import config, doctor, report, run, runs, validate
+from pipeline.cli import cases, config, doctor, report, run, runs, validate
 
 app = typer.Typer(
     name="frostgate",
@@ -24,6 +24,7 @@ app.command("validate")(validate.validate_command)
 app.command("report")(report.report_command)
 app.command("runs")(runs.runs_command)
 app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor_command)
+app.command("cases", epilog=cases.EPILOG)(cases.cases_command)
 app.add_typer(config.app, name="config")
 
 

@@ -164,6 +164,20 @@ def test_statistics_that_cannot_be_mended_on_the_model_are_moderate_evidence():
     assert [(one.id, one.confidence) for one in found.causes] == [("batch_norm_mode", "moderate")]
 
 
+def test_three_images_cannot_show_a_gap_for_sure_but_five_updates_explain_it():
+    few = replace(measured(1.0, 0.3, 0.3), modes=PairedCounts(1, 2, 0, 0), train=Counts(1, 3), validation=Counts(1, 3))
+    assert "statistics_not_converged" not in [one.id for one in attribute(few).causes]
+    few = replace(few, num_updates=5, initial_statistics=0.95, layers=(layer(True, 3.0),))
+    found = attribute(replace(few, reestimated_train=PairedCounts(1, 2, 0, 0)))
+    assert (found.causes[0].id, found.causes[0].confidence) == ("statistics_not_converged", "strong")
+    assert "5 updates leave 95% of the statistics that training started with" in found.causes[0].evidence
+
+
+def test_few_updates_are_no_fault_where_both_modes_agree():
+    agree = replace(measured(1.0, 1.0, 0.4), num_updates=5, initial_statistics=0.95)
+    assert [one.id for one in attribute(agree).causes] == ["overfitting"]
+
+
 def test_a_trainer_that_saw_more_is_believed_even_where_no_conversion_explains_it():
     unknown = replace(BROKEN["training_serving_skew"], reconverted=(Converted("tf", out_of(0.13, 256), True),))
     found = attribute(unknown)

@@ -1,0 +1,61 @@
+"""The cases hang together: names, settings, causes and drawings."""
+
+import io
+from collections import Counter
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from components.cases import pictures
+from components.cases.catalogue import CASES, FIVE
+from components.diagnosis.advice import TITLES
+from components.errors import DataRefused
+from pipeline.cases import chosen, configuration
+
+VARIANTS = [(case, variant) for case in CASES for variant in case.variants]
+DRAWINGS = sorted({variant.files for _, variant in VARIANTS}, key=lambda files: files.__name__)
+
+
+def test_the_five_come_first_and_names_are_unique():
+    assert CASES[:5] == FIVE
+    assert len({case.id for case in CASES}) == len(CASES)
+    for case in CASES:
+        assert len({variant.name for variant in case.variants}) == len(case.variants)
+
+
+@pytest.mark.parametrize(("case", "variant"), VARIANTS, ids=lambda one: getattr(one, "id", getattr(one, "name", "")))
+def test_every_variant_is_a_valid_configuration_and_expects_a_cause_that_exists(case, variant, tmp_path):
+    config = configuration(case, variant, str(tmp_path))
+    assert config.name == f"{case.id}-{variant.name}"
+    assert set(variant.causes) <= TITLES.keys()
+    assert set(variant.decisions) <= {"PASS", "BLOCK", "HOLD"}
+
+
+def test_real_data_take_the_place_of_drawings_where_a_case_names_them(tmp_path):
+    (case,) = chosen(["frozen-batch-stats"])
+    assert configuration(case, case.variants[0], str(tmp_path), real_data=True).data.uri == "tfds:cifar10"
+
+
+def test_a_case_that_does_not_exist_is_one_sentence_with_the_choices():
+    with pytest.raises(DataRefused, match=r"There is no case nope; choose from frozen-batch-stats, .*far-domain"):
+        chosen(["three-images", "nope"])
+
+
+@pytest.mark.parametrize("files", DRAWINGS, ids=lambda files: files.__name__)
+def test_drawings_are_the_same_every_time_and_no_two_are_alike(files):
+    drawn = files()
+    assert drawn == files()
+    assert max(Counter(drawn.values()).values()) == 1
+    sides = {Image.open(io.BytesIO(encoded)).size for encoded in list(drawn.values())[::50]}
+    assert sides == {(pictures.SIDE, pictures.SIDE)}
+
+
+def test_copies_in_validation_are_other_files_of_the_same_pictures():
+    drawn = pictures.few_painted_with_copies()
+    first = {
+        split: np.asarray(Image.open(io.BytesIO(next(data for path, data in drawn.items() if path.startswith(split)))))
+        for split in ("train", "eval")
+    }
+    assert not np.array_equal(first["train"], first["eval"])
+    assert np.corrcoef(first["train"].ravel(), first["eval"].ravel())[0, 1] > 0.99
