@@ -7,7 +7,7 @@ RUN = $(UV) run --no-sync
 export UV_COMPILE_BYTECODE = 1
 export TF_USE_LEGACY_KERAS = 1
 
-.PHONY: help run test test-fast check format clean
+.PHONY: help run test test-fast check cases format clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,10 @@ check: .tools/dev ## Lint, check the formatting and the types
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
+
+cases: .tools/uv/bin/uv ## Run every case, broken and mended; about an hour
+	$(UV) sync --frozen --no-dev --inexact --quiet
+	$(RUN) frostgate cases
 
 format: .tools/dev ## Format the code
 	$(RUN) ruff check --fix

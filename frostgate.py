@@ -2,17 +2,20 @@
 
 report = frostgate.diagnose(model, (x_train, y_train), (x_val, y_val))
 print(report)
+
+model.fit(x_train, y_train, callbacks=[frostgate.FrostgateCallback((x_train, y_train))])
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
 
+    from components.doctor.callback import FrostgateCallback
     from components.doctor.report import Report
 
-__all__ = ["diagnose"]
+__all__ = ["FrostgateCallback", "diagnose"]
 
 
 def diagnose(
@@ -39,3 +42,12 @@ def diagnose(
     from components.doctor.examine import examine
 
     return examine(model, as_split(*train, "train"), as_split(*validation, "validation"), batch_size)
+
+
+def __getattr__(name: str) -> Any:
+    # A class of Keras cannot be defined without importing it.
+    if name == "FrostgateCallback":
+        from components.doctor.callback import FrostgateCallback
+
+        return FrostgateCallback
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,5 +1,6 @@
 """Running the cases: every model as its author built it, and as it should have been, through the whole pipeline."""
 
+import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,7 +74,17 @@ def run_variant(case: Case, variant: Variant, output: str, progress: Progress, r
     config = configuration(case, variant, output, real_data)
     if not (real_data and case.real_data):
         write_once(variant.files, Path(config.data.uri))
-    return Finished(case.id, variant, run(config, progress))
+    finished = Finished(case.id, variant, run(config, progress))
+    _forget_models()
+    return finished
+
+
+def _forget_models() -> None:
+    """Gives back what Keras holds of every model that was ever built, or two dozen runs would fill the memory."""
+    import keras  # Loaded by the run, which is what took so long.
+
+    keras.backend.clear_session()
+    gc.collect()
 
 
 def _folder(files: Callable[[], pictures.Files], output: str) -> Path:

@@ -174,7 +174,7 @@ FIVE: Final = (
 OTHERS: Final = (
     Case(
         "guide-recipe",
-        "Keras' fine-tuning recipe on Keras 3: the backbone is called with training=False, unfrozen, and compiled again.",
+        "Keras' fine-tuning recipe on Keras 3: call the backbone with training=False, unfreeze it, compile again.",
         (
             _naive(
                 "unfreezing runs BatchNorm on batch statistics",

@@ -37,14 +37,11 @@ def painted_digits() -> Files:
     return _tree((str(label), _painted(picture, random)) for label, picture in digits(range(5, 10)))
 
 
-def patterns(num_classes: int = 21, per_class: int = 100) -> Files:
-    """Striped land seen from above: every class has its direction and width of stripes, and its colours."""
+def patterns() -> Files:
+    """Striped land seen from above: 21 classes, each with its direction and width of stripes, and its colours."""
     random = np.random.default_rng(_SEED)
-    return _tree(
-        (f"class-{label:02d}", _striped(label, num_classes, random))
-        for label in range(num_classes)
-        for _ in range(per_class)
-    )
+    labels = np.repeat(np.arange(21), 70)
+    return _tree((f"class-{label:02d}", _striped(label, random)) for label in labels)
 
 
 def plain_digits() -> Files:
@@ -87,13 +84,13 @@ def photographs() -> Files:
     """Two even classes: patches of two fields, each seen in its own light."""
     random = np.random.default_rng(_SEED)
     labels = np.repeat(np.arange(2), 450)
-    return _tree((("fallow", "sown")[label], _striped(5 * label, 21, random)) for label in labels)
+    return _tree((("fallow", "sown")[label], _striped(3 * label, random)) for label in labels)
 
 
 def three_images() -> Files:
     """Three classes of one image each; validation holds the same images, one pixel changed so that they are kept."""
     random = np.random.default_rng(_SEED)
-    drawn = {f"class-{label}": _striped(7 * label, 21, random) for label in range(3)}
+    drawn = {f"class-{label}": _striped(7 * label, random) for label in range(3)}
     files = {}
     for name, picture in drawn.items():
         files[f"train/{name}/0.png"] = png(picture)
@@ -142,12 +139,13 @@ def _painted(picture: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return mixed + random.normal(0, 12, mixed.shape)
 
 
-def _striped(label: int, num_classes: int, random: np.random.Generator) -> np.ndarray:
-    angle = np.pi * label / num_classes
-    width = (3.0, 5.0, 8.0)[label % 3]
+def _striped(label: int, random: np.random.Generator) -> np.ndarray:
+    """One of 21 fields: seven directions in three tints, each tint with its width of stripes."""
+    direction, tint = label % 7, label // 7
+    angle, width = np.pi * direction / 7, (4.0, 6.0, 9.0)[tint]
     rows, columns = np.mgrid[:SIDE, :SIDE]
     phase = random.uniform(0, 2 * np.pi)
     wave = np.sin(2 * np.pi * (rows * np.sin(angle) + columns * np.cos(angle)) / width + phase)
-    tint = np.array([1.0, 0.85, 0.7]) if label % 2 else np.array([0.7, 0.9, 1.0])
     light = random.uniform(0.7, 1.0)
-    return (128 + 80 * wave[..., None]) * tint * light + random.normal(0, 15, (SIDE, SIDE, 3))
+    colour = light * np.array(((1.0, 0.85, 0.6), (0.6, 0.9, 1.0), (0.8, 1.0, 0.6))[tint])
+    return (128 + 80 * wave[..., None]) * colour + random.normal(0, 15, (SIDE, SIDE, 3))
