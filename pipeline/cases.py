@@ -65,7 +65,12 @@ def configuration(case: Case, variant: Variant, output: str, real_data: bool = F
         real_data: Whether to take the data set of the original report, where there is one.
     """
     uri = case.real_data if real_data and case.real_data else str(_folder(variant.files, output))
-    told = [f"output={output}", f"name={case.id}-{variant.name}", f"data.uri={uri}", *variant.settings]
+    told = [
+        f"output={output}",
+        f"name={case.id}-{variant.continues or variant.name}",
+        f"data.uri={uri}",
+        *variant.settings,
+    ]
     return load(None, told)
 
 

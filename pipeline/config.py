@@ -55,6 +55,9 @@ class Config(Settings):
     """How metrics are sliced."""
     gate: GateSettings = GateSettings()
     """When a model is refused."""
+    repair: Literal["none", "batch_norm"] = "none"
+    """`batch_norm`: a refused model whose trainable BatchNorm never converged gets re-estimated moving statistics, and
+    goes through evaluation and gate again as a new candidate. Every run then evaluates twice."""
     serving_check: ServingCheckSettings = ServingCheckSettings()
     """How the export is tried in a fresh process."""
     push: PushSettings = PushSettings()

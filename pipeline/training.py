@@ -17,6 +17,7 @@ from components.ingest.component import ImageExampleGen
 from components.push_gate.component import PushGate
 from components.pusher.component import VersionPusher
 from components.registry.component import Champion, RegistryPush
+from components.repair.component import Repair
 from components.serving_check.component import ServingCheck
 from components.transform import preprocessing
 from pipeline.code_hash import code_hash
@@ -24,6 +25,10 @@ from pipeline.config import BeamSettings, fingerprint
 from pipeline.resolve import Plan
 from schemas.features import EVAL, TRAIN
 from schemas.images import write_schema
+
+# Ids of the gate, and what is put behind those of the nodes that judge a mended model.
+GATE = "PushGate"
+REPAIRED = "-repaired"
 
 
 def build(plan: Plan) -> tfx.dsl.Pipeline:
@@ -125,25 +130,42 @@ def nodes(plan: Plan) -> list[BaseNode]:
     )
     model = trainer.outputs["model"]
 
-    evaluations = {split: _evaluator(plan, split, examples, model) for split in (TRAIN, EVAL)}
     champion = Champion(
         settings=plan.registry.model_dump_json(),
         version=plan.baseline,
         code_hash=code_hash("components.registry.component"),
     )
-    gate = PushGate(
-        model=model,
-        examples=examples,
-        evaluation_train=evaluations[TRAIN].outputs["evaluation"],
-        evaluation_eval=evaluations[EVAL].outputs["evaluation"],
-        ingest_report=report,
-        data_decision=data_gate.outputs["decision"],
-        baseline=champion.outputs["baseline"],
-        settings=config.gate.model_dump_json(),
-        data_fingerprint=plan.source.fingerprint,
-        config_fingerprint=fingerprint(config),
-        code_hash=code_hash("components.push_gate.component"),
-    )
+
+    def judged(candidate: tfx.dsl.Channel, suffix: str = "") -> list[BaseNode]:
+        """The nodes that judge a model; the last is the gate."""
+        evaluations = {split: _evaluator(plan, split, examples, candidate, suffix) for split in (TRAIN, EVAL)}
+        gate = PushGate(
+            model=candidate,
+            examples=examples,
+            evaluation_train=evaluations[TRAIN].outputs["evaluation"],
+            evaluation_eval=evaluations[EVAL].outputs["evaluation"],
+            ingest_report=report,
+            data_decision=data_gate.outputs["decision"],
+            baseline=champion.outputs["baseline"],
+            settings=config.gate.model_dump_json(),
+            data_fingerprint=plan.source.fingerprint,
+            config_fingerprint=fingerprint(config),
+            code_hash=code_hash("components.push_gate.component"),
+        ).with_id(f"{GATE}{suffix}")
+        return [*evaluations.values(), gate]
+
+    judgement = judged(model)
+    if config.repair == "batch_norm":
+        repair = Repair(
+            model=model,
+            verdict=judgement[-1].outputs["verdict"],
+            examples=examples,
+            transform_graph=transform.outputs["transform_graph"],
+            code_hash=code_hash("components.repair.component"),
+        )
+        model = repair.outputs["repaired"]
+        judgement += [repair, *judged(model, REPAIRED)]
+    gate = judgement[-1]
     serving_check = ServingCheck(
         model=model,
         examples=examples,
@@ -187,9 +209,8 @@ def nodes(plan: Plan) -> list[BaseNode]:
         transform,
         backbone,
         trainer,
-        *evaluations.values(),
         champion,
-        gate,
+        *judgement,
         serving_check,
         pusher,
         card,
@@ -197,14 +218,14 @@ def nodes(plan: Plan) -> list[BaseNode]:
     ]
 
 
-def _evaluator(plan: Plan, split: str, examples: tfx.dsl.Channel, model: tfx.dsl.Channel) -> Evaluator:
+def _evaluator(plan: Plan, split: str, examples: tfx.dsl.Channel, model: tfx.dsl.Channel, suffix: str) -> Evaluator:
     """One node a split: a single Evaluator would flatten both into one number, and the gap would be gone."""
     return Evaluator(
         examples=examples,
         model=model,
         example_splits=[split],
         eval_config=eval_config(plan.config.evaluation),
-    ).with_id(f"Evaluator-{split}")
+    ).with_id(f"Evaluator-{split}{suffix}")
 
 
 def _run_fn_hash(plan: Plan) -> str:

@@ -1,12 +1,10 @@
 """ResNet50 from scratch on raw pixels in big batches: too few updates for momentum 0.99."""
 
 import keras
-import numpy as np
 from tfx.v1.components import FnArgs
 
 from components.backbone import resnet50
 from components.cases.script import Recipe, begin, finish, fit, joined
-from components.diagnosis.batch_norm import reestimated
 from components.trainer.inputs import Inputs
 
 _RECIPE = Recipe(lambda: keras.optimizers.Adam(1e-3), epochs=7, batch_size=96)
@@ -18,17 +16,6 @@ def naive(fn_args: FnArgs) -> None:
     inputs = begin(fn_args)
     model = _from_scratch(inputs)
     finish(fn_args, inputs, model, fit(model, _RECIPE, inputs), _RECIPE)
-
-
-def repaired(fn_args: FnArgs) -> None:
-    """The same, and then the moving statistics are re-estimated on training images."""
-    inputs = begin(fn_args)
-    model = _from_scratch(inputs)
-    phase = fit(model, _RECIPE, inputs)
-    batches = inputs.reader.batches(inputs.train_files, 64)
-    pixels = np.concatenate([part.numpy() for part, _ in batches])
-    with reestimated(model, pixels, _RECIPE.batch_size):
-        finish(fn_args, inputs, model, phase, _RECIPE)
 
 
 def _from_scratch(inputs: Inputs) -> keras.Model:

@@ -1,12 +1,10 @@
 """ResNet50 on three images, five epochs: perfect while training, one in three when asked again."""
 
 import keras
-import numpy as np
 from tfx.v1.components import FnArgs
 
 from components.backbone import resnet50
 from components.cases.script import Recipe, begin, finish, fit, joined
-from components.diagnosis.batch_norm import reestimated
 from components.trainer import frozen
 from components.trainer.inputs import Inputs
 
@@ -25,16 +23,6 @@ def low_momentum(fn_args: FnArgs) -> None:
     inputs = begin(fn_args)
     model = _trainable(inputs, momentum=0.01)
     finish(fn_args, inputs, model, fit(model, _RECIPE, inputs), _RECIPE)
-
-
-def repaired(fn_args: FnArgs) -> None:
-    """Keras' momentum, and then the moving statistics are re-estimated."""
-    inputs = begin(fn_args)
-    model = _trainable(inputs)
-    phase = fit(model, _RECIPE, inputs)
-    pixels = np.concatenate([part.numpy() for part, _ in inputs.reader.batches(inputs.train_files, 3)])
-    with reestimated(model, pixels, _RECIPE.batch_size):
-        finish(fn_args, inputs, model, phase, _RECIPE)
 
 
 def _trainable(inputs: Inputs, momentum: float | None = None) -> keras.Model:

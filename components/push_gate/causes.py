@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from components.diagnosis.answers import Diagnosis, Unexamined
 from components.diagnosis.attribution import attribute
 from components.diagnosis.evidence import Measurements
@@ -22,7 +20,6 @@ from schemas import features
 
 # Decoded at 224 px both splits then take 2.4 GB; the first by content hash are a fair draw.
 _MOST_EXAMPLES: Final = 2_000
-_BATCH_SIZE: Final = 64
 _NUM_SHOWN_COPIES: Final = 6
 # What the Transform graph makes of pictures, as Keras names it.
 _FAMILY: Final = "caffe"
@@ -92,10 +89,8 @@ def _explained(model_uri: str, measured: Measurement, claimed: Counts | None, nu
 
 
 def _inputs(exported: ExportedModel, examples: SplitExamples) -> Examples:
-    number = min(len(examples.rows), _MOST_EXAMPLES)
-    starts = range(0, number, _BATCH_SIZE)
-    parts = [exported.pixels(examples.encoded(range(start, min(start + _BATCH_SIZE, number)))) for start in starts]
-    return Examples(np.concatenate(parts), examples.labels[:number])
+    pixels = exported.pixels_of(examples, _MOST_EXAMPLES)
+    return Examples(pixels, examples.labels[: len(pixels)])
 
 
 def _copies(found: Measurements, measured: Measurement) -> tuple[Mapping[str, Any], ...]:

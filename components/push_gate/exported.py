@@ -9,6 +9,9 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
+from components.push_gate.examples import SplitExamples
+
+_BATCH_SIZE: Final = 64
 SERVING_FOLDER: Final = "Format-Serving"
 KERAS_PATH: Final = "Format-Keras/model.keras"
 FACTS_FILE: Final = "frostgate.json"
@@ -67,6 +70,14 @@ class ExportedModel:
         """Asks `pixels`: what the Transform graph makes of encoded pictures, float32 [n, size, size, 3]."""
         answer = self._signature("pixels")(image_bytes=tf.constant(images, dtype=tf.string))
         return answer["pixels"].numpy()
+
+    def pixels_of(self, examples: SplitExamples, limit: int) -> np.ndarray:
+        """The pixels of a split's first rows, at most so many, in batches."""
+        number = min(len(examples.rows), limit)
+        starts = range(0, number, _BATCH_SIZE)
+        return np.concatenate(
+            [self.pixels(examples.encoded(range(start, min(start + _BATCH_SIZE, number)))) for start in starts]
+        )
 
     def _signature(self, name: str) -> Any:
         if name not in self._loaded.signatures:

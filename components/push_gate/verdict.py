@@ -57,6 +57,7 @@ def verdict_document(
             "backbone": (known.get("backbone") or {}).get("sha256"),
             "config": config_fingerprint or None,
         },
+        "repaired_from": known.get("repaired_from"),
         "versions": known.get("versions") or {},
         "seed": known.get("seed"),
         "diagnosis": judgement.explanation.document() if judgement.explanation else None,

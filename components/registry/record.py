@@ -76,6 +76,7 @@ def tags(
         "frostgate.codes": ",".join(verdict.get("codes") or ()),
         "frostgate.sentence": verdict.get("sentence"),
         "frostgate.causes": ",".join(cause["id"] for cause in (verdict.get("diagnosis") or {}).get("causes", ())),
+        "frostgate.repaired_from": verdict.get("repaired_from"),
         "frostgate.config_fingerprint": config_fingerprint,
         "frostgate.data_fingerprint": fingerprints.get("data"),
         "frostgate.backbone_fingerprint": fingerprints.get("backbone"),

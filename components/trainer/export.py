@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from components.backbone import resnet50
+from components.trainer.examples import ExampleReader
 from components.trainer.inputs import Inputs, Trained
 
 KERAS_FILE = Path("Format-Keras") / "model.keras"
@@ -17,7 +19,7 @@ KERAS_FILE = Path("Format-Keras") / "model.keras"
 class Served(tf.Module):
     """The Transform graph, the classifier and the class names in one SavedModel."""
 
-    def __init__(self, model: keras.Model, reader: Any, classes: tuple[str, ...]) -> None:
+    def __init__(self, model: keras.Model, reader: ExampleReader, classes: tuple[str, ...]) -> None:
         """Holds what must be saved.
 
         Args:
@@ -74,8 +76,27 @@ def export(trained: Trained, inputs: Inputs, serving_dir: Path) -> None:
         inputs: What it was trained from.
         serving_dir: The Model artifact's `Format-Serving`.
     """
-    model = in_float32(trained.model)
-    served = Served(model, inputs.reader, inputs.classes)
+    papers = {
+        "frostgate.json": inputs.contract(trained),
+        "freeze_proof.json": trained.proof.model_dump(),
+        "history.json": trained.history,
+    }
+    write(in_float32(trained.model), inputs.reader, inputs.classes, papers, serving_dir)
+
+
+def write(
+    model: keras.Model, reader: ExampleReader, classes: tuple[str, ...], papers: Mapping[str, Any], serving_dir: Path
+) -> None:
+    """Writes a classifier with all its signatures.
+
+    Args:
+        model: Pixels to probabilities, in float32.
+        reader: Applies the Transform graph that becomes part of the export.
+        classes: Names in the order of the outputs.
+        papers: File name -> JSON document, put beside the SavedModel.
+        serving_dir: The Model artifact's `Format-Serving`.
+    """
+    served = Served(model, reader, classes)
     tf.saved_model.save(
         served,
         str(serving_dir),
@@ -89,9 +110,8 @@ def export(trained: Trained, inputs: Inputs, serving_dir: Path) -> None:
     )
     facts = serving_dir / "assets.extra"
     facts.mkdir()
-    _write_json(facts / "frostgate.json", inputs.contract(trained))
-    _write_json(facts / "freeze_proof.json", trained.proof.model_dump())
-    _write_json(facts / "history.json", trained.history)
+    for name, document in papers.items():
+        _write_json(facts / name, document)
     keras_file = serving_dir.parent / KERAS_FILE
     keras_file.parent.mkdir()
     model.save(keras_file)

@@ -183,7 +183,8 @@ def _run_nodes(
 
 
 def _judged(attempt: _Attempt, walk: Walk) -> _Outcome:
-    verdict_dir = walk.outputs["PushGate"]["Verdict"]
+    # Of a mended model too, where the run asked for that: the last gate's counts.
+    verdict_dir = [outputs for node, outputs in walk.outputs.items() if node.startswith("PushGate")][-1]["Verdict"]
     verdict = _read(verdict_dir / "verdict.json")
     serving = _read(walk.outputs["ServingCheck"]["ServingReport"] / "serving.json")
     pushed = _read(walk.outputs["Pusher"]["PushedModel"] / "pushed.json")

@@ -1,0 +1,62 @@
+"""Some of the cases through the real pipeline; `make cases` runs all of them."""
+
+import json
+
+import pytest
+
+from components.cases.catalogue import CASES, Case
+from pipeline.cases import Finished, run_variant
+from pipeline.runners.progress import Silent
+
+pytestmark = pytest.mark.engine
+
+
+@pytest.fixture
+def run_case(first_run):
+    """Runs variants of a case beside the first run, whose backbone they share."""
+
+    def run(case_id: str, *names: str) -> list[Finished]:
+        case: Case = next(one for one in CASES if one.id == case_id)
+        wanted = [variant for variant in case.variants if variant.name in names]
+        return [run_variant(case, variant, str(first_run.output), Silent()) for variant in wanted]
+
+    return run
+
+
+def accuracies(finished: Finished) -> dict[str, float]:
+    measured = finished.summary.verdict["measurements"]
+    return {name: measured[name]["value"] for name in ("claimed", "A", "B", "C")}
+
+
+def test_frozen_batch_statistics_are_blocked_explained_and_mended(run_case):
+    naive, remedied = run_case("frozen-batch-stats", "naive", "remedied")
+    assert naive.as_expected and remedied.as_expected, (naive.summary.message, remedied.summary.message)
+    assert naive.decision == "BLOCK" and naive.causes[0] == "batch_norm_mode"
+    # What the author saw, and what would have been served.
+    assert accuracies(naive)["claimed"] > accuracies(naive)["B"] + 0.2
+    assert naive.summary.served_version is None
+    assert naive.summary.message.endswith(
+        "Cause: frozen BatchNorm trained on batch statistics and is served with other ones."
+    )
+    assert remedied.summary.served_version == "1"
+
+
+def test_three_images_are_repaired_and_still_too_few(run_case):
+    naive, repaired = run_case("three-images", "naive", "reestimated")
+    assert naive.as_expected and repaired.as_expected, (naive.summary.message, repaired.summary.message)
+    assert accuracies(naive)["A"] == 1.0 and accuracies(naive)["B"] < 0.5
+    assert "5 updates leave 95%" in json.dumps(naive.summary.verdict["diagnosis"])
+    assert accuracies(repaired)["B"] == accuracies(repaired)["C"] == 1.0
+    assert repaired.decision == "HOLD" and repaired.summary.served_version is None
+    mended = repaired.summary.verdict
+    assert mended["repaired_from"] == naive.summary.verdict["fingerprints"]["model"]
+    assert mended["fingerprints"]["model"] != mended["repaired_from"]
+    # The training is the naive run's; only what follows its verdict was done.
+    done = {node.id for node in repaired.summary.nodes if node.status == "done"}
+    assert {"Repair", "PushGate-repaired"} <= done and "Trainer" not in done
+
+
+def test_a_healthy_model_is_passed_on_by_the_repair_as_it_is(first_run, run_in_process):
+    finished = run_in_process(first_run.output, "repair=batch_norm")
+    assert finished.summary["exit_code"] == 0
+    assert finished.summary["verdict"]["repaired_from"] is None
