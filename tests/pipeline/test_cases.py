@@ -1,6 +1,7 @@
 """Some of the cases through the real pipeline; `make cases` runs all of them."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -23,8 +24,13 @@ def run_case(first_run):
     return run
 
 
+def verdict_of(finished: Finished) -> dict[str, Any]:
+    assert finished.summary.verdict is not None, finished.summary.message
+    return finished.summary.verdict
+
+
 def accuracies(finished: Finished) -> dict[str, float]:
-    measured = finished.summary.verdict["measurements"]
+    measured = verdict_of(finished)["measurements"]
     return {name: measured[name]["value"] for name in ("claimed", "A", "B", "C")}
 
 
@@ -45,11 +51,11 @@ def test_three_images_are_repaired_and_still_too_few(run_case):
     naive, repaired = run_case("three-images", "naive", "reestimated")
     assert naive.as_expected and repaired.as_expected, (naive.summary.message, repaired.summary.message)
     assert accuracies(naive)["A"] == 1.0 and accuracies(naive)["B"] < 0.5
-    assert "5 updates leave 95%" in json.dumps(naive.summary.verdict["diagnosis"])
+    assert "5 updates leave 95%" in json.dumps(verdict_of(naive)["diagnosis"])
     assert accuracies(repaired)["B"] == accuracies(repaired)["C"] == 1.0
     assert repaired.decision == "HOLD" and repaired.summary.served_version is None
-    mended = repaired.summary.verdict
-    assert mended["repaired_from"] == naive.summary.verdict["fingerprints"]["model"]
+    mended = verdict_of(repaired)
+    assert mended["repaired_from"] == verdict_of(naive)["fingerprints"]["model"]
     assert mended["fingerprints"]["model"] != mended["repaired_from"]
     # The training is the naive run's; only what follows its verdict was done.
     done = {node.id for node in repaired.summary.nodes if node.status == "done"}
