@@ -10,6 +10,7 @@ from components.diagnosis.symptoms import (
     MODE_GAP,
     best_training,
     falls_short_of_claim,
+    has_copies,
     has_learnt,
     has_unconverged_statistics,
     lost_accuracy,
@@ -20,9 +21,12 @@ from components.intervals import newcombe, newcombe_paired
 # What undoing a cause must give back, at least, for the cause to be named: in accuracy, and of what was lost.
 _RESTORED: Final = 0.05
 _NAMED_SHARE: Final = 0.25
+# Another order gives nearly everything back or is no cause: pictures of another domain are mistaken with some system.
+_REORDERED_SHARE: Final = 0.5
+# A pair that does no harm learns its training examples.
+_LEARNT_WELL: Final = 0.9
 _LABELS_DIFFER: Final = 0.2
 _LABELS_P_VALUE: Final = 0.001
-_DUPLICATES: Final = 0.05
 
 
 def _head(measured: Measurements) -> Answer:
@@ -35,9 +39,10 @@ def _head(measured: Measurements) -> Answer:
         return RuledOut("loss_head_mismatch", f"a {head.kind} head of {head.units} units fits its loss ({head.loss})")
     training = f"{percent(best_training(measured))} of training examples are right"
     # Some odd pairs are harmless: Keras computes cross-entropy from the logits behind a final softmax or sigmoid.
-    if has_learnt(measured):
+    if best_training(measured).value >= _LEARNT_WELL:
         return RuledOut("loss_head_mismatch", f"{head.problems[0]}, and yet {training}")
-    return named("loss_head_mismatch", "strong", (*head.problems, training), None)
+    confidence: Confidence = "moderate" if has_learnt(measured) else "strong"
+    return named("loss_head_mismatch", confidence, (*head.problems, training), None)
 
 
 def _batch_norm(measured: Measurements) -> Answer:
@@ -73,8 +78,10 @@ def _label_order(measured: Measurements) -> Answer:
     gained = newcombe(found.counts, measured.validation, CONFIDENCE)
     explains = share_given_back(found.counts.value - measured.validation.value, lost)
     # Where the classes are distributed otherwise, another order gains a little by that alone.
-    if gained.low <= _RESTORED or (explains or 0) < _NAMED_SHARE:
+    if gained.low <= _RESTORED or (explains or 0) < _REORDERED_SHARE:
         return RuledOut("label_order", f"no other order of the classes does better by more than {gained.high:.3f}")
+    if not has_learnt(measured):
+        return RuledOut("label_order", "training examples, in the order the model knows, are not right either")
     text = f"{percent(found.counts)} of validation examples are right after the best relabelling"
     return named("label_order", confidence_in(explains), (text,), explains)
 
@@ -119,7 +126,7 @@ def _duplicates(measured: Measurements) -> Answer:
     if found is None:
         return Unexamined("duplicates", why_not(measured, "duplicates", "not measured"))
     text = f"{found.share:.1%} of validation examples are in the training split as well"
-    if found.share < _DUPLICATES:
+    if not has_copies(measured):
         return RuledOut("duplicates", text)
     without = measured.without_duplicates
     if without is None:

@@ -5,13 +5,20 @@ from typing import Final
 
 from components.diagnosis.answers import Answer, Cause, Confidence, RuledOut, Unexamined
 from components.diagnosis.evidence import Measurements
-from components.diagnosis.symptoms import CONFIDENCE, GENERALISATION_GAP, best_training, has_learnt
+from components.diagnosis.symptoms import (
+    CONFIDENCE,
+    GENERALISATION_GAP,
+    best_training,
+    has_generalisation_gap,
+    has_learnt,
+)
 from components.diagnosis.wording import named, percent, top_share, why_not
 from components.intervals import newcombe
 
 _DOMAIN_AUC: Final = 0.75
 _TOP_SHARE: Final = 0.9
-_TOP_SHARE_OVER_MAJORITY: Final = 0.3
+# Of what is not of the most frequent class: what of it may still be predicted in a collapse.
+_OTHERS_PREDICTED: Final = 0.25
 
 
 def _domain(measured: Measurements, causes: list[Cause]) -> Answer:
@@ -21,6 +28,8 @@ def _domain(measured: Measurements, causes: list[Cause]) -> Answer:
     text = f"a linear classifier tells the splits apart with an AUC of {auc.auc:.2f} (at least {auc.interval.low:.2f})"
     if auc.interval.low <= _DOMAIN_AUC:
         return RuledOut("distribution_shift", text)
+    if not has_generalisation_gap(measured):
+        return RuledOut("distribution_shift", f"{text}, and yet validation is not surely worse than training")
     by_other_cause = {"preprocessing_skew", "class_imbalance"} & {cause.id for cause in causes}
     if by_other_cause:
         return RuledOut("distribution_shift", f"{text}, which {by_other_cause.pop()} explains")
@@ -31,7 +40,7 @@ def _collapse(measured: Measurements, causes: list[Cause]) -> Answer:
     shift = measured.label_shift
     if shift is None:
         return Unexamined("class_collapse", why_not(measured, "label_shift", "not measured"))
-    threshold = min(1.0, max(_TOP_SHARE, measured.majority_validation + _TOP_SHARE_OVER_MAJORITY))
+    threshold = max(_TOP_SHARE, 1 - _OTHERS_PREDICTED * (1 - measured.majority_validation))
     if shift.top_share < threshold:
         return RuledOut("class_collapse", top_share(shift.top_share))
     if any(cause.confidence == "strong" for cause in causes):

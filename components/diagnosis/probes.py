@@ -23,6 +23,7 @@ from components.diagnosis.symptoms import (
     has_learnt,
     has_mode_gap,
     has_unconverged_statistics,
+    unseen_validation,
 )
 from components.intervals import PairedCounts
 
@@ -114,7 +115,7 @@ class _NotExamined(Exception):
 
 
 def _validation_fails(measured: Measurements) -> bool:
-    above = best_training(measured).value - measured.validation.value
+    above = best_training(measured).value - unseen_validation(measured).value
     return has_generalisation_gap(measured) or not has_learnt(measured) or above > 0.2
 
 
@@ -204,10 +205,11 @@ def _sample(total: int) -> np.ndarray:
 
 
 PROBES: Final = (
+    # First and always: copies hide that validation fails, and to look for them costs the model nothing.
+    Probe("duplicates", lambda _: True, _duplicates),
     Probe("reconverted", falls_short_of_claim, _reconverted),
     Probe("label_shift", _validation_fails, _labels),
     Probe("batch_norm", _batch_norm_fails, _batch_norm),
     Probe("input_shift", _validation_fails, _inputs),
-    Probe("duplicates", _validation_fails, _duplicates),
     Probe("domain", _validation_fails, _domain),
 )

@@ -16,13 +16,26 @@ CLAIM_GAP: Final = 0.05
 INITIAL_SHARE: Final = 0.1
 # Over the majority class: G2's margin.
 _MARGIN_OVER_CHANCE: Final = 0.05
+# Pictures that look alike by chance stay below.
+_COPIES: Final = 0.05
 
 
 def suffers(measured: Measurements) -> bool:
     """Whether there is anything to explain."""
-    validates = is_above_chance(measured.validation, measured.majority_validation)
+    validates = is_above_chance(unseen_validation(measured), measured.majority_validation)
     gaps = has_mode_gap(measured) or has_generalisation_gap(measured) or falls_short_of_claim(measured)
-    return gaps or not has_learnt(measured) or not validates
+    return gaps or not has_learnt(measured) or not validates or has_copies(measured)
+
+
+def has_copies(measured: Measurements) -> bool:
+    """Whether so many validation examples are in the training split as well that C says too much."""
+    return measured.duplicates is not None and measured.duplicates.share >= _COPIES
+
+
+def unseen_validation(measured: Measurements) -> Counts:
+    """C, without the examples that training holds as well."""
+    without = measured.without_duplicates
+    return without if without is not None and has_copies(measured) else measured.validation
 
 
 def best_training(measured: Measurements) -> Counts:
@@ -50,8 +63,8 @@ def falls_short_of_claim(measured: Measurements) -> bool:
 
 
 def has_generalisation_gap(measured: Measurements) -> bool:
-    """Whether validation surely does worse than training."""
-    return newcombe(best_training(measured), measured.validation, CONFIDENCE).low > GENERALISATION_GAP
+    """Whether unseen validation examples surely do worse than training."""
+    return newcombe(best_training(measured), unseen_validation(measured), CONFIDENCE).low > GENERALISATION_GAP
 
 
 def has_learnt(measured: Measurements) -> bool:

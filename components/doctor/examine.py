@@ -12,6 +12,7 @@ from components.diagnosis.evidence import Measurements
 from components.diagnosis.head import look
 from components.diagnosis.probes import Answers, examine_session, is_inference_only
 from components.diagnosis.session import Session, counts
+from components.diagnosis.symptoms import unseen_validation
 from components.doctor.data import Split
 from components.doctor.preprocessing import Family, guess, preprocess
 from components.doctor.report import Report
@@ -64,6 +65,7 @@ def examine(
 
 
 def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] | None) -> Evidence:
+    unseen = unseen_validation(measured)
     top, top_share = favourite(answers.validation, measured.num_classes)
     nonfinite = [
         f"the answer to {number} {split} examples"
@@ -72,7 +74,7 @@ def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] |
     ]
     return Evidence(
         train=SplitMeasurement(measured.train, measured.train.total, None, 0, frozenset()),
-        validation=SplitMeasurement(measured.validation, measured.validation.total, None, 0, frozenset()),
+        validation=SplitMeasurement(unseen, unseen.total, None, 0, frozenset()),
         modes=measured.modes,
         nonfinite=tuple(nonfinite),
         majority_share=measured.majority_validation,

@@ -197,6 +197,40 @@ def test_a_mismatched_head_that_learns_all_the_same_is_not_blamed():
     assert "and yet 100.0% of training examples are right" in found.ruled_out[0].by
 
 
+def test_a_mismatched_head_that_learns_half_is_a_suspect_beside_others():
+    head = Head("unknown", 10, "relu", "sparse_categorical_crossentropy", ("relu on the output cannot fall below 0",))
+    found = attribute(measured(0.72, 0.53, 0.5, layers=(layer(True, 1.0),), head=head))
+    assert ("loss_head_mismatch", "moderate") in [(one.id, one.confidence) for one in found.causes]
+
+
+def test_copies_are_named_although_validation_looks_well_with_them():
+    copies = Duplicates(tuple((position, position) for position in range(200)), NUM_VALIDATION)
+    found = attribute(measured(1.0, 1.0, 0.97, duplicates=copies, without_duplicates=out_of(0.95, 300)))
+    assert [one.id for one in found.causes] == ["duplicates"]
+
+
+def test_another_domain_is_no_cause_where_validation_is_no_worse():
+    found = attribute(measured(0.12, 0.12, 0.12, domain=auc(0.97)))
+    assert "distribution_shift" not in [one.id for one in found.causes]
+
+
+def test_an_order_that_gives_back_a_third_is_no_cause():
+    found = attribute(measured(1.0, 1.0, 0.1, relabelling=Relabelling(out_of(0.4), tuple(range(10))), domain=auc(0.97)))
+    assert [one.id for one in found.causes] == ["distribution_shift"]
+
+
+def test_another_order_that_only_guesses_is_no_cause():
+    guessing = replace(measured(0.52, 0.52, 0.43), num_classes=2, majority_train=0.5, majority_validation=0.57)
+    found = attribute(replace(guessing, relabelling=Relabelling(out_of(0.57), (1, 0))))
+    assert "label_order" not in [one.id for one in found.causes]
+
+
+def test_one_class_for_all_but_a_few_of_a_rare_one_is_a_collapse():
+    rare = replace(measured(0.96, 0.96, 0.955), majority_train=0.95, majority_validation=0.95)
+    found = attribute(replace(rare, label_shift=LabelShift(0.01, 0.9, 0.99, 0)))
+    assert [one.id for one in found.causes] == ["class_collapse"]
+
+
 def test_every_cause_has_a_title_and_a_fix_of_two_sentences():
     assert TITLES.keys() == FIXES.keys()
     for fix in FIXES.values():
