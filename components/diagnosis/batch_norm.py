@@ -120,13 +120,19 @@ class _Moments:
 
 
 def _measure(model: keras.Model, inputs: np.ndarray, batch_size: int, seed: int) -> Sequence[_Moments]:
-    by_layer = {id(layer): _Moments(layer) for layer in batch_norm_layers(model)}
-    if not by_layer:
+    layers = batch_norm_layers(model)
+    if not layers:
         return ()
-    layers = [moments.layer for moments in by_layer.values()]
-    with batch_statistics_forced(model), covered(layers, lambda layer, call: _noting(call, by_layer[id(layer)].add)):
+    # Filled while the model is traced, so in the order in which data meet the layers.
+    met: dict[int, _Moments] = {}
+
+    def noting(layer: keras.layers.BatchNormalization, call: Call) -> Call:
+        moments = _Moments(layer)
+        return _noting(call, lambda *given: met.setdefault(id(layer), moments).add(*given))
+
+    with batch_statistics_forced(model), covered(layers, noting):
         forward(model, inputs, training=True, batch_size=batch_size, seed=seed)
-    return tuple(by_layer.values())
+    return tuple(met.values())
 
 
 def _noting(call: Call, note: Callable[..., None]) -> Call:

@@ -228,3 +228,12 @@ def test_a_layer_that_does_not_run_keeps_its_statistics():
     with reestimated(model, pictures(), 8) as distances:
         assert tf.reduce_all(model.spare.moving_variance == 1)
     assert [distance.name for distance in distances] == ["norm"]
+
+
+def test_distances_are_in_the_order_in_which_data_meet_the_layers():
+    inner = keras.Sequential([keras.layers.BatchNormalization(name=name) for name in ("second", "third")])
+    inputs = keras.Input((4,))
+    middle = inner(keras.layers.BatchNormalization(name="first")(inputs))
+    model = keras.Model(inputs, keras.layers.BatchNormalization(name="last")(middle))
+    with reestimated(model, np.ones((8, 4), np.float32), batch_size=8) as layers:
+        assert [layer.name for layer in layers] == ["first", "second", "third", "last"]
