@@ -151,13 +151,6 @@ FIVE: Final = (
                 ("HOLD",),
                 continues="naive",
             ),
-            Variant(
-                "low-momentum",
-                "momentum 0.01: all three are right, and three are too few to push",
-                pictures.three_images,
-                (*_FEW, *_naive_settings("three_images.low_momentum")),
-                ("HOLD",),
-            ),
         ),
     ),
     Case(

@@ -18,16 +18,9 @@ def naive(fn_args: FnArgs) -> None:
     finish(fn_args, inputs, model, fit(model, _RECIPE, inputs), _RECIPE)
 
 
-def low_momentum(fn_args: FnArgs) -> None:
-    """Momentum 0.01: the moving statistics are those of the last batch."""
-    inputs = begin(fn_args)
-    model = _trainable(inputs, momentum=0.01)
-    finish(fn_args, inputs, model, fit(model, _RECIPE, inputs), _RECIPE)
-
-
-def _trainable(inputs: Inputs, momentum: float | None = None) -> keras.Model:
+def _trainable(inputs: Inputs) -> keras.Model:
     """The pretrained backbone with every layer trainable, and a softmax."""
-    backbone = resnet50.build(inputs.image_size, momentum)
+    backbone = resnet50.build(inputs.image_size)
     backbone.set_weights(frozen.load_backbone(inputs).get_weights())
     head = keras.Sequential([keras.layers.Dense(len(inputs.classes), activation="softmax")])
     return joined(backbone, head)
