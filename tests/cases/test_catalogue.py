@@ -1,5 +1,6 @@
 """The cases hang together: names, settings, causes and drawings."""
 
+import importlib
 import io
 from collections import Counter
 
@@ -14,6 +15,13 @@ from components.errors import DataRefused
 from pipeline.cases import chosen, configuration
 
 VARIANTS = [(case, variant) for case in CASES for variant in case.variants]
+
+
+def configured(pair) -> str:
+    case, variant = pair
+    return configuration(case, variant, "nowhere").trainer.run_fn
+
+
 DRAWINGS = sorted({variant.files for _, variant in VARIANTS}, key=lambda files: files.__name__)
 
 
@@ -31,6 +39,13 @@ def test_every_variant_is_a_valid_configuration_and_expects_a_cause_that_exists(
     assert variant.continues in {"", *(one.name for one in case.variants)}
     assert set(variant.causes) <= TITLES.keys()
     assert set(variant.decisions) <= {"PASS", "BLOCK", "HOLD"}
+
+
+@pytest.mark.tfx
+@pytest.mark.parametrize("run_fn", sorted({configured(one) for one in VARIANTS}))
+def test_every_trainer_that_a_case_names_is_there(run_fn):
+    module, _, function = run_fn.rpartition(".")
+    assert callable(getattr(importlib.import_module(module), function))
 
 
 def test_real_data_take_the_place_of_drawings_where_a_case_names_them(tmp_path):

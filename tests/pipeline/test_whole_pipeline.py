@@ -79,14 +79,14 @@ def test_another_threshold_re_runs_the_gate_and_what_follows_it(first_run, run_i
 @pytest.mark.parametrize(
     ("broken", "codes"),
     [
-        ("batch_statistics", {"G0", "G1", "G2", "G4"}),
-        ("constant", {"G2", "G5"}),
-        ("not_a_number", {"G0"}),
+        ("components.cases.guide_recipe.naive", {"G0", "G1"}),
+        ("broken_models.constant", {"G2", "G5"}),
+        ("broken_models.not_a_number", {"G0"}),
     ],
 )
 def test_a_broken_trainer_is_blocked_and_nothing_is_touched(first_run, run_in_process, monkeypatch, broken, codes):
     monkeypatch.syspath_prepend(Path(__file__).parent)
-    finished = run_in_process(first_run.output, f"trainer.run_fn=broken_models.{broken}")
+    finished = run_in_process(first_run.output, f"trainer.run_fn={broken}")
     assert (finished.summary["exit_code"], finished.summary["status"]) == (3, "blocked"), finished.summary["message"]
     assert codes <= set(verdict_of(finished)["codes"])
     assert finished.summary["served_version"] is None

@@ -1,0 +1,24 @@
+"""Keras' well-known recipe for fine-tuning, on Keras 3: unfreezing puts BatchNorm on batch statistics."""
+
+import keras
+from tfx.v1.components import FnArgs
+
+from components.backbone import freezing, modes
+from components.cases.script import Recipe, begin, finish, fit
+from components.trainer import frozen
+from components.trainer.classifier import assemble, build_head
+
+_RECIPE = Recipe(lambda: keras.optimizers.Adam(1e-3), epochs=4, batch_size=64)
+
+
+def naive(fn_args: FnArgs) -> None:
+    """Calls the frozen backbone with `training=False`, then unfreezes it and compiles again."""
+    inputs = begin(fn_args)
+    backbone = frozen.load_backbone(inputs)
+    before, variables = modes.fingerprint(backbone.variables), list(backbone.variables)
+    model = assemble(backbone, build_head(inputs.settings.head, len(inputs.classes)), frozen_batch_norm=True)
+    backbone.trainable = True
+    phase = fit(model, _RECIPE, inputs)
+    difference = freezing.mode_difference(model, frozen.some_pixels(inputs))
+    proof = freezing.prove(backbone, 0, before, variables, difference)
+    finish(fn_args, inputs, model, phase, _RECIPE, proof)
