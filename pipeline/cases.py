@@ -1,6 +1,7 @@
 """Running the cases: every model as its author built it, and as it should have been, through the whole pipeline."""
 
 import gc
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def configuration(case: Case, variant: Variant, output: str, real_data: bool = F
     uri = case.real_data if real_data and case.real_data else str(_folder(variant.files, output))
     told = [
         f"output={output}",
-        f"name={case.id}-{variant.continues or variant.name}",
+        f"name={variant.pipeline or f'{case.id}-{variant.name}'}",
         f"data.uri={uri}",
         *variant.settings,
     ]
@@ -86,9 +87,9 @@ def run_variant(case: Case, variant: Variant, output: str, progress: Progress, r
 
 def _forget_models() -> None:
     """Gives back what Keras holds of every model that was ever built, or two dozen runs would fill the memory."""
-    import keras  # Loaded by the run, which is what took so long.
-
-    keras.backend.clear_session()
+    keras = sys.modules.get("keras")  # Unless the run was refused before it loaded it.
+    if keras:
+        keras.backend.clear_session()
     gc.collect()
 
 

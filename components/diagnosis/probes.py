@@ -24,6 +24,7 @@ from components.diagnosis.symptoms import (
     has_mode_gap,
     has_unconverged_statistics,
     unseen_validation,
+    validates,
 )
 from components.intervals import PairedCounts
 
@@ -116,7 +117,8 @@ class _NotExamined(Exception):
 
 def _validation_fails(measured: Measurements) -> bool:
     above = best_training(measured).value - unseen_validation(measured).value
-    return has_generalisation_gap(measured) or not has_learnt(measured) or above > 0.2
+    fails = has_generalisation_gap(measured) or not has_learnt(measured) or not validates(measured)
+    return fails or above > 0.2
 
 
 def _batch_norm_fails(measured: Measurements) -> bool:

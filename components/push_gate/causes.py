@@ -18,8 +18,8 @@ from components.push_gate.pictures import thumbnail
 from components.push_gate.training_mode import load_keras
 from schemas import features
 
-# Decoded at 224 px both splits then take 2.4 GB; the first by content hash are a fair draw.
-_MOST_EXAMPLES: Final = 2_000
+# Decoded at 224 px both splits then take 1.2 GB; the first by content hash are a fair draw.
+_MOST_EXAMPLES: Final = 1_000
 _NUM_SHOWN_COPIES: Final = 6
 # What the Transform graph makes of pictures, as Keras names it.
 _FAMILY: Final = "caffe"

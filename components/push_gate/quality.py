@@ -58,7 +58,9 @@ def chance(evidence: Evidence, settings: GateSettings) -> Check:
     """G2: is validation accuracy surely above always guessing the most frequent class?"""
     if evidence.validation is None or evidence.majority_share is None:
         return Check("G2", "chance", False, "C", "validation accuracy is not known.")
-    counts, threshold = evidence.validation.counts, evidence.majority_share + settings.min_margin_over_chance
+    # Where one class has nearly everything, a margin of five points would ask for more than all to be right.
+    margin = min(settings.min_margin_over_chance, (1 - evidence.majority_share) / 2)
+    counts, threshold = evidence.validation.counts, evidence.majority_share + margin
     interval = wilson(counts, ACCURACY_CONFIDENCE)
     detail = (
         f"{_right(counts)} (at least {percent(interval.low)}), and always guessing the most frequent class gets "

@@ -20,6 +20,20 @@ SUMMARY = {
         "measurements": {"C": {"value": 0.123}},
         "counts": {"train": 90, "eval": 45, "rejected": 2},
         "checks": [{"code": "G1", "name": "mode gap", "fired": True, "detail": "a reason."}],
+        "diagnosis": {
+            "causes": [
+                {
+                    "id": "batch_norm_mode",
+                    "title": "frozen BatchNorm trained on batch statistics",
+                    "confidence": "strong",
+                    "evidence": ["76.0% are right in training mode"],
+                    "explains": 0.98,
+                    "fix": "Call the backbone in inference mode.",
+                }
+            ],
+            "ruled_out": [{"id": "label_order", "by": "no other order does better"}],
+            "unexamined": [],
+        },
     },
     "served_version": None,
     "registered_version": "7",
@@ -54,6 +68,8 @@ def with_a_run(tmp_path: Path) -> Path:
         (["--help"], "runs List a pipeline's runs"),
         (["--help"], "doctor Judge a Keras classifier"),
         (["doctor", "--help"], "0 passed, 3 blocked, 4 held for a human, 2 bad model or data"),
+        (["--help"], "cases Reproduce the known collapses"),
+        (["cases", "--list", "few-updates"], "reestimated: the naive model, its statistics re-estimated"),
         (["--help"], "config Show what may be set"),
         (
             ["run", "--help"],
@@ -75,7 +91,16 @@ def test_light_commands_answer_and_end_well(tmp_path, arguments, expected):
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], ["validate"], ["config", "show"], ["config", "schema"], ["runs"], ["runs", "--json"]],
+    [
+        ["--help"],
+        ["--version"],
+        ["validate"],
+        ["config", "show"],
+        ["config", "schema"],
+        ["runs"],
+        ["runs", "--json"],
+        ["cases", "--list"],
+    ],
 )
 def test_light_commands_import_no_heavy_library(tmp_path, arguments):
     code = (
@@ -104,6 +129,7 @@ def test_a_wrong_key_is_exit_code_2_and_one_line(tmp_path):
     ("arguments", "complaint"),
     [
         (["run", "--seed", "3"], "No such option: --seed"),
+        (["cases", "nope"], "There is no case nope; choose from frozen-batch-stats,"),
         (["trian"], "No such command 'trian'"),
         (["validate", "--set"], "Option '--set' requires an argument"),
         (["validate", "run.yaml"], "unexpected extra argument(s) (run.yaml)"),
@@ -217,6 +243,9 @@ def test_a_report_shows_verdict_checks_and_places(with_a_run):
     assert done.returncode == 0
     assert "BLOCKED  Blocked (G1 mode gap): a reason." in done.stdout
     assert "FIRED  G1   mode gap: a reason." in done.stdout and "card: card.html" in done.stdout
+    assert "1. frozen BatchNorm trained on batch statistics (batch_norm_mode, strong evidence)" in done.stdout
+    assert "undoing it gives back 98% of the lost accuracy" in done.stdout
+    assert "ruled out:\n   - label_order: no other order does better" in done.stdout
     assert "rejected images: 2; the card says which and why" in done.stdout
     assert "recorded, without the alias, as version: 7" in done.stdout
     assert json.loads(frostgate("report", "--json", str(SUMMARY["run_id"]), cwd=with_a_run).stdout) == SUMMARY

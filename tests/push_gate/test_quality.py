@@ -121,6 +121,15 @@ def test_chance_at_the_default_margin(healthy: Evidence, correct: int, fired: bo
     assert chance(with_accuracies(healthy, Counts(1200, 2000), Counts(correct, 500)), SETTINGS).fired == fired
 
 
+def test_a_frequent_class_leaves_room_to_pass_and_guessing_it_is_blocked(healthy: Evidence) -> None:
+    def fires(correct: int) -> bool:
+        evidence = with_accuracies(healthy, Counts(1998, 2000), Counts(correct, 1000))
+        return chance(replace(evidence, majority_share=0.96), SETTINGS).fired
+
+    # Half the way from .96 to 1; .96 + .05 could not be reached by anything.
+    assert [fires(correct) for correct in (960, 985, 995)] == [True, True, False]
+
+
 def test_a_model_at_chance_is_blocked(healthy: Evidence) -> None:
     decision = decide(with_accuracies(healthy, Counts(1000, 2000), Counts(255, 500)), SETTINGS)
     assert "G2" in decision.codes
