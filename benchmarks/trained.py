@@ -192,6 +192,7 @@ def _train_on_source(base: keras.Model, family: str, epochs: int) -> None:
 
 
 def in_batches(base: keras.Model, inputs: np.ndarray) -> np.ndarray:
+    """What a model answers in inference mode, 256 inputs at a time."""
     return np.concatenate(
         [np.asarray(base(inputs[at : at + 256], training=False)) for at in range(0, len(inputs), 256)]
     )

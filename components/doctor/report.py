@@ -7,6 +7,7 @@ from components.diagnosis.answers import Diagnosis
 from components.diagnosis.evidence import Measurements
 from components.ingest.items import Reject
 from components.intervals import Counts
+from components.push_gate.quality import accuracy
 from components.push_gate.rule import Decision
 
 _EXIT_CODES: Final = {"PASS": 0, "BLOCK": 3, "HOLD": 4}
@@ -51,6 +52,25 @@ class Report:
             "model_fingerprint": self.model_fingerprint,
             "forward_passes": self.forward_passes,
             "seconds": self.seconds,
+        }
+
+    def verdict(self) -> dict[str, Any]:
+        """The same in the form of a run's `verdict.json`, as far as it applies, for the card."""
+        found = self.measurements
+        return {
+            "decision": self.decision.outcome,
+            "sentence": self.decision.sentence,
+            "codes": list(self.decision.codes),
+            "checks": [dataclasses.asdict(check) for check in self.decision.checks],
+            "measurements": {
+                "A": accuracy(found.modes.first) if found.modes else None,
+                "B": accuracy(found.train),
+                "C": accuracy(found.validation),
+                "majority_share": found.majority_validation,
+            },
+            "counts": {"train": found.train.total, "eval": found.validation.total, "rejected": len(self.rejects)},
+            "fingerprints": {"model": self.model_fingerprint},
+            "diagnosis": self.document()["diagnosis"] | {"measurements": self.document()["measurements"]},
         }
 
     def __str__(self) -> str:

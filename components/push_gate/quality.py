@@ -1,6 +1,7 @@
 """G1 to G5: whether the model is good enough, from counts and their intervals; pure."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from components.intervals import (
     Counts,
@@ -134,6 +135,13 @@ def degenerate(evidence: Evidence, settings: GateSettings) -> Check:
     share = evidence.top_share
     detail = f"{percent(share)} of validation images are predicted to be {evidence.top_class!r}."
     return Check("G5", "degenerate", share >= threshold, "top share", detail, share, threshold=threshold)
+
+
+def accuracy(counts: Counts | None) -> dict[str, Any] | None:
+    """Counts as the verdict has them, with share and interval; None for what was not measured."""
+    if counts is None:
+        return None
+    return {**asdict(counts), "value": counts.value, "interval": asdict(wilson(counts, ACCURACY_CONFIDENCE))}
 
 
 def _floor(evidence: Evidence, settings: GateSettings) -> Check:

@@ -7,14 +7,14 @@ from typing import Any, Final
 import numpy as np
 
 from components.evaluation.results import OVERALL
-from components.intervals import Counts, Interval, wilson
+from components.intervals import Counts, Interval
 from components.push_gate.evidence import Evidence
 from components.push_gate.examples import SplitExamples
 from components.push_gate.exported import finite
 from components.push_gate.judge import Judgement
 from components.push_gate.measure import Measurement
 from components.push_gate.pictures import thumbnail
-from components.push_gate.quality import ACCURACY_CONFIDENCE, SliceResult
+from components.push_gate.quality import SliceResult, accuracy
 from components.push_gate.scores import SplitScores, confusion, per_class, reliability
 from components.push_gate.settings import GateSettings
 from schemas import features
@@ -82,22 +82,16 @@ def evidence_document(judgement: Judgement) -> dict[str, Any]:
 def _measurements(judgement: Judgement) -> dict[str, Any]:
     evidence, measured = judgement.evidence, judgement.measurement
     return {
-        "claimed": _accuracy(judgement.claimed),
-        "A": _accuracy(evidence.training_mode),
-        "B": _accuracy(evidence.train.counts if evidence.train else None),
-        "C": _accuracy(evidence.validation.counts if evidence.validation else None),
+        "claimed": accuracy(judgement.claimed),
+        "A": accuracy(evidence.training_mode),
+        "B": accuracy(evidence.train.counts if evidence.train else None),
+        "C": accuracy(evidence.validation.counts if evidence.validation else None),
         "majority_share": evidence.majority_share,
         "top_share": evidence.top_share,
         "top_class": evidence.top_class,
         "parity_difference": evidence.parity_difference,
         "loss": {split: measured.scores[split].loss if measured else None for split in features.SPLITS},
     }
-
-
-def _accuracy(counts: Counts | None) -> dict[str, Any] | None:
-    if counts is None:
-        return None
-    return {**asdict(counts), "value": counts.value, "interval": asdict(wilson(counts, ACCURACY_CONFIDENCE))}
 
 
 def _baseline(evidence: Evidence) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -21,6 +22,7 @@ def doctor_command(
     train: Annotated[str, typer.Option("--train", metavar="DATA", help="What the model was trained on.")],
     evaluation: Annotated[str, typer.Option("--eval", metavar="DATA", help="What it was not trained on.")],
     as_json: Json = False,
+    card: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the report as an HTML page, too.")] = None,
     image_size: Annotated[
         int | None, typer.Option(min=1, help="Side that pictures are resized to. [default: what the model says]")
     ] = None,
@@ -39,5 +41,9 @@ def doctor_command(
 
         family = None if preprocess == "auto" else preprocess
         report = examine_files(model, train, evaluation, image_size, family, batch_size)
+        if card:
+            from components.card.render import render
+
+            card.write_text(render(finite(report.verdict()), {}, None), encoding="utf-8")
     print(json.dumps(finite(report.document()), indent=2) if as_json else report)
     raise typer.Exit(report.exit_code)

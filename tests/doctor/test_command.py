@@ -38,8 +38,12 @@ def saved(case, tmp_path_factory) -> Path:
 def test_a_broken_case_is_one_json_document_and_exit_code_3(saved):
     path = saved / "model.keras"
     before = path.read_bytes()
-    done = doctor(path, "--train", saved / "train.npz", "--eval", saved / "eval.npz", "--json")
+    splits = ("--train", saved / "train.npz", "--eval", saved / "eval.npz")
+    done = doctor(path, *splits, "--json", "--card", saved / "card.html")
     assert done.returncode == 3 and done.stderr == ""
+    page = (saved / "card.html").read_text()
+    assert "This model is blocked" in page and "validation labels are in another order" in page
+    assert "validation: best relabelling" in page
     document = json.loads(done.stdout)
     assert document["decision"] == "BLOCK" and document["diagnosis"]["causes"][0]["id"] == "label_order"
     assert path.read_bytes() == before
