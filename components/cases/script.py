@@ -12,7 +12,7 @@ from tfx.v1.components import FnArgs
 
 from components.backbone import freezing, modes, resnet50
 from components.backbone.seeding import make_deterministic
-from components.cases.old_keras import with_old_batch_norm
+from components.cases.old_keras import use_batch_statistics
 from components.trainer import frozen
 from components.trainer.export import export
 from components.trainer.inputs import Inputs, Trained, from_fn_args
@@ -46,7 +46,9 @@ def begin(fn_args: FnArgs) -> Inputs:
 
 def frozen_backbone(inputs: Inputs) -> keras.Model:
     """The pretrained backbone with every layer frozen, as old Keras ran it."""
-    return with_old_batch_norm(frozen.load_backbone(inputs))
+    backbone = frozen.load_backbone(inputs)
+    use_batch_statistics(backbone)
+    return backbone
 
 
 def joined(
@@ -108,7 +110,7 @@ def finish(
 
 def _proof(model: keras.Model, inputs: Inputs) -> freezing.FreezeProof:
     backbone = model.get_layer(resnet50.FAMILY)
-    if backbone.trainable:
+    if backbone.trainable_weights:
         return freezing.prove_nothing_frozen(backbone)
     # Read again: the script kept no fingerprint of what it started from.
     before = modes.fingerprint(frozen.load_backbone(inputs).variables)

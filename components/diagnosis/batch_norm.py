@@ -25,7 +25,13 @@ def initial_statistics(model: keras.Model, num_updates: int) -> float | None:
     Returns:
         None where no BatchNorm layer is trainable.
     """
-    return max((one.momentum**num_updates for one in batch_norm_layers(model) if one.trainable), default=None)
+    moving = (layer for layer in batch_norm_layers(model) if _moves(layer))
+    return max((layer.momentum**num_updates for layer in moving), default=None)
+
+
+def _moves(layer: keras.layers.BatchNormalization) -> bool:
+    """Whether training moves a layer's statistics; at a momentum of 1 they are frozen, whatever the flag says."""
+    return bool(layer.trainable and layer.momentum < 1)
 
 
 @contextmanager
@@ -112,7 +118,7 @@ class _Moments:
         ratio = (moving_variance + layer.epsilon) / (variance + layer.epsilon)
         return LayerDistance(
             name=layer.name,
-            trainable=layer.trainable,
+            trainable=_moves(layer),
             momentum=layer.momentum,
             mean_distance=float(np.mean(np.abs(moving_mean - mean) / np.sqrt(variance + layer.epsilon))),
             log_variance_ratio=float(np.mean(np.abs(np.log(ratio)))),

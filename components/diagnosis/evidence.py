@@ -26,6 +26,7 @@ class LayerDistance:
 
     name: str
     trainable: bool
+    """Whether training moves the statistics."""
     momentum: float
     mean_distance: float
     """Mean over channels of |moving mean - mean| in standard deviations of the data."""

@@ -1,10 +1,11 @@
-"""Old Keras' BatchNormalization, rebuilt: frozen, and on the batch all the same."""
+"""Old Keras' frozen BatchNormalization, rebuilt: nothing is trained, nothing moves, and the batch counts."""
 
 import keras
 import numpy as np
 import pytest
 
-from components.cases.old_keras import BatchStatistics, with_old_batch_norm
+from components.cases.old_keras import use_batch_statistics
+from components.diagnosis.batch_norm import initial_statistics, reestimated
 
 pytestmark = pytest.mark.tfx
 
@@ -21,31 +22,33 @@ def batch() -> np.ndarray:
     return np.random.default_rng(0).normal(5, 3, (16, 8, 8, 3)).astype(np.float32)
 
 
-def test_a_frozen_layer_normalises_with_the_batch_while_training_and_nothing_moves(backbone):
-    old = with_old_batch_norm(backbone)
-    before = old.get_weights()
-    training = np.asarray(old(batch(), training=True))
+def test_it_normalises_with_the_batch_while_training_and_nothing_moves(backbone):
+    use_batch_statistics(backbone)
+    before = backbone.get_weights()
+    assert backbone.trainable_weights == []
     # The batch's own mean is removed, so every channel's mean over the batch is zero.
-    np.testing.assert_allclose(training.mean(axis=0), 0, atol=1e-4)
-    for now, then in zip(old.get_weights(), before, strict=True):
+    np.testing.assert_allclose(np.asarray(backbone(batch(), training=True)).mean(axis=0), 0, atol=1e-4)
+    for now, then in zip(backbone.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
 
 
-def test_in_inference_mode_it_is_what_it_was_copied_from(backbone):
-    old = with_old_batch_norm(backbone)
-    np.testing.assert_array_equal(old(batch(), training=False), backbone(batch(), training=False))
+def test_in_inference_mode_it_is_what_it_was(backbone):
+    before = np.asarray(backbone(batch(), training=False))
+    use_batch_statistics(backbone)
+    np.testing.assert_array_equal(backbone(batch(), training=False), before)
 
 
-def test_a_trainable_layer_is_todays(backbone):
-    old = with_old_batch_norm(backbone)
-    old.trainable = True
-    np.testing.assert_allclose(old(batch(), training=True), backbone(batch(), training=True), rtol=1e-5)
-    assert old.get_layer("bn").moving_mean.numpy().any()
+def test_it_is_the_same_after_loading_without_any_class_of_ours(backbone, tmp_path):
+    use_batch_statistics(backbone)
+    inputs = keras.Input((8, 8, 3))
+    keras.Model(inputs, keras.layers.Dense(2)(backbone(inputs))).save(tmp_path / "old.keras")
+    loaded = keras.saving.load_model(tmp_path / "old.keras", safe_mode=True).get_layer("net")
+    np.testing.assert_array_equal(loaded(batch(), training=True), backbone(batch(), training=True))
+    assert not np.allclose(loaded(batch(), training=True), loaded(batch(), training=False))
 
 
-def test_it_is_saved_and_loaded_in_safe_mode(backbone, tmp_path):
-    old = with_old_batch_norm(backbone)
-    old.save(tmp_path / "old.keras")
-    loaded = keras.saving.load_model(tmp_path / "old.keras", safe_mode=True)
-    assert isinstance(loaded.get_layer("bn"), BatchStatistics)
-    np.testing.assert_array_equal(loaded(batch(), training=True), old(batch(), training=True))
+def test_the_diagnosis_takes_statistics_that_never_move_for_frozen(backbone):
+    use_batch_statistics(backbone)
+    assert initial_statistics(backbone, num_updates=100) is None
+    with reestimated(backbone, batch(), batch_size=16) as layers:
+        assert [layer.trainable for layer in layers] == [False]
