@@ -55,7 +55,7 @@ class Probe:
 
 
 def examine_session(session: Session) -> tuple[Measurements, Answers]:
-    """Measures a model; a probe that breaks or cannot be paid is named as unexamined, not fatal.
+    """Measures a model; a probe that cannot answer or cannot be paid is named as unexamined, not fatal.
 
     Args:
         session: Model, splits and budget; the model is left as it was.

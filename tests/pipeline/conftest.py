@@ -37,7 +37,7 @@ def run_in_process() -> Callable[..., Finished]:
         from pipeline.runners.local import run as run_locally
 
         summary = run_locally(load(None, [f"output={output}", *overrides]))
-        stored = output / "digits" / "runs" / summary.run_id / "summary.json"
+        stored = output / summary.pipeline / "runs" / summary.run_id / "summary.json"
         return Finished(json.loads(stored.read_text()), output)
 
     return run
