@@ -1,9 +1,10 @@
 """Gathers the evidence from a run's artifacts and has the rule decide on it."""
 
+import errno
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any
 
 import tensorflow as tf
 
@@ -19,9 +20,6 @@ from components.push_gate.scores import favourite
 from components.push_gate.settings import GateSettings
 from components.push_gate.tfma_evidence import Metrics, nonfinite_metrics, split_evaluation
 from schemas import features
-
-# The machine's fault, not the model's: the node fails, and the next run measures again.
-_NOT_THE_MODELS_FAULT: Final = (MemoryError, tf.errors.ResourceExhaustedError)
 
 
 @dataclass(frozen=True)
@@ -71,7 +69,7 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
     A measurement that breaks off is a reason to block, never an exception.
 
     Raises:
-        MemoryError, ResourceExhaustedError: The machine was too small; that says nothing about the model.
+        MemoryError, ResourceExhaustedError, OSError: Memory or disk was too small; that says nothing about the model.
     """
     documents = _read_documents(uris)
     evidence = Evidence(
@@ -88,9 +86,9 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
         evidence = _measured_evidence(evidence, measurement, metrics, documents)
         champion, note = _champion(uris.baseline, measurement)
         evidence = replace(evidence, champion=champion, champion_note=note)
-    except _NOT_THE_MODELS_FAULT:
-        raise
     except Exception as error:
+        if _is_the_machines(error):
+            raise
         evidence = replace(evidence, failure=f"the measurement broke off: {type(error).__name__}: {_one_line(error)}")
     decision = decide(evidence, settings)
     claimed = _historic_training_mode(documents.history, documents.ingest)
@@ -200,6 +198,13 @@ def _champion(baseline_uri: str, measured: Measurement) -> tuple[Champion | None
     if document.get("version") is None:
         return None, ""
     return compare_with_champion(str(document["version"]), baseline_uri, measured)
+
+
+def _is_the_machines(error: Exception) -> bool:
+    """Whether the node should fail, so that the next run measures again."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
 
 
 def _explain(uris: Uris, measurement: Measurement | None, claimed: Counts | None, documents: Documents) -> Explanation:

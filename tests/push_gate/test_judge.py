@@ -1,5 +1,6 @@
 """The gate on toys that were really trained, exported and evaluated with TFMA."""
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -269,6 +270,24 @@ def test_a_champion_of_other_classes_is_for_a_person_to_replace(
     assert "knows other classes" in check["detail"] and check["threshold"] == SETTINGS.min_first_accuracy
     assert (document["decision"], document["codes"]) == ("HOLD", ["HOLD"])
     assert "knows other classes (a, b, c, d, e; these images: 5, 6, 7, 8, 9)" in document["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("error", "fails"),
+    [(OSError(errno.ENOSPC, "No space left on device"), True), (MemoryError(), True), (OSError("unreadable"), False)],
+)
+def test_a_machine_that_is_too_small_says_nothing_about_the_model(
+    run_of: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch, error: Exception, fails: bool
+) -> None:
+    def broken(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("components.push_gate.judge.measure", broken)
+    if fails:
+        with pytest.raises(type(error)):
+            judge(run_of("healthy").uris(), SETTINGS)
+    else:
+        assert judge(run_of("healthy").uris(), SETTINGS).decision.codes[0] == "G0"
 
 
 def test_only_the_first_training_examples_are_measured(run_of: Callable[[str], Any]) -> None:
