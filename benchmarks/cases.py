@@ -40,7 +40,7 @@ def main() -> None:
     (RESULTS / "cases.md").write_text(table(rows))
     PICTURES.mkdir(exist_ok=True)
     for row in rows:
-        if row["variant"] == "naive" and (epochs := _epochs(Path(told.output), row["case"])):
+        if row["variant"] == "naive" and row["measurements"] and (epochs := _epochs(Path(told.output), row["case"])):
             draw(epochs, row["measurements"], PICTURES / f"{row['case']}.svg")
     print(table(rows))
     raise SystemExit(done.returncode)
@@ -55,8 +55,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
-        shares = " | ".join(_share(row["measurements"], name) for name in ("claimed", "A", "B", "C"))
-        verdict = " ".join([row["decision"], *(code for code in row["codes"] if code != row["decision"])])
+        # A run that broke off measured nothing.
+        measured = row["measurements"] or {}
+        shares = " | ".join(_share(measured.get(name)) for name in ("claimed", "A", "B", "C"))
+        verdict = " ".join([row["decision"] or "none", *(code for code in row["codes"] if code != row["decision"])])
         cause = row["causes"][0] if row["causes"] else ""
         pushed, right = "yes" if row["served_version"] else "no", "yes" if row["as_expected"] else "NO"
         lines.append(f"| {row['case']} | {row['variant']} | {shares} | {verdict} | {cause} | {pushed} | {right} |")
@@ -83,8 +85,8 @@ def draw(epochs: Sequence[Mapping[str, Any]], measurements: Mapping[str, Any], p
         figure.savefig(path, metadata={"Date": None})
 
 
-def _share(measurements: Mapping[str, Any], name: str) -> str:
-    return f"{measurements[name]['value']:.3f}" if measurements[name] else ""
+def _share(counts: Mapping[str, Any] | None) -> str:
+    return f"{counts['value']:.3f}" if counts else ""
 
 
 def _epochs(output: Path, case: str) -> list[Mapping[str, Any]]:

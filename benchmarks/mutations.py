@@ -68,6 +68,7 @@ MUTATIONS = (
         "for other in families if other != known)",
         "for other in ())",
     ),
+    Mutation("answers one by one", "probes.py", "session.predict(inputs, batch_size=1)", "session.predict(inputs)"),
     Mutation("copies", "duplicates.py", "> _SAME)", "> 2)"),
     Mutation("domain", "domain.py", "auc = float(roc_auc_score(side, scores))", "auc = 0.5"),
     Mutation(

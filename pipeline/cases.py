@@ -1,6 +1,8 @@
 """Running the cases: every model as its author built it, and as it should have been, through the whole pipeline."""
 
-import gc
+import contextlib
+import signal
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,8 +13,6 @@ from components.cases.catalogue import CASES, Case, Variant
 from components.errors import DataRefused
 from components.ingest.embedded import write_once
 from pipeline.config import Config, load
-from pipeline.runners.local import run
-from pipeline.runners.progress import Progress
 from pipeline.runners.results import RunSummary
 
 
@@ -65,32 +65,51 @@ def configuration(case: Case, variant: Variant, output: str, real_data: bool = F
         output: Folder that receives everything.
         real_data: Whether to take the data set of the original report, where there is one.
     """
-    uri = case.real_data if real_data and case.real_data else str(_folder(variant.files, output))
-    told = [
-        f"output={output}",
-        f"name={variant.pipeline or f'{case.id}-{variant.name}'}",
-        f"data.uri={uri}",
-        *variant.settings,
-    ]
-    return load(None, told)
+    return load(None, _told(case, variant, output, real_data))
 
 
-def run_variant(case: Case, variant: Variant, output: str, progress: Progress, real_data: bool = False) -> Finished:
-    """Draws the pictures unless they are there, and runs the pipeline on them."""
+def run_variant(case: Case, variant: Variant, output: str, real_data: bool = False) -> Finished:
+    """Draws the pictures unless they are there, and runs the pipeline on them; its progress goes to stderr.
+
+    In a process of its own, for TensorFlow keeps something of every model that was built: thirty runs would need 10 GB.
+
+    Raises:
+        ChildProcessError: It ended without a summary.
+    """
     config = configuration(case, variant, output, real_data)
     if not (real_data and case.real_data):
         write_once(variant.files, Path(config.data.uri))
-    finished = Finished(case.id, variant, run(config, progress))
-    _forget_models()
-    return finished
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline.cli.main",
+        "run",
+        "--json",
+        *(f"--set={one}" for one in _told(case, variant, output, real_data)),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
+        answer = _answer(child)
+    if not answer:
+        raise ChildProcessError(child.returncode, f"ended with {child.returncode} and no summary", config.name)
+    return Finished(case.id, variant, RunSummary.model_validate_json(answer))
 
 
-def _forget_models() -> None:
-    """Gives back what Keras holds of every model that was ever built, or two dozen runs would fill the memory."""
-    keras = sys.modules.get("keras")  # Unless the run was refused before it loaded it.
-    if keras:
-        keras.backend.clear_session()
-    gc.collect()
+def _answer(child: subprocess.Popen[bytes]) -> bytes:
+    """What the run says at its end, also when it is asked to stop."""
+    before = signal.signal(signal.SIGTERM, lambda *_: child.terminate())
+    try:
+        while True:
+            # From a terminal Ctrl-C reaches the run as well, which then ends by itself.
+            with contextlib.suppress(KeyboardInterrupt):
+                return child.communicate()[0]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _told(case: Case, variant: Variant, output: str, real_data: bool) -> list[str]:
+    uri = case.real_data if real_data and case.real_data else str(_folder(variant.files, output))
+    name = variant.pipeline or f"{case.id}-{variant.name}"
+    return [f"output={output}", f"name={name}", f"data.uri={uri}", *variant.settings]
 
 
 def _folder(files: Callable[[], pictures.Files], output: str) -> Path:

@@ -100,7 +100,7 @@ def channels_plot(shift: Mapping[str, Any] | None) -> Markup | None:
 
 def _accuracies(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
     modes, again = found.get("modes") or {}, found.get("reestimated_train") or {}
-    unseen = found.get("reestimated_validation") or {}
+    unseen, alone = found.get("reestimated_validation") or {}, (found.get("alone") or {}).get("right") or {}
     best, other = _best(found.get("converted")), _best(found.get("reconverted"))
     return [
         ("training: seen by the trainer", found.get("claimed")),
@@ -110,6 +110,7 @@ def _accuracies(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("training: BatchNorm re-estimated", _first(again)),
         ("validation: BatchNorm re-estimated", _first(unseen)),
         ("validation: batch statistics", found.get("forced_validation")),
+        ("validation, some: one by one", _second(alone)),
         ("validation: best relabelling", (found.get("relabelling") or {}).get("counts")),
         ("validation: without copies", found.get("without_duplicates")),
         (f"validation: {plain(best.get('name'), 40)}", best.get("counts")),
@@ -126,6 +127,11 @@ def _first(pairs: Mapping[str, int]) -> Mapping[str, int] | None:
     return {"correct": pairs["both"] + pairs["only_first"], "total": sum(pairs.values())} if pairs else None
 
 
+def _second(pairs: Mapping[str, int]) -> Mapping[str, int] | None:
+    """How many the second got right."""
+    return {"correct": pairs["both"] + pairs["only_second"], "total": sum(pairs.values())} if pairs else None
+
+
 def _share(counts: Mapping[str, int] | None) -> float | None:
     return counts["correct"] / counts["total"] if counts and counts.get("total") else None
 
@@ -133,4 +139,4 @@ def _share(counts: Mapping[str, int] | None) -> float | None:
 def _colour(label: str) -> str:
     if label == "training: seen by the trainer":
         return MUTED
-    return {"training": BLUE, "validation": GREEN}[label.split(":")[0]]
+    return {"training": BLUE, "validation": GREEN}[label.split(":")[0].split(",")[0]]

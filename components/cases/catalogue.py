@@ -8,7 +8,7 @@ from components.cases import pictures
 
 _SCRATCH: Final = ("backbone.weights=none", "trainer.from_scratch.epochs=7", "trainer.from_scratch.patience=7")
 # Three images cannot show more than 44 % for sure.
-_FEW: Final = ("gate.min_first_accuracy=0.4", "data.max_reject_fraction=0.5")
+_FEW: Final = ("gate.min_first_accuracy=0.4",)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ TITLES: Final = {
     "loss_head_mismatch": "the last layer and the loss do not fit",
     "batch_norm_mode": "frozen BatchNorm trained on batch statistics and is served with other ones",
     "statistics_not_converged": "BatchNorm's moving statistics never converged",
+    "batch_dependence": "the answer to a picture depends on what is asked beside it",
     "training_serving_skew": "the model is served other inputs than it was trained on",
     "preprocessing_skew": "validation inputs are scaled otherwise than training inputs",
     "label_order": "validation labels are in another order",
@@ -30,6 +31,10 @@ FIXES: Final = {
         "Train for at least 5 / (1 - momentum) updates: smaller batches, more epochs, or "
         "BatchNormalization(momentum=0.9). The trained weights can be kept: re-estimate the statistics on training "
         "data, and judge the repaired model again."
+    ),
+    "batch_dependence": (
+        "Remove training=True from the model's own calls of BatchNormalization, Dropout or a backbone: it holds in "
+        "serving, too. Then judge again, for the moving statistics that serving needs were never tried."
     ),
     "training_serving_skew": (
         "Remove every scaling of pixels from the input function: take them as the Transform graph gives them. What the "

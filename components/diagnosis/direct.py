@@ -9,6 +9,7 @@ from components.diagnosis.symptoms import (
     CONFIDENCE,
     MODE_GAP,
     best_training,
+    depends_on_batch,
     falls_short_of_claim,
     has_copies,
     has_learnt,
@@ -71,10 +72,24 @@ def _batch_norm(measured: Measurements) -> Answer:
     return named(name, confidence_in(explains), tuple(evidence), explains)
 
 
+def _batch_dependence(measured: Measurements) -> Answer:
+    found = measured.alone
+    if found is None:
+        return Unexamined("batch_dependence", why_not(measured, "alone", "the scores did not call for it"))
+    text = f"{found.changed.correct} of {found.changed.total} validation examples get another answer by themselves"
+    if not depends_on_batch(measured):
+        return RuledOut("batch_dependence", text)
+    rescored = f"{percent(found.right.first)} are right in batches, and {percent(found.right.second)} one by one"
+    evidence = [text, rescored]
+    if found.again.correct:
+        evidence.append(f"{found.again.correct} get another answer when the same batch is asked about twice")
+    return named("batch_dependence", "strong", tuple(evidence), None)
+
+
 def _label_order(measured: Measurements) -> Answer:
     found, lost = measured.relabelling, lost_accuracy(measured)
     if found is None:
-        return Unexamined("label_order", why_not(measured, "relabelling", "not measured"))
+        return Unexamined("label_order", why_not(measured, "relabelling", "the scores did not call for it"))
     gained = newcombe(found.counts, measured.validation, CONFIDENCE)
     explains = share_given_back(found.counts.value - measured.validation.value, lost)
     # Where the classes are distributed otherwise, another order gains a little by that alone.
@@ -107,7 +122,7 @@ def _serving(measured: Measurements) -> Answer:
 def _preprocessing(measured: Measurements) -> Answer:
     shift = measured.input_shift
     if shift is None or measured.converted is None:
-        return Unexamined("preprocessing_skew", why_not(measured, "input_shift", "not measured"))
+        return Unexamined("preprocessing_skew", why_not(measured, "input_shift", "the scores did not call for it"))
     apart = f"the splits' channel means are {shift.standardised_difference:.2f} standard deviations apart"
     if not measured.converted:
         return RuledOut("preprocessing_skew", apart)
@@ -124,7 +139,7 @@ def _preprocessing(measured: Measurements) -> Answer:
 def _duplicates(measured: Measurements) -> Answer:
     found = measured.duplicates
     if found is None:
-        return Unexamined("duplicates", why_not(measured, "duplicates", "not measured"))
+        return Unexamined("duplicates", why_not(measured, "duplicates", "the scores did not call for it"))
     text = f"{found.share:.1%} of validation examples are in the training split as well"
     if not has_copies(measured):
         return RuledOut("duplicates", text)
@@ -140,7 +155,7 @@ def _duplicates(measured: Measurements) -> Answer:
 def _imbalance(measured: Measurements) -> Answer:
     shift = measured.label_shift
     if shift is None:
-        return Unexamined("class_imbalance", why_not(measured, "label_shift", "not measured"))
+        return Unexamined("class_imbalance", why_not(measured, "label_shift", "the scores did not call for it"))
     text = f"the splits' class shares differ by {shift.total_variation:.2f} (total variation)"
     if not _labels_differ(measured):
         return RuledOut("class_imbalance", text)
@@ -173,6 +188,7 @@ def _distance(layer: LayerDistance) -> float:
 RULES: Final[tuple[Callable[[Measurements], Answer], ...]] = (
     _head,
     _batch_norm,
+    _batch_dependence,
     _serving,
     _preprocessing,
     _label_order,

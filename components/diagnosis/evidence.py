@@ -35,6 +35,18 @@ class LayerDistance:
 
 
 @dataclass(frozen=True)
+class Alone:
+    """Validation examples that were asked about one at a time, as a server is."""
+
+    changed: Counts
+    """Of how many the predicted class is another one than in their batch."""
+    again: Counts
+    """Of how many it is another one when the same batch is asked about once more."""
+    right: PairedCounts
+    """Right in their batch (first) and by themselves (second)."""
+
+
+@dataclass(frozen=True)
 class Relabelling:
     """How many would be right if the classes were in another order."""
 
@@ -132,6 +144,7 @@ class Measurements:
     reconverted: tuple[Converted, ...] | None = None
     """Training examples rescored as other preprocessing families would have made them."""
     head: Head | None = None
+    alone: Alone | None = None
     has_batch_norm: bool | None = None
     num_updates: int | None = None
     """That the trainer made; None where it left no history."""

@@ -23,7 +23,7 @@ _OTHERS_PREDICTED: Final = 0.25
 
 def _domain(measured: Measurements, causes: list[Cause]) -> Answer:
     if measured.domain is None:
-        return Unexamined("distribution_shift", why_not(measured, "domain", "not measured"))
+        return Unexamined("distribution_shift", why_not(measured, "domain", "the scores did not call for it"))
     auc = measured.domain
     text = f"a linear classifier tells the splits apart with an AUC of {auc.auc:.2f} (at least {auc.interval.low:.2f})"
     if auc.interval.low <= _DOMAIN_AUC:
@@ -39,7 +39,7 @@ def _domain(measured: Measurements, causes: list[Cause]) -> Answer:
 def _collapse(measured: Measurements, causes: list[Cause]) -> Answer:
     shift = measured.label_shift
     if shift is None:
-        return Unexamined("class_collapse", why_not(measured, "label_shift", "not measured"))
+        return Unexamined("class_collapse", why_not(measured, "label_shift", "the scores did not call for it"))
     threshold = max(_TOP_SHARE, 1 - _OTHERS_PREDICTED * (1 - measured.majority_validation))
     if shift.top_share < threshold:
         return RuledOut("class_collapse", top_share(shift.top_share))

@@ -35,9 +35,9 @@ def forward(
 ) -> Outputs:
     """Runs a model of any kind: functional, sequential, subclassed or nested.
 
-    In training mode batches are shuffled so that they mix classes, layers that draw random numbers are off, and every
-    variable is put back. More than one axis between the first and the last of an embedding is averaged over, and
-    4,096 features are drawn where there are more.
+    Every variable is put back, for a model may move its statistics in inference mode, too. In training mode batches are
+    shuffled so that they mix classes, and layers that draw random numbers are off. More than one axis between the first
+    and the last of an embedding is averaged over, and 4,096 features are drawn where there are more.
 
     Args:
         model: One input, one output; built.
@@ -52,8 +52,8 @@ def forward(
     """
     order = np.random.default_rng(seed).permutation(len(inputs)) if training else np.arange(len(inputs))
     with ExitStack() as modes:
+        modes.enter_context(unchanged(model))
         if training:
-            modes.enter_context(unchanged(model))
             modes.enter_context(nothing_random(model))
         raw, embeddings = zip(*_batches(_step(model, training), inputs, order, batch_size), strict=True)
     seen = None if any(part is None for part in embeddings) else _in_order(embeddings, order)

@@ -6,12 +6,13 @@ from typing import Final
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from components.diagnosis.batch_norm import batch_norm_layers, batch_statistics_forced, initial_statistics, reestimated
 from components.diagnosis.conversions import candidates, from_family
 from components.diagnosis.domain import domain_auc
 from components.diagnosis.duplicates import near_duplicates
-from components.diagnosis.evidence import Converted, Measurements
+from components.diagnosis.evidence import Alone, Converted, Measurements
 from components.diagnosis.input_statistics import input_statistics
 from components.diagnosis.label_shift import label_shift
 from components.diagnosis.relabelling import best_relabelling
@@ -26,11 +27,14 @@ from components.diagnosis.symptoms import (
     unseen_validation,
     validates,
 )
-from components.intervals import PairedCounts
+from components.errors import DataRefused
+from components.intervals import Counts, PairedCounts
 
 # Enough for an interval of 3 points either way, and of 6.
 _SAMPLE: Final = 1_024
 _FEW: Final = 256
+# One at a time costs more than its share of a pass.
+_SINGLE: Final = 64
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,22 @@ def _batch_norm_fails(measured: Measurements) -> bool:
     return bool(measured.has_batch_norm) and (has_mode_gap(measured) or has_unconverged_statistics(measured))
 
 
+def _alone(session: Session, answers: Answers, measured: Measurements) -> Measurements:
+    rows = _sample(len(answers.validation), _SINGLE)
+    inputs, labels, before = session.validation.inputs[rows], session.validation.labels[rows], answers.validation[rows]
+    try:
+        alone = session.predict(inputs, batch_size=1)
+        once, again = session.predict(inputs), session.predict(inputs)
+    except (DataRefused, ValueError, tf.errors.InvalidArgumentError) as error:
+        raise _NotExamined("the model does not take examples one by one") from error
+    found = Alone(
+        changed=Counts(int((alone != before).sum()), len(rows)),
+        again=Counts(int((once != again).sum()), len(rows)),
+        right=PairedCounts.of(before == labels, alone == labels),
+    )
+    return replace(measured, alone=found)
+
+
 def _labels(session: Session, answers: Answers, measured: Measurements) -> Measurements:
     train, validation = session.train.labels, session.validation.labels
     return replace(
@@ -201,14 +221,16 @@ def _pay(session: Session, num_examples: int) -> None:
         raise _NotExamined("the budget of forward passes was spent")
 
 
-def _sample(total: int) -> np.ndarray:
+def _sample(total: int, most: int = _SAMPLE) -> np.ndarray:
     """At most so many positions, spread evenly."""
-    return np.unique(np.linspace(0, total - 1, min(total, _SAMPLE)).astype(np.int64))
+    return np.unique(np.linspace(0, total - 1, min(total, most)).astype(np.int64))
 
 
 PROBES: Final = (
     # First and always: copies hide that validation fails, and to look for them costs the model nothing.
     Probe("duplicates", lambda _: True, _duplicates),
+    # Always too: where serving normalises with the batch, both modes and both splits look well in large batches.
+    Probe("alone", lambda _: True, _alone),
     Probe("reconverted", falls_short_of_claim, _reconverted),
     Probe("label_shift", _validation_fails, _labels),
     Probe("batch_norm", _batch_norm_fails, _batch_norm),

@@ -55,15 +55,15 @@ class Session:
         total = len(self.train.labels) + len(self.validation.labels)
         return (self.num_run + num_examples) / total <= BUDGET
 
-    def run(self, inputs: np.ndarray, training: bool = False) -> Outputs:
-        """Runs the model, in training mode with the training batch size."""
+    def run(self, inputs: np.ndarray, training: bool = False, batch_size: int | None = None) -> Outputs:
+        """Runs the model; in training mode with the training batch size unless told otherwise."""
         self.num_run += len(inputs)
-        batch_size = self.batch_size if training else BATCH_SIZE
-        return forward(self.model, inputs, training=training, batch_size=batch_size, seed=self.seed)
+        size = batch_size or (self.batch_size if training else BATCH_SIZE)
+        return forward(self.model, inputs, training=training, batch_size=size, seed=self.seed)
 
-    def predict(self, inputs: np.ndarray, training: bool = False) -> np.ndarray:
+    def predict(self, inputs: np.ndarray, training: bool = False, batch_size: int | None = None) -> np.ndarray:
         """Predicted classes, int64 [n]; -1 where an output is not finite."""
-        return self.classes_of(self.run(inputs, training))
+        return self.classes_of(self.run(inputs, training, batch_size))
 
     def classes_of(self, outputs: Outputs) -> np.ndarray:
         """The classes that outputs stand for."""

@@ -17,6 +17,8 @@ _LARGE_GAP: Final = 0.20
 CLAIM_GAP: Final = 0.05
 # 5 / (1 - momentum) updates leave less than 1 %.
 INITIAL_SHARE: Final = 0.1
+# Of the answers: a tie within rounding may turn over by itself.
+_OTHER_ANSWERS: Final = 0.01
 # Over the majority class: G2's margin.
 _MARGIN_OVER_CHANCE: Final = 0.05
 # Pictures that look alike by chance stay below.
@@ -26,7 +28,18 @@ _COPIES: Final = 0.05
 def suffers(measured: Measurements) -> bool:
     """Whether there is anything to explain."""
     gaps = has_mode_gap(measured) or has_generalisation_gap(measured) or falls_short_of_claim(measured)
-    return gaps or not has_learnt(measured) or not validates(measured) or has_copies(measured)
+    odd = has_copies(measured) or depends_on_batch(measured)
+    return gaps or odd or not has_learnt(measured) or not validates(measured)
+
+
+def depends_on_batch(measured: Measurements) -> bool:
+    """Whether examples surely get other answers by themselves than beside others."""
+    return measured.alone is not None and changes_surely(measured.alone.changed)
+
+
+def changes_surely(changed: Counts) -> bool:
+    """Whether more answers changed than rounding turns over."""
+    return wilson(changed, _ACCURACY_CONFIDENCE).low > _OTHER_ANSWERS
 
 
 def has_copies(measured: Measurements) -> bool:

@@ -77,6 +77,7 @@ def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] |
         validation=SplitMeasurement(unseen, unseen.total, None, 0, frozenset()),
         modes=measured.modes,
         nonfinite=tuple(nonfinite),
+        changed_alone=measured.alone.changed if measured.alone else None,
         majority_share=measured.majority_validation,
         top_share=top_share,
         top_class=None if top is None else names[top] if names else str(top),

@@ -86,6 +86,8 @@ class Evidence:
     """Names of what was not a finite number."""
     parity_difference: float | None = None
     """Largest difference between a served probability and the training graph's; NaN when one was not finite."""
+    changed_alone: Counts | None = None
+    """Validation examples that get another answer by themselves than in a batch."""
     majority_share: float | None = None
     """pi: share of the most frequent class in the validation split."""
     top_share: float | None = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from components.diagnosis.symptoms import changes_surely
 from components.push_gate.evidence import Check, Evidence, SplitMeasurement
 from components.push_gate.settings import GateSettings
 from schemas import features
@@ -27,6 +28,16 @@ def integrity_checks(evidence: Evidence, settings: GateSettings) -> tuple[Check,
 def finite(evidence: Evidence) -> Check:
     """G0: is every number finite?"""
     return _check("finite", "non-finite numbers", list(_nonfinite_findings(evidence)), "every number is finite")
+
+
+def one_by_one(evidence: Evidence) -> Check:
+    """G0: does an example get the same answer by itself as in a batch?"""
+    changed = evidence.changed_alone
+    statistic = "answers that change"
+    if changed is None:
+        return Check("G0", "one by one", False, statistic, "examples were not asked about one by one.")
+    detail = f"{changed.correct} of {changed.total} validation images get another answer by themselves than in a batch."
+    return Check("G0", "one by one", changes_surely(changed), statistic, detail, changed.value)
 
 
 def _check(name: str, statistic: str, findings: list[str], otherwise: str) -> Check:

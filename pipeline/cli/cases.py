@@ -1,7 +1,6 @@
 """`frostgate cases`: the stories that the gate was built for, run here."""
 
 import json
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
@@ -41,19 +40,15 @@ def cases_command(
             for variant in case.variants:
                 print(f"  {variant.name}: {variant.what}")
         return
-    from pipeline.cli.live import progress_to
-
     done: list[Finished] = []
     runs = [(case, variant) for case in cases for variant in case.variants]
     for position, (case, variant) in enumerate(runs, 1):
-        print(f"({position} of {len(runs)}) {case.id} {variant.name}: {variant.what}", file=sys.stderr)
-        with progress_to(sys.stderr) as progress:
-            done.append(run_variant(case, variant, output, progress, real_data))
+        print(f"({position} of {len(runs)}) {case.id} {variant.name}: {variant.what}", file=sys.stderr, flush=True)
+        done.append(run_variant(case, variant, output, real_data))
         summary = done[-1].summary
         print(f"{summary.status.upper()}  {summary.message}", file=sys.stderr, flush=True)
         if summary.status == "interrupted":
-            # Threads of Beam and TensorFlow would be waited for; everything that matters is on disk.
-            os._exit(summary.exit_code)
+            raise typer.Exit(summary.exit_code)
     if as_json:
         print(json.dumps([_document(one) for one in done], indent=2))
     else:

@@ -8,6 +8,7 @@ import pytest
 from components.diagnosis.advice import FIXES, TITLES
 from components.diagnosis.attribution import attribute
 from components.diagnosis.evidence import (
+    Alone,
     ChannelStatistics,
     Converted,
     DomainShift,
@@ -39,6 +40,10 @@ def auc(value: float) -> DomainShift:
     return DomainShift(value, Interval(value - 0.03, min(1.0, value + 0.03), 0.95, "Hanley-McNeil"))
 
 
+def alone(changed: int) -> Alone:
+    return Alone(Counts(changed, 64), Counts(0, 64), PairedCounts(64 - changed, changed, 0, 0))
+
+
 def layer(trainable: bool, distance: float) -> LayerDistance:
     return LayerDistance("bn", trainable, 0.99, distance, 1.1)
 
@@ -48,6 +53,7 @@ def measured(training: float, inference: float, validation: float, **found: obje
     known: dict[str, object] = {
         "claimed": out_of(training, NUM_TRAIN),
         "head": Head("softmax", 10, "softmax", "sparse_categorical_crossentropy", ()),
+        "alone": alone(0),
         "has_batch_norm": True,
         "label_shift": LabelShift(0.02, 0.6, 0.15, 1),
         "relabelling": Relabelling(out_of(validation), tuple(range(10))),
@@ -77,6 +83,7 @@ BROKEN = {
     "statistics_not_converged": measured(
         1.0, 0.68, 0.63, layers=(layer(True, 3.0),), reestimated_train=modes(0.99, 0.68)
     ),
+    "batch_dependence": measured(0.99, 0.99, 0.96, alone=alone(56)),
     "training_serving_skew": measured(
         0.12, 0.12, 0.1, claimed=out_of(0.98), reconverted=(Converted("caffe -> tf", out_of(0.97, 256), True),)
     ),
@@ -115,6 +122,12 @@ def test_a_healthy_model_has_no_causes_even_where_statistics_are_far_and_domains
     assert found.causes == () and found.sentence == "No cause was found."
 
 
+@pytest.mark.parametrize(("changed", "is_named"), [(2, False), (3, True)])
+def test_answers_that_rounding_turns_over_are_no_cause(changed, is_named):
+    found = attribute(measured(0.99, 0.99, 0.96, alone=alone(changed)))
+    assert bool(found.causes) == is_named
+
+
 def test_several_causes_are_all_named_the_one_that_explains_most_first():
     both = measured(
         0.9,
@@ -140,6 +153,7 @@ def test_several_causes_are_all_named_the_one_that_explains_most_first():
         ("duplicates", "duplicates"),
         ("domain", "distribution_shift"),
         ("head", "loss_head_mismatch"),
+        ("alone", "batch_dependence"),
     ],
 )
 def test_what_was_not_measured_is_never_ruled_out(missing, cause):

@@ -7,7 +7,6 @@ import pytest
 
 from components.cases.catalogue import CASES, Case
 from pipeline.cases import Finished, run_variant
-from pipeline.runners.progress import Silent
 
 pytestmark = pytest.mark.engine
 
@@ -19,7 +18,7 @@ def run_case(first_run):
     def run(case_id: str, *names: str) -> list[Finished]:
         case: Case = next(one for one in CASES if one.id == case_id)
         wanted = [variant for variant in case.variants if variant.name in names]
-        return [run_variant(case, variant, str(first_run.output), Silent()) for variant in wanted]
+        return [run_variant(case, variant, str(first_run.output)) for variant in wanted]
 
     return run
 

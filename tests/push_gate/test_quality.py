@@ -342,6 +342,7 @@ def test_by_its_scores_alone_a_healthy_model_passes_and_the_pipelines_rule_still
     ("change", "outcome", "codes"),
     [
         ({"nonfinite": ("an answer",)}, "BLOCK", ("G0",)),
+        ({"changed_alone": Counts(50, 64)}, "BLOCK", ("G0",)),
         ({"modes": PairedCounts(1000, 900, 5, 95)}, "BLOCK", ("G1",)),
         ({"majority_share": 0.95}, "BLOCK", ("G2",)),
         ({"top_share": 0.95}, "BLOCK", ("G5",)),
