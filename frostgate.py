@@ -23,6 +23,7 @@ def diagnose(
     train: "tuple[np.ndarray, np.ndarray]",
     validation: "tuple[np.ndarray, np.ndarray]",
     batch_size: int = 32,
+    source_backbone: "keras.Model | None" = None,
 ) -> "Report":
     """Judges a Keras classifier by the gate's rule, and says what is wrong with it.
 
@@ -31,6 +32,7 @@ def diagnose(
         train: Inputs [n, ...] as the model takes them, and class indices [n] or one-hot labels [n, classes].
         validation: The same, of examples that the model was not trained on.
         batch_size: The training batch size; batch statistics depend on it.
+        source_backbone: What the model was made from, in the state before training: is what is frozen as it was?
 
     Returns:
         The report: `str(report)` for people, `report.document()` for machines, `report.exit_code` for schedulers.
@@ -38,10 +40,13 @@ def diagnose(
     Raises:
         ValueError: Model and data do not fit each other.
     """
+    from components.diagnosis.source import weights_by_layer
     from components.doctor.data import as_split
     from components.doctor.examine import examine
 
-    return examine(model, as_split(*train, "train"), as_split(*validation, "validation"), batch_size)
+    source = None if source_backbone is None else weights_by_layer(source_backbone)
+    splits = as_split(*train, "train"), as_split(*validation, "validation")
+    return examine(model, *splits, batch_size, source=source)
 
 
 def __getattr__(name: str) -> Any:

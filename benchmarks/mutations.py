@@ -2,24 +2,26 @@
 
     python benchmarks/mutations.py [NAME ...]
 
-Breaks one probe at a time in a copy of the project and runs the tests of the diagnosis and the doctor on it, up to the
-first failure; a minute or two each on two cores. Writes `benchmarks/results/mutations.md`; the exit code is 1 if a
-broken probe went unnoticed.
+Runs the tests of the diagnosis and the doctor on a copy of the project, which must be green, then again with one probe
+broken at a time, up to the first failure; a minute or two each on two cores. Writes `benchmarks/results/mutations.md`;
+the exit code is 1 if a broken probe went unnoticed.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from whole_run import RESULTS
 
 ROOT = Path(__file__).parents[1]
-TESTS = ("tests/diagnosis", "tests/doctor/test_examination.py", "tests/doctor/test_callback.py")
+TESTS = ("tests/diagnosis", *(f"tests/doctor/test_{name}.py" for name in ("examination", "callback", "source")))
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,9 @@ MUTATIONS = (
         "for other in ())",
     ),
     Mutation("answers one by one", "probes.py", "session.predict(inputs, batch_size=1)", "session.predict(inputs)"),
+    Mutation(
+        "frozen layers against their source", "source.py", "if not np.array_equal(value.numpy(), old)", "if False"
+    ),
     Mutation("copies", "duplicates.py", "> _SAME)", "> 2)"),
     Mutation("domain", "domain.py", "auc = float(roc_auc_score(side, scores))", "auc = 0.5"),
     Mutation(
@@ -93,9 +98,12 @@ def main() -> None:
         copy = Path(folder) / "copy"
         unneeded = shutil.ignore_patterns(".git", ".venv", ".tools", ".mypy_cache", "frostgate-output")
         shutil.copytree(ROOT, copy, ignore=unneeded)
+        if red := first_red(copy):
+            raise SystemExit(f"{red} fails with nothing broken; mend it first.")
         unnoticed = 0
         for mutation in (one for one in MUTATIONS if one.probe in wanted):
-            red = first_red(mutation, copy)
+            with broken(mutation, copy):
+                red = first_red(copy)
             unnoticed += red is None
             lines.append(f"| {mutation.probe} | {red or '**none**'} |")
             print(lines[-1], file=sys.stderr, flush=True)
@@ -107,11 +115,9 @@ def main() -> None:
     raise SystemExit(1 if unnoticed else 0)
 
 
-def first_red(mutation: Mutation, copy: Path) -> str | None:
-    """Tests a copy of the project with one probe broken.
-
-    Returns:
-        The first test that fails; None where none does.
+@contextlib.contextmanager
+def broken(mutation: Mutation, copy: Path) -> Iterator[None]:
+    """Breaks one probe in a copy of the project.
 
     Raises:
         ValueError: The probe has no such line any more.
@@ -121,11 +127,16 @@ def first_red(mutation: Mutation, copy: Path) -> str | None:
     if sound.count(mutation.line) != 1:
         raise ValueError(f"{mutation.file} must have {mutation.line!r} once; mend the list of mutations.")
     file.write_text(sound.replace(mutation.line, mutation.instead))
+    yield
+    file.write_text(sound)
+
+
+def first_red(copy: Path) -> str | None:
+    """Returns the first test that fails in a copy of the project; None where none does."""
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS]
     done = subprocess.run(
         command, cwd=copy, env=os.environ | {"PYTHONPATH": str(copy)}, capture_output=True, text=True, check=False
     )
-    file.write_text(sound)
     failed = [line.split()[1] for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))]
     if done.returncode and not failed:
         raise ValueError(f"the tests could not be run: {done.stdout[-500:]}{done.stderr[-500:]}")

@@ -7,6 +7,7 @@ TITLES: Final = {
     "batch_norm_mode": "frozen BatchNorm trained on batch statistics and is served with other ones",
     "statistics_not_converged": "BatchNorm's moving statistics never converged",
     "batch_dependence": "the answer to a picture depends on what is asked beside it",
+    "frozen_weights_changed": "frozen layers are not those of the source backbone",
     "training_serving_skew": "the model is served other inputs than it was trained on",
     "preprocessing_skew": "validation inputs are scaled otherwise than training inputs",
     "label_order": "validation labels are in another order",
@@ -35,6 +36,10 @@ FIXES: Final = {
     "batch_dependence": (
         "Remove training=True from the model's own calls of BatchNormalization, Dropout or a backbone: it holds in "
         "serving, too. Then judge again, for the moving statistics that serving needs were never tried."
+    ),
+    "frozen_weights_changed": (
+        "Load the source's weights before training, set backbone.trainable = False and compile after it, and call the "
+        "backbone with training=False. Compare the weights before and after fit."
     ),
     "training_serving_skew": (
         "Remove every scaling of pixels from the input function: take them as the Transform graph gives them. What the "

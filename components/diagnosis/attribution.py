@@ -18,7 +18,7 @@ def attribute(measured: Measurements) -> Diagnosis:
     """
     if not suffers(measured):
         return Diagnosis((), (), ())
-    answers: list[Answer] = [rule(measured) for rule in direct.RULES]
+    answers: list[Answer] = [answer for rule in direct.RULES if (answer := rule(measured))]
     for by_exclusion in exclusion.RULES:
         answers.append(by_exclusion(measured, [answer for answer in answers if isinstance(answer, Cause)]))
     causes = [answer for answer in answers if isinstance(answer, Cause)]

@@ -86,6 +86,20 @@ def _batch_dependence(measured: Measurements) -> Answer:
     return named("batch_dependence", "strong", tuple(evidence), None)
 
 
+def _frozen_weights(measured: Measurements) -> Answer | None:
+    found = measured.source
+    if found is None:
+        return None
+    text = f"{len(found.changed)} of {found.num_frozen} frozen layers are not as in the source backbone"
+    if not found.changed:
+        return RuledOut("frozen_weights_changed", text)
+    evidence = [
+        f"{text}, {found.changed[0]} for instance",
+        f"{len(found.weights)} have other weights, {len(found.statistics)} other moving statistics",
+    ]
+    return named("frozen_weights_changed", "strong", tuple(evidence), None)
+
+
 def _label_order(measured: Measurements) -> Answer:
     found, lost = measured.relabelling, lost_accuracy(measured)
     if found is None:
@@ -185,8 +199,9 @@ def _distance(layer: LayerDistance) -> float:
     return layer.mean_distance + layer.log_variance_ratio
 
 
-RULES: Final[tuple[Callable[[Measurements], Answer], ...]] = (
+RULES: Final[tuple[Callable[[Measurements], Answer | None], ...]] = (
     _head,
+    _frozen_weights,
     _batch_norm,
     _batch_dependence,
     _serving,
@@ -195,4 +210,4 @@ RULES: Final[tuple[Callable[[Measurements], Answer], ...]] = (
     _imbalance,
     _duplicates,
 )
-"""In the order in which they are asked."""
+"""In the order in which they are asked; None: the question was not put."""

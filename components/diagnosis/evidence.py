@@ -47,6 +47,27 @@ class Alone:
 
 
 @dataclass(frozen=True)
+class SourceComparison:
+    """What became of the backbone that a model was made from."""
+
+    num_source: int
+    """Layers with weights in the source."""
+    num_found: int
+    """Of these, those that the model has, by name and shapes."""
+    num_frozen: int
+    """Of these, those that are frozen; the others may differ."""
+    weights: tuple[str, ...]
+    """Frozen layers whose weights are not the source's."""
+    statistics: tuple[str, ...]
+    """Frozen BatchNorm layers whose moving statistics are not the source's."""
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Frozen layers that are not as in the source, each once."""
+        return tuple(dict.fromkeys((*self.weights, *self.statistics)))
+
+
+@dataclass(frozen=True)
 class Relabelling:
     """How many would be right if the classes were in another order."""
 
@@ -145,6 +166,8 @@ class Measurements:
     """Training examples rescored as other preprocessing families would have made them."""
     head: Head | None = None
     alone: Alone | None = None
+    source: SourceComparison | None = None
+    """None where no source was given."""
     has_batch_norm: bool | None = None
     num_updates: int | None = None
     """That the trainer made; None where it left no history."""

@@ -31,7 +31,12 @@ class Outputs:
 
 
 def forward(
-    model: keras.Model, inputs: np.ndarray, training: bool = False, batch_size: int = 64, seed: int = 0
+    model: keras.Model,
+    inputs: np.ndarray,
+    training: bool = False,
+    batch_size: int = 64,
+    seed: int = 0,
+    step: Call | None = None,
 ) -> Outputs:
     """Runs a model of any kind: functional, sequential, subclassed or nested.
 
@@ -45,6 +50,7 @@ def forward(
         training: Whether BatchNorm uses batch statistics wherever it was left free to.
         batch_size: Batch statistics depend on it; n where n is smaller.
         seed: Of the order in training mode.
+        step: What `step_of` gave for this model and mode, so that it is traced once; None: traced anew.
 
     Raises:
         DataRefused: The model has more than one output, or one that is no row of numbers an example.
@@ -55,7 +61,7 @@ def forward(
         modes.enter_context(unchanged(model))
         if training:
             modes.enter_context(nothing_random(model))
-        raw, embeddings = zip(*_batches(_step(model, training), inputs, order, batch_size), strict=True)
+        raw, embeddings = zip(*_batches(step or step_of(model, training), inputs, order, batch_size), strict=True)
     seen = None if any(part is None for part in embeddings) else _in_order(embeddings, order)
     return Outputs(_in_order(raw, order), seen)
 
@@ -119,7 +125,8 @@ def _in_order(parts: tuple[np.ndarray, ...], order: np.ndarray) -> np.ndarray:
     return result
 
 
-def _step(model: keras.Model, training: bool) -> Call:
+def step_of(model: keras.Model, training: bool) -> Call:
+    """Returns what runs one batch; it is traced at its first call, with what covers the layers then."""
     dense = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dense)]
 
     def step(batch: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:

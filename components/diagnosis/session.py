@@ -1,13 +1,15 @@
 """A model on the table: its splits, what it answered, and how much it was run."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import keras
 import numpy as np
 
 from components.diagnosis.evidence import Head
-from components.diagnosis.forward import Outputs, forward, probabilities
+from components.diagnosis.forward import Call, Outputs, forward, probabilities, step_of
+from components.diagnosis.source import SourceWeights
 from components.intervals import Counts
 
 # In passes over both splits together.
@@ -42,8 +44,14 @@ class Session:
     """Updates that the trainer made; None where nobody says."""
     family: str | None = None
     """The preprocessing that made the inputs, as Keras calls it; None where that is not known."""
+    source: SourceWeights | None = None
+    """The backbone that the model was made from; None where that is not known."""
     num_run: int = field(default=0, init=False)
     """Examples that went through the model."""
+
+    @cached_property
+    def _inference(self) -> Call:
+        return step_of(self.model, training=False)
 
     @property
     def passes(self) -> float:
@@ -59,7 +67,9 @@ class Session:
         """Runs the model; in training mode with the training batch size unless told otherwise."""
         self.num_run += len(inputs)
         size = batch_size or (self.batch_size if training else BATCH_SIZE)
-        return forward(self.model, inputs, training=training, batch_size=size, seed=self.seed)
+        # In training mode layers may be covered, otherwise each time.
+        step = None if training else self._inference
+        return forward(self.model, inputs, training=training, batch_size=size, seed=self.seed, step=step)
 
     def predict(self, inputs: np.ndarray, training: bool = False, batch_size: int | None = None) -> np.ndarray:
         """Predicted classes, int64 [n]; -1 where an output is not finite."""

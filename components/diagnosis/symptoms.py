@@ -28,7 +28,7 @@ _COPIES: Final = 0.05
 def suffers(measured: Measurements) -> bool:
     """Whether there is anything to explain."""
     gaps = has_mode_gap(measured) or has_generalisation_gap(measured) or falls_short_of_claim(measured)
-    odd = has_copies(measured) or depends_on_batch(measured)
+    odd = has_copies(measured) or depends_on_batch(measured) or bool(measured.source and measured.source.changed)
     return gaps or odd or not has_learnt(measured) or not validates(measured)
 
 

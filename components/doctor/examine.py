@@ -8,10 +8,11 @@ import numpy as np
 
 from components.backbone.modes import fingerprint
 from components.diagnosis.attribution import attribute
-from components.diagnosis.evidence import Measurements
+from components.diagnosis.evidence import Measurements, SourceComparison
 from components.diagnosis.head import look
 from components.diagnosis.probes import Answers, examine_session, is_inference_only
 from components.diagnosis.session import Session, counts
+from components.diagnosis.source import SourceWeights, compare_with_source
 from components.diagnosis.symptoms import unseen_validation
 from components.doctor.data import Split
 from components.doctor.preprocessing import Family, guess, preprocess
@@ -26,7 +27,12 @@ _GUESS_ON = 256
 
 
 def examine(
-    model: keras.Model, train: Split, validation: Split, batch_size: int = 32, family: Family | None = None
+    model: keras.Model,
+    train: Split,
+    validation: Split,
+    batch_size: int = 32,
+    family: Family | None = None,
+    source: SourceWeights | None = None,
 ) -> Report:
     """Judges a classifier by the gate's rule and names what is wrong with it; the model is left as it was.
 
@@ -36,15 +42,18 @@ def examine(
         validation: What it was not trained on.
         batch_size: The training batch size; batch statistics depend on it.
         family: How pictures are preprocessed; None: as the model gets most training pictures right.
+        source: The backbone that the model was made from, to see whether what is frozen is as it was.
 
     Raises:
-        DataRefused: Model and data do not fit each other.
+        DataRefused: Model and data, or model and source, do not fit each other.
     """
     started = time.monotonic()
     before = fingerprint(model.variables)
     num_classes = _num_classes(model, train, validation)
     head = look(model, num_classes)
-    session = Session(model, head, train, validation, num_classes, batch_size)
+    if source is not None:
+        _check_source(model, source)
+    session = Session(model, head, train, validation, num_classes, batch_size, source=source)
     if train.is_pictures or validation.is_pictures:
         family = family or _guess(session)
         session.train, session.validation = _scaled(train, family), _scaled(validation, family)
@@ -77,11 +86,27 @@ def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] |
         validation=SplitMeasurement(unseen, unseen.total, None, 0, frozenset()),
         modes=measured.modes,
         nonfinite=tuple(nonfinite),
+        source_note=_source_note(measured.source),
         changed_alone=measured.alone.changed if measured.alone else None,
         majority_share=measured.majority_validation,
         top_share=top_share,
         top_class=None if top is None else names[top] if names else str(top),
     )
+
+
+def _source_note(found: SourceComparison | None) -> str:
+    if found is None or not found.changed:
+        return ""
+    return f"{len(found.changed)} of {found.num_frozen} frozen layers are not as in the source backbone"
+
+
+def _check_source(model: keras.Model, source: SourceWeights) -> None:
+    found = compare_with_source(model, source)
+    if 2 * found.num_found < found.num_source:
+        raise DataRefused(
+            f"The source backbone must be what MODEL was made from; {found.num_found} of its {found.num_source} layers "
+            "are in the model by name and shapes."
+        )
 
 
 def _num_classes(model: keras.Model, train: Split, validation: Split) -> int:

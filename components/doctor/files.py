@@ -7,11 +7,18 @@ from components.doctor.examine import examine
 from components.doctor.loading import load_model
 from components.doctor.preprocessing import Family
 from components.doctor.report import Report
+from components.doctor.source import read_source
 from components.errors import DataRefused
 
 
 def examine_files(
-    model_path: str, train: str, evaluation: str, image_size: int | None, family: Family | None, batch_size: int
+    model_path: str,
+    train: str,
+    evaluation: str,
+    image_size: int | None,
+    family: Family | None,
+    batch_size: int,
+    source_path: str | None = None,
 ) -> Report:
     """Examines a saved model on saved data.
 
@@ -22,11 +29,13 @@ def examine_files(
         image_size: Side of the model's input; None: what the model says, or the first picture's.
         family: How pictures are preprocessed; None: found out.
         batch_size: The training batch size.
+        source_path: The backbone that the model was made from: a `.keras` file, or an `.h5` file of weights.
 
     Raises:
         DataRefused: Model or data cannot be used.
     """
     model = load_model(model_path)
+    source = read_source(source_path) if source_path else None
     size = (image_size, image_size) if image_size else _size_of(model)
     training = read_split(train, size)
     if training.is_pictures:
@@ -37,7 +46,7 @@ def examine_files(
             f"Both splits must have inputs of one shape; {train} has {training.inputs.shape[1:]} and "
             f"{evaluation} {validation.inputs.shape[1:]}."
         )
-    return examine(model, training, validation, batch_size, family)
+    return examine(model, training, validation, batch_size, family, source)
 
 
 def _size_of(model: keras.Model) -> tuple[int, int] | None:

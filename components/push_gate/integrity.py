@@ -30,6 +30,12 @@ def finite(evidence: Evidence) -> Check:
     return _check("finite", "non-finite numbers", list(_nonfinite_findings(evidence)), "every number is finite")
 
 
+def unchanged_source(evidence: Evidence) -> Check:
+    """G0: is a frozen backbone the one that it was made from?"""
+    note = evidence.source_note
+    return _check("frozen weights", "frozen layers changed", [note] if note else [], "nothing says that they changed")
+
+
 def one_by_one(evidence: Evidence) -> Check:
     """G0: does an example get the same answer by itself as in a batch?"""
     changed = evidence.changed_alone

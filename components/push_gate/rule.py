@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from components.push_gate.evidence import Check, Evidence, percent
-from components.push_gate.integrity import finite, integrity_checks, one_by_one
+from components.push_gate.integrity import finite, integrity_checks, one_by_one, unchanged_source
 from components.push_gate.quality import (
     SliceResult,
     baseline,
@@ -62,14 +62,17 @@ def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
     """Decides by the scores alone, for a model that no pipeline made: no lineage, no champion, no serving path.
 
     Args:
-        evidence: `train`, `validation`, `modes`, `nonfinite`, `changed_alone`, shares; the rest is not looked at.
+        evidence: `train`, `validation`, `modes`, `nonfinite`, `changed_alone`, `source_note`, shares; the rest is not
+            looked at.
         settings: The thresholds.
 
     Returns:
-        As `decide`, from G0's finiteness and answers one by one, G1, G2, G3, G5 and the reasons to hold.
+        As `decide`, from G0's finiteness, frozen weights and answers one by one, from G1, G2, G3, G5 and the reasons to
+        hold.
     """
     blocks = (
         finite(evidence),
+        unchanged_source(evidence),
         one_by_one(evidence),
         mode_gap(evidence, settings),
         chance(evidence, settings),

@@ -30,6 +30,13 @@ def doctor_command(
         Literal["auto", "none", "unit", "tf", "caffe", "torch"],
         typer.Option(help="How pictures are scaled; auto: as the model gets most training pictures right."),
     ] = "auto",
+    source_backbone: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="What MODEL was made from (.keras, or .h5 as Keras downloads it): is what is frozen as it was?",
+        ),
+    ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="The training batch size; BatchNorm depends on it.")] = 32,
 ) -> None:
     """Judge a Keras classifier by the gate's rule, and say what is wrong with it."""
@@ -40,7 +47,7 @@ def doctor_command(
         from components.push_gate.exported import finite
 
         family = None if preprocess == "auto" else preprocess
-        report = examine_files(model, train, evaluation, image_size, family, batch_size)
+        report = examine_files(model, train, evaluation, image_size, family, batch_size, source_backbone)
         if card:
             from components.card.render import render
 

@@ -19,6 +19,7 @@ from components.diagnosis.evidence import (
     LayerDistance,
     Measurements,
     Relabelling,
+    SourceComparison,
 )
 from components.intervals import Counts, Interval, PairedCounts
 
@@ -83,6 +84,7 @@ BROKEN = {
     "statistics_not_converged": measured(
         1.0, 0.68, 0.63, layers=(layer(True, 3.0),), reestimated_train=modes(0.99, 0.68)
     ),
+    "frozen_weights_changed": measured(0.99, 0.99, 0.98, source=SourceComparison(50, 50, 40, (), ("bn",))),
     "batch_dependence": measured(0.99, 0.99, 0.96, alone=alone(56)),
     "training_serving_skew": measured(
         0.12, 0.12, 0.1, claimed=out_of(0.98), reconverted=(Converted("caffe -> tf", out_of(0.97, 256), True),)
