@@ -41,11 +41,11 @@ def diagnose(
         ValueError: Model and data do not fit each other.
     """
     from components.diagnosis.source import weights_by_layer
-    from components.doctor.data import as_split
+    from components.doctor.data import split_of
     from components.doctor.examine import examine
 
     source = None if source_backbone is None else weights_by_layer(source_backbone)
-    splits = as_split(*train, "train"), as_split(*validation, "validation")
+    splits = split_of(train, "train"), split_of(validation, "validation")
     return examine(model, *splits, batch_size, source=source)
 
 

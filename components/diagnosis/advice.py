@@ -75,6 +75,6 @@ FIXES: Final = {
     ),
     "overfitting": (
         "Freeze more of the backbone, add augmentation and weight decay, and stop at the lowest validation loss. More "
-        "training examples help most."
+        "training examples help most, where validation labels are right: look at a few by eye."
     ),
 }

@@ -11,6 +11,7 @@ from components.diagnosis.symptoms import (
     best_training,
     has_generalisation_gap,
     has_learnt,
+    validates,
 )
 from components.diagnosis.wording import named, percent, top_share, why_not
 from components.intervals import newcombe
@@ -67,8 +68,12 @@ def _overfitting(measured: Measurements, causes: list[Cause]) -> Answer:
         return RuledOut("overfitting", text)
     if causes:
         return RuledOut("overfitting", f"{text}, which {causes[0].id} explains")
+    evidence = [text, "no other cause was found"]
+    if not validates(measured):
+        evidence.append("validation is no better than guessing, as where labels do not belong to their pictures")
     examined = None not in (measured.domain, measured.relabelling, measured.input_shift)
-    return named("overfitting", "strong" if examined else "moderate", (text, "no other cause was found"), None)
+    confidence: Confidence = "strong" if examined and validates(measured) else "moderate"
+    return named("overfitting", confidence, tuple(evidence), None)
 
 
 RULES: Final[tuple[Callable[[Measurements, list[Cause]], Answer], ...]] = (

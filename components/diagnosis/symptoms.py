@@ -53,6 +53,13 @@ def unseen_validation(measured: Measurements) -> Counts:
     return without if without is not None and has_copies(measured) else measured.validation
 
 
+def num_unseen(measured: Measurements) -> int:
+    """How many validation examples say something: none of those that training holds, where these are many."""
+    found = measured.duplicates
+    copies = len(found.pairs) if found is not None and has_copies(measured) else 0
+    return measured.validation.total - copies
+
+
 def best_training(measured: Measurements) -> Counts:
     """Whichever of A and B is higher."""
     if measured.modes is None:

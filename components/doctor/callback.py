@@ -10,7 +10,7 @@ import numpy as np
 from components.diagnosis.head import look
 from components.diagnosis.session import Examples, Session
 from components.diagnosis.symptoms import CONFIDENCE, MODE_GAP
-from components.doctor.data import as_split
+from components.doctor.data import split_of
 from components.intervals import PairedCounts, newcombe_paired
 
 _MOST_EXAMPLES: Final = 512
@@ -35,7 +35,7 @@ class FrostgateCallback(keras.callbacks.Callback):
             DataRefused: These cannot be labelled examples.
         """
         super().__init__()
-        split = as_split(*train, "train")
+        split = split_of(train, "train")
         rows = np.random.default_rng(0).permutation(len(split.labels))[:_MOST_EXAMPLES]
         self._examples = Examples(split.inputs[rows], split.labels[rows])
         self._batch_size = batch_size

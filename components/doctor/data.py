@@ -4,7 +4,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import tensorflow as tf
@@ -53,6 +53,21 @@ def read_split(uri: str, image_size: tuple[int, int] | None, classes: Sequence[s
     return _read_pictures(uri, image_size, tuple(classes or ()))
 
 
+def split_of(data: Any, name: str) -> Split:
+    """Takes a pair of arrays as a split; see `as_split`.
+
+    Raises:
+        DataRefused: It is no pair, or not that of a labelled split.
+    """
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        raise DataRefused(
+            f"{name} must be a pair of arrays, (inputs, labels); received {type(data).__name__}. Of a tf.data.Dataset, "
+            "take them out with list(dataset.unbatch().as_numpy_iterator())."
+        )
+    inputs, labels = data
+    return as_split(inputs, labels, name)
+
+
 def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
     """Takes arrays as a split.
 
@@ -65,6 +80,8 @@ def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
         DataRefused: Their shapes or values cannot be those of a labelled split.
     """
     inputs, labels = np.asarray(inputs), np.asarray(labels)
+    if labels.dtype.kind not in "uifb":
+        raise DataRefused(f"{name}: y must be class indices, numbered from 0; received values of type {labels.dtype}.")
     if inputs.ndim < 2 or inputs.dtype.kind not in "uifb" or not len(inputs):
         raise DataRefused(f"{name}: x must be numbers [n, ...] with n >= 1; received {inputs.dtype} {inputs.shape}.")
     if labels.ndim == 2 and labels.shape[1] > 1:
@@ -72,12 +89,14 @@ def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
             raise DataRefused(f"{name}: y [n, classes] must be one-hot; received rows that do not add up to 1.")
         labels = labels.argmax(axis=1)
     labels = labels.reshape(len(labels), -1)
-    if labels.shape != (len(inputs), 1) or labels.dtype.kind not in "uifb":
+    if labels.shape != (len(inputs), 1):
         raise DataRefused(f"{name}: y must be [n] class indices, n = {len(inputs)}; received {labels.shape}.")
     indices = labels[:, 0].astype(np.int64)
     if (indices != labels[:, 0]).any() or indices.min() < 0:
         raise DataRefused(f"{name}: y must be whole numbers >= 0; received others. Number the classes from 0.")
     chosen = _sample(len(inputs), MAX_EXAMPLES)
+    if bad := int((~np.isfinite(inputs[chosen].reshape(len(chosen), -1)).all(axis=1)).sum()):
+        raise DataRefused(f"{name}: x must be finite; {bad} of {len(chosen)} examples hold NaN or infinity.")
     return Split(inputs[chosen].astype(np.float32), indices[chosen], num_found=len(inputs))
 
 

@@ -13,7 +13,7 @@ from components.diagnosis.head import look
 from components.diagnosis.probes import Answers, examine_session, is_inference_only
 from components.diagnosis.session import Session, counts
 from components.diagnosis.source import SourceWeights, compare_with_source
-from components.diagnosis.symptoms import unseen_validation
+from components.diagnosis.symptoms import num_unseen, unseen_validation
 from components.doctor.data import Split
 from components.doctor.preprocessing import Family, guess, preprocess
 from components.doctor.report import Report
@@ -49,11 +49,13 @@ def examine(
     """
     started = time.monotonic()
     before = fingerprint(model.variables)
+    _check_fit(model, train, validation)
     num_classes = _num_classes(model, train, validation)
     head = look(model, num_classes)
     if source is not None:
         _check_source(model, source)
     session = Session(model, head, train, validation, num_classes, batch_size, source=source)
+    guessed = family is None and train.is_pictures
     if train.is_pictures or validation.is_pictures:
         family = family or _guess(session)
         session.train, session.validation = _scaled(train, family), _scaled(validation, family)
@@ -65,6 +67,7 @@ def examine(
         diagnosis=attribute(measured),
         measurements=measured,
         preprocessing=family if train.is_pictures else None,
+        is_preprocessing_guessed=guessed,
         rejects=(*train.rejects, *validation.rejects),
         num_found=(train.num_found, validation.num_found),
         model_fingerprint=before,
@@ -84,6 +87,7 @@ def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] |
     return Evidence(
         train=SplitMeasurement(measured.train, measured.train.total, None, 0, frozenset()),
         validation=SplitMeasurement(unseen, unseen.total, None, 0, frozenset()),
+        num_unseen=num_unseen(measured),
         modes=measured.modes,
         nonfinite=tuple(nonfinite),
         source_note=_source_note(measured.source),
@@ -98,6 +102,34 @@ def _source_note(found: SourceComparison | None) -> str:
     if found is None or not found.changed:
         return ""
     return f"{len(found.changed)} of {found.num_frozen} frozen layers are not as in the source backbone"
+
+
+def _check_fit(model: keras.Model, train: Split, validation: Split) -> None:
+    for name, split in (("training", train), ("validation", validation)):
+        if len(np.unique(split.labels)) < 2:
+            raise DataRefused(
+                f"The {name} data must have at least two classes; all {len(split.labels)} labels are "
+                f"{split.labels[0]}. Nothing can be said about a classifier on one class."
+            )
+        taken, given = getattr(model, "input_shape", None), split.inputs.shape
+        # Other than a tuple: a model with several inputs, or one that says nothing.
+        if isinstance(taken, tuple) and not _agree(taken[1:], given[1:]):
+            raise DataRefused(
+                f"The model takes inputs of shape {_shape(taken[1:])}; the {name} data have {_shape(given[1:])}. Give "
+                "the data as the model was trained on them; --image-size is for models that take any size."
+            )
+
+
+def _agree(taken: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
+    # Keras lets a last axis of 1 be left out.
+    if len(taken) == len(given) + 1 and taken[-1] == 1:
+        taken = taken[:-1]
+    same = (ours in (None, theirs) for ours, theirs in zip(taken, given, strict=False))
+    return len(taken) == len(given) and all(same)
+
+
+def _shape(sizes: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("any" if size is None else str(size) for size in sizes) + "]"
 
 
 def _check_source(model: keras.Model, source: SourceWeights) -> None:
@@ -130,9 +162,10 @@ def _guess(session: Session) -> Family:
     labels, pictures = session.train.labels[rows], session.train.inputs[rows]
 
     def right(inputs: np.ndarray) -> float:
-        # Training mode too: where BatchNorm is broken, inference mode is as bad for every family.
+        # Both modes: where BatchNorm is broken, inference mode is as bad for every family, and where it follows the
+        # first convolution, training mode is as good for each that only scales.
         modes = (False,) if is_inference_only(session.model) else (False, True)
-        return max(counts(labels, session.predict(inputs, training=training)).value for training in modes)
+        return sum(counts(labels, session.predict(inputs, training=training)).value for training in modes)
 
     family = guess(pictures, right)
     session.num_run = 0  # The budget is that of the examination.

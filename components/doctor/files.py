@@ -41,6 +41,11 @@ def examine_files(
     if training.is_pictures:
         size = training.inputs.shape[1], training.inputs.shape[2]
     validation = read_split(evaluation, size, training.classes)
+    if (family or image_size) and not (training.is_pictures or validation.is_pictures):
+        raise DataRefused(
+            f"--preprocess and --image-size are for pictures; {train} and {evaluation} hold arrays, which must be what "
+            "the model takes."
+        )
     if training.inputs.shape[1:] != validation.inputs.shape[1:]:
         raise DataRefused(
             f"Both splits must have inputs of one shape; {train} has {training.inputs.shape[1:]} and "

@@ -37,6 +37,6 @@ def guess(pictures: np.ndarray, right: Callable[[np.ndarray], float]) -> Family:
 
     Args:
         pictures: float32 [n, height, width, 3], RGB, 0..255: a sample of the training split.
-        right: Inputs to the share that is right.
+        right: Inputs to a score, the higher the more are right.
     """
     return max(FAMILIES, key=lambda family: right(preprocess(pictures, family)))

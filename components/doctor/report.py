@@ -23,6 +23,8 @@ class Report:
     measurements: Measurements
     preprocessing: str | None
     """The family that pictures were preprocessed with; None for arrays."""
+    is_preprocessing_guessed: bool
+    """Whether nobody named the family."""
     rejects: tuple[Reject, ...]
     num_found: tuple[int, int]
     """Labelled examples in the training and validation data, before sampling and rejects."""
@@ -47,6 +49,7 @@ class Report:
             "diagnosis": dataclasses.asdict(self.diagnosis) | {"sentence": self.diagnosis.sentence},
             "measurements": dataclasses.asdict(self.measurements),
             "preprocessing": self.preprocessing,
+            "is_preprocessing_guessed": self.is_preprocessing_guessed,
             "rejects": [dataclasses.asdict(reject) for reject in self.rejects],
             "num_found": dict(zip(("train", "validation"), self.num_found, strict=True)),
             "model_fingerprint": self.model_fingerprint,
@@ -88,7 +91,10 @@ class Report:
             f"C  validation split, inference mode {_percent(found.validation)}",
         ]
         if self.preprocessing:
-            lines.append(f"pictures preprocessed as: {self.preprocessing}")
+            how = " (most are right with it; --preprocess names another)" if self.is_preprocessing_guessed else ""
+            lines.append(f"pictures preprocessed as: {self.preprocessing}{how}")
+        if found.source and not found.source.changed:
+            lines.append(f"{found.source.num_frozen} frozen layers are as in the source backbone")
         if self.rejects:
             some = "; ".join(f"{one.uri}: {one.detail}" for one in self.rejects[:_MOST_REJECTS])
             more = "; ..." if len(self.rejects) > _MOST_REJECTS else ""

@@ -86,6 +86,8 @@ class Evidence:
     """Names of what was not a finite number."""
     parity_difference: float | None = None
     """Largest difference between a served probability and the training graph's; NaN when one was not finite."""
+    num_unseen: int | None = None
+    """Validation examples that the training split does not hold as well; None: all of them."""
     source_note: str = ""
     """How a frozen backbone differs from its source; empty where it does not, or where no source is known."""
     changed_alone: Counts | None = None

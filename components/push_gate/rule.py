@@ -62,8 +62,8 @@ def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
     """Decides by the scores alone, for a model that no pipeline made: no lineage, no champion, no serving path.
 
     Args:
-        evidence: `train`, `validation`, `modes`, `nonfinite`, `changed_alone`, `source_note`, shares; the rest is not
-            looked at.
+        evidence: `train`, `validation`, `modes`, `nonfinite`, `changed_alone`, `source_note`, `num_unseen`, shares; the
+            rest is not looked at.
         settings: The thresholds.
 
     Returns:
@@ -118,8 +118,11 @@ def _uncertain_gap(evidence: Evidence, settings: GateSettings) -> Check:
 
 def _few_examples(evidence: Evidence, settings: GateSettings) -> Check:
     total = evidence.validation.counts.total if evidence.validation else 0
+    whose = ""
+    if evidence.num_unseen is not None and evidence.num_unseen < total:
+        total, whose = evidence.num_unseen, " that the training split does not hold as well"
     needed = settings.min_eval_examples
-    detail = f"there are {total} validation images, and {needed} are needed to decide."
+    detail = f"there are {total} validation images{whose}, and {needed} are needed to decide."
     return Check(HOLD, "few examples", total < needed, "validation images", detail, total, threshold=needed)
 
 

@@ -42,6 +42,10 @@ def doctor_command(
     """Judge a Keras classifier by the gate's rule, and say what is wrong with it."""
     from pipeline.runners.console import output_to
 
+    if card:
+        # Not after minutes of work: a place that cannot be written to.
+        card.parent.mkdir(parents=True, exist_ok=True)
+        card.touch()
     with output_to(os.devnull):
         from components.doctor.files import examine_files
         from components.push_gate.exported import finite

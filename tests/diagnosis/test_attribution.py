@@ -170,6 +170,12 @@ def test_a_head_without_its_loss_is_not_ruled_out():
     assert [one.id for one in found.unexamined] == ["loss_head_mismatch"]
 
 
+def test_overfitting_down_to_chance_is_only_moderate_for_labels_may_not_belong_to_their_pictures():
+    (cause,) = attribute(measured(1.0, 1.0, 0.11)).causes
+    assert (cause.id, cause.confidence) == ("overfitting", "moderate")
+    assert "labels do not belong to their pictures" in cause.evidence[-1]
+
+
 def test_overfitting_is_only_moderate_while_another_cause_could_be():
     found = attribute(replace(BROKEN["overfitting"], domain=None))
     assert [(one.id, one.confidence) for one in found.causes] == [("overfitting", "moderate")]

@@ -62,6 +62,20 @@ def test_pictures_are_scaled_as_the_model_needs_them_and_the_report_says_so(case
     assert "1 files were not used" in done.stdout and "broken.jpg" in done.stdout
 
 
+def test_options_for_pictures_are_refused_for_arrays(saved):
+    splits = ("--train", saved / "train.npz", "--eval", saved / "eval.npz")
+    done = doctor(saved / "model.keras", *splits, "--preprocess", "unit")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert done.stderr.startswith("frostgate: --preprocess and --image-size are for pictures")
+
+
+def test_a_card_that_cannot_be_written_is_said_before_the_model_is_run(saved):
+    splits = ("--train", saved / "train.npz", "--eval", saved / "eval.npz")
+    done = doctor(saved / "model.keras", *splits, "--card", saved / "train.npz" / "card.html")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "train.npz" in done.stderr
+
+
 def test_a_model_that_is_not_there_is_one_line_and_exit_code_2(saved):
     done = doctor(saved / "no.keras", "--train", saved / "train.npz", "--eval", saved / "eval.npz")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)

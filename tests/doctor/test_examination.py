@@ -1,9 +1,15 @@
 """Healthy models pass; every fault is blocked and named; the model is left as it was."""
 
+from dataclasses import replace
+
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 import frostgate
+from components.doctor.data import as_split
+from components.doctor.examine import examine
 from components.errors import DataRefused
 from tests.doctor import faults
 
@@ -40,6 +46,43 @@ def test_few_validation_examples_are_held():
     few = case.validation[0][:60], case.validation[1][:60]
     report = frostgate.diagnose(case.model, case.train, few)
     assert report.decision.outcome == "HOLD" and report.exit_code == 4
+
+
+def test_the_scale_of_pictures_is_found_where_batch_norm_makes_training_mode_blind_to_it():
+    keras.utils.set_random_seed(0)
+    splits = [replace(as_split(*data, "digits"), is_pictures=True) for data in faults.digits()]
+    scaled = splits[0].inputs / 255, splits[0].labels
+    model = faults.convnet(norm=lambda: keras.layers.BatchNormalization(momentum=0.9), scale=1.0)
+    report = examine(faults.fit(model, scaled, epochs=6), splits[0], splits[1])
+    assert (report.preprocessing, report.decision.outcome) == ("unit", "PASS"), str(report)
+    assert "pictures preprocessed as: unit (most are right with it; --preprocess" in str(report)
+
+
+def test_nothing_but_copies_is_no_validation():
+    case = faults.HEALTHY["no normalisation"]()
+    report = frostgate.diagnose(case.model, case.train, case.train)
+    assert report.decision.outcome == "HOLD" and report.exit_code == 4, str(report)
+    assert "there are 0 validation images that the training split does not hold as well" in report.decision.sentence
+    assert report.diagnosis.causes[0].id == "duplicates"
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda x, y: (x[..., :1], y), r"takes inputs of shape \[16, 16, 3\]; the validation data have \[16, 16, 1\]"),
+        (lambda x, y: (x[:, :8], y), r"takes inputs of shape \[16, 16, 3\]; the validation data have \[8, 16, 3\]"),
+        (lambda x, y: (x, np.zeros_like(y)), "validation data must have at least two classes; all 600 labels are 0"),
+    ],
+)
+def test_data_that_the_model_cannot_be_judged_on_are_refused_in_one_sentence(change, sentence):
+    train, validation = faults.digits()
+    with pytest.raises(DataRefused, match=sentence):
+        frostgate.diagnose(faults.convnet(), train, change(*validation))
+
+
+def test_a_data_set_of_tensorflow_is_refused_with_the_way_out():
+    with pytest.raises(DataRefused, match=r"train must be a pair of arrays, .* received _TensorSliceDataset"):
+        frostgate.diagnose(faults.convnet(), tf.data.Dataset.from_tensor_slices([1, 2]), faults.digits()[1])
 
 
 def test_labels_beyond_the_models_outputs_are_refused_in_one_sentence():

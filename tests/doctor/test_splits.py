@@ -56,7 +56,8 @@ def test_labels_may_be_indices_or_one_hot(labels):
         (np.zeros((3, 4)), np.full((3, 2), 0.3), "train: y .* must be one-hot"),
         (np.zeros((3, 4)), np.array([0, 1, -1]), "train: y must be whole numbers >= 0"),
         (np.zeros((3, 4)), np.array([0, 1, 0.5]), "train: y must be whole numbers >= 0"),
-        (np.zeros((3, 4)), np.array(["a", "b", "c"]), "train: y must be"),
+        (np.zeros((3, 4)), np.array(["a", "b", "c"]), "train: y must be class indices, .* values of type <U1"),
+        (np.array([[0.0], [np.nan], [np.inf]]), np.arange(3), "train: x must be finite; 2 of 3 examples hold NaN"),
     ],
 )
 def test_arrays_that_cannot_be_a_split_are_refused(inputs, labels, sentence):
