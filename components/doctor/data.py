@@ -88,9 +88,10 @@ def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
         if not np.isclose(labels.sum(axis=1), 1).all() or labels.min() < 0:
             raise DataRefused(f"{name}: y [n, classes] must be one-hot; received rows that do not add up to 1.")
         labels = labels.argmax(axis=1)
+    given = labels.shape
     labels = labels.reshape(len(labels), -1)
     if labels.shape != (len(inputs), 1):
-        raise DataRefused(f"{name}: y must be [n] class indices, n = {len(inputs)}; received {labels.shape}.")
+        raise DataRefused(f"{name}: y must be [n] class indices, n = {len(inputs)}; received {given}.")
     indices = labels[:, 0].astype(np.int64)
     if (indices != labels[:, 0]).any() or indices.min() < 0:
         raise DataRefused(f"{name}: y must be whole numbers >= 0; received others. Number the classes from 0.")

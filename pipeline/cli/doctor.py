@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from components.errors import DataRefused
 from pipeline.cli.options import Json
 
 EPILOG = (
@@ -43,7 +44,9 @@ def doctor_command(
     from pipeline.runners.console import output_to
 
     if card:
-        # Not after minutes of work: a place that cannot be written to.
+        # Now, not after minutes of work.
+        if card.is_dir():
+            raise DataRefused(f"--card must be a file; {card} is a folder.")
         card.parent.mkdir(parents=True, exist_ok=True)
         card.touch()
     with output_to(os.devnull):

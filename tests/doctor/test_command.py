@@ -74,6 +74,8 @@ def test_a_card_that_cannot_be_written_is_said_before_the_model_is_run(saved):
     done = doctor(saved / "model.keras", *splits, "--card", saved / "train.npz" / "card.html")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert "train.npz" in done.stderr
+    done = doctor(saved / "model.keras", *splits, "--card", saved)
+    assert (done.returncode, done.stderr) == (2, f"frostgate: --card must be a file; {saved} is a folder.\n")
 
 
 def test_a_model_that_is_not_there_is_one_line_and_exit_code_2(saved):
