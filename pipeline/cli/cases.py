@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 EPILOG = (
     "Each case is run as its author built it, which the gate must refuse for the right cause, and as it should have "
     "been, which must be pushed, or held where there are too few pictures. The first run pretrains a backbone. All of "
-    "them take about an hour on two cores; what was run before comes from the cache. Exit codes: 0 every case ended as it must, 1 one did not. Examples: frostgate cases --list; "
-    "frostgate cases frozen-batch-stats."
+    "them take about an hour on two cores; what was run before comes from the cache. Exit codes: 0 every case ended as "
+    "it must, 1 one did not. Examples: frostgate cases --list; frostgate cases frozen-batch-stats."
 )
 
 
