@@ -41,6 +41,13 @@ def test_a_broken_model_is_refused_and_the_cause_is_named_first(name):
     assert report.forward_passes <= 4
 
 
+def test_examples_are_asked_about_one_at_a_time():
+    found = examined(faults.BROKEN["batch_dependence"]()).measurements.alone
+    # Beside other pictures most are right, whichever these are.
+    assert found is not None and found.again.correct == 0
+    assert found.right.first.value > 0.9 and found.right.second.value < 0.3
+
+
 def test_few_validation_examples_are_held():
     case = faults.HEALTHY["no normalisation"]()
     few = case.validation[0][:60], case.validation[1][:60]
