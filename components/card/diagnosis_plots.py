@@ -104,13 +104,13 @@ def _accuracies(found: Mapping[str, Any]) -> list[tuple[str, Any]]:
     best, other = _best(found.get("converted")), _best(found.get("reconverted"))
     return [
         ("training: seen by the trainer", found.get("claimed")),
-        ("training: training mode", _first(modes)),
+        ("training: training mode", _right(modes, "first")),
         ("training: inference mode", found.get("train")),
         ("validation", found.get("validation")),
-        ("training: BatchNorm re-estimated", _first(again)),
-        ("validation: BatchNorm re-estimated", _first(unseen)),
+        ("training: BatchNorm re-estimated", _right(again, "first")),
+        ("validation: BatchNorm re-estimated", _right(unseen, "first")),
         ("validation: batch statistics", found.get("forced_validation")),
-        ("validation, some: one by one", _second(alone)),
+        ("validation, some: one by one", _right(alone, "second")),
         ("validation: best relabelling", (found.get("relabelling") or {}).get("counts")),
         ("validation: without copies", found.get("without_duplicates")),
         (f"validation: {plain(best.get('name'), 40)}", best.get("counts")),
@@ -122,14 +122,9 @@ def _best(converted: Sequence[Mapping[str, Any]] | None) -> Mapping[str, Any]:
     return max(converted or (), key=lambda one: _share(one.get("counts")) or 0.0, default={})
 
 
-def _first(pairs: Mapping[str, int]) -> Mapping[str, int] | None:
-    """How many the first of two classifications got right."""
-    return {"correct": pairs["both"] + pairs["only_first"], "total": sum(pairs.values())} if pairs else None
-
-
-def _second(pairs: Mapping[str, int]) -> Mapping[str, int] | None:
-    """How many the second got right."""
-    return {"correct": pairs["both"] + pairs["only_second"], "total": sum(pairs.values())} if pairs else None
+def _right(pairs: Mapping[str, int], which: str) -> Mapping[str, int] | None:
+    """How many the `first` or the `second` of two classifications got right."""
+    return {"correct": pairs["both"] + pairs[f"only_{which}"], "total": sum(pairs.values())} if pairs else None
 
 
 def _share(counts: Mapping[str, int] | None) -> float | None:

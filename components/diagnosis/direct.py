@@ -75,7 +75,7 @@ def _batch_norm(measured: Measurements) -> Answer:
 def _batch_dependence(measured: Measurements) -> Answer:
     found = measured.alone
     if found is None:
-        return Unexamined("batch_dependence", why_not(measured, "alone", "the scores did not call for it"))
+        return Unexamined("batch_dependence", why_not(measured, "alone"))
     text = f"{found.changed.correct} of {found.changed.total} validation examples get another answer by themselves"
     if not depends_on_batch(measured):
         return RuledOut("batch_dependence", text)
@@ -90,11 +90,10 @@ def _frozen_weights(measured: Measurements) -> Answer | None:
     found = measured.source
     if found is None:
         return None
-    text = f"{len(found.changed)} of {found.num_frozen} frozen layers are not as in the source backbone"
     if not found.changed:
-        return RuledOut("frozen_weights_changed", text)
+        return RuledOut("frozen_weights_changed", found.clause)
     evidence = [
-        f"{text}, {found.changed[0]} for instance",
+        f"{found.clause}, {found.changed[0]} for instance",
         f"{len(found.weights)} have other weights, {len(found.statistics)} other moving statistics",
     ]
     return named("frozen_weights_changed", "strong", tuple(evidence), None)
@@ -103,7 +102,7 @@ def _frozen_weights(measured: Measurements) -> Answer | None:
 def _label_order(measured: Measurements) -> Answer:
     found, lost = measured.relabelling, lost_accuracy(measured)
     if found is None:
-        return Unexamined("label_order", why_not(measured, "relabelling", "the scores did not call for it"))
+        return Unexamined("label_order", why_not(measured, "relabelling"))
     gained = newcombe(found.counts, measured.validation, CONFIDENCE)
     explains = share_given_back(found.counts.value - measured.validation.value, lost)
     # Where the classes are distributed otherwise, another order gains a little by that alone.
@@ -136,7 +135,7 @@ def _serving(measured: Measurements) -> Answer:
 def _preprocessing(measured: Measurements) -> Answer:
     shift = measured.input_shift
     if shift is None or measured.converted is None:
-        return Unexamined("preprocessing_skew", why_not(measured, "input_shift", "the scores did not call for it"))
+        return Unexamined("preprocessing_skew", why_not(measured, "input_shift"))
     apart = f"the splits' channel means are {shift.standardised_difference:.2f} standard deviations apart"
     if not measured.converted:
         return RuledOut("preprocessing_skew", apart)
@@ -153,7 +152,7 @@ def _preprocessing(measured: Measurements) -> Answer:
 def _duplicates(measured: Measurements) -> Answer:
     found = measured.duplicates
     if found is None:
-        return Unexamined("duplicates", why_not(measured, "duplicates", "the scores did not call for it"))
+        return Unexamined("duplicates", why_not(measured, "duplicates"))
     text = f"{found.share:.1%} of validation examples are in the training split as well"
     if not has_copies(measured):
         return RuledOut("duplicates", text)
@@ -169,7 +168,7 @@ def _duplicates(measured: Measurements) -> Answer:
 def _imbalance(measured: Measurements) -> Answer:
     shift = measured.label_shift
     if shift is None:
-        return Unexamined("class_imbalance", why_not(measured, "label_shift", "the scores did not call for it"))
+        return Unexamined("class_imbalance", why_not(measured, "label_shift"))
     text = f"the splits' class shares differ by {shift.total_variation:.2f} (total variation)"
     if not _labels_differ(measured):
         return RuledOut("class_imbalance", text)

@@ -66,6 +66,11 @@ class SourceComparison:
         """Frozen layers that are not as in the source, each once."""
         return tuple(dict.fromkeys((*self.weights, *self.statistics)))
 
+    @property
+    def clause(self) -> str:
+        """The finding for people."""
+        return f"{len(self.changed)} of {self.num_frozen} frozen layers are not as in the source backbone"
+
 
 @dataclass(frozen=True)
 class Relabelling:

@@ -24,7 +24,7 @@ _OTHERS_PREDICTED: Final = 0.25
 
 def _domain(measured: Measurements, causes: list[Cause]) -> Answer:
     if measured.domain is None:
-        return Unexamined("distribution_shift", why_not(measured, "domain", "the scores did not call for it"))
+        return Unexamined("distribution_shift", why_not(measured, "domain"))
     auc = measured.domain
     text = f"a linear classifier tells the splits apart with an AUC of {auc.auc:.2f} (at least {auc.interval.low:.2f})"
     if auc.interval.low <= _DOMAIN_AUC:
@@ -40,7 +40,7 @@ def _domain(measured: Measurements, causes: list[Cause]) -> Answer:
 def _collapse(measured: Measurements, causes: list[Cause]) -> Answer:
     shift = measured.label_shift
     if shift is None:
-        return Unexamined("class_collapse", why_not(measured, "label_shift", "the scores did not call for it"))
+        return Unexamined("class_collapse", why_not(measured, "label_shift"))
     threshold = max(_TOP_SHARE, 1 - _OTHERS_PREDICTED * (1 - measured.majority_validation))
     if shift.top_share < threshold:
         return RuledOut("class_collapse", top_share(shift.top_share))

@@ -17,7 +17,6 @@ from components.diagnosis.input_statistics import input_statistics
 from components.diagnosis.label_shift import label_shift
 from components.diagnosis.relabelling import best_relabelling
 from components.diagnosis.session import Session, counts
-from components.diagnosis.source import compare_with_source
 from components.diagnosis.symptoms import (
     best_training,
     falls_short_of_claim,
@@ -96,7 +95,7 @@ def _scores(session: Session) -> tuple[Measurements, Answers]:
         majority_validation=_majority(validation.labels),
         claimed=session.claimed,
         head=session.head,
-        source=None if session.source is None else compare_with_source(session.model, session.source),
+        source=session.source,
     )
     if is_inference_only(session.model):
         why = "the model has inference mode only; give the .keras file to have BatchNorm examined"

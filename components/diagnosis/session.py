@@ -7,9 +7,8 @@ from typing import Final
 import keras
 import numpy as np
 
-from components.diagnosis.evidence import Head
+from components.diagnosis.evidence import Head, SourceComparison
 from components.diagnosis.forward import Call, Outputs, forward, probabilities, step_of
-from components.diagnosis.source import SourceWeights
 from components.intervals import Counts
 
 # In passes over both splits together.
@@ -44,8 +43,8 @@ class Session:
     """Updates that the trainer made; None where nobody says."""
     family: str | None = None
     """The preprocessing that made the inputs, as Keras calls it; None where that is not known."""
-    source: SourceWeights | None = None
-    """The backbone that the model was made from; None where that is not known."""
+    source: SourceComparison | None = None
+    """The model against the backbone that it was made from; None where that is not known."""
     num_run: int = field(default=0, init=False)
     """Examples that went through the model."""
 

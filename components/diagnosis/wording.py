@@ -26,7 +26,7 @@ def share_given_back(given_back: float, lost: float) -> float | None:
     return min(1.0, max(0.0, given_back / lost)) if lost > 0 else None
 
 
-def why_not(measured: Measurements, probe: str, otherwise: str) -> str:
+def why_not(measured: Measurements, probe: str, otherwise: str = "the scores did not call for it") -> str:
     """Why a probe did not run, as far as is known."""
     return (measured.unexamined or {}).get(probe, otherwise)
 

@@ -52,9 +52,8 @@ def examine(
     _check_fit(model, train, validation)
     num_classes = _num_classes(model, train, validation)
     head = look(model, num_classes)
-    if source is not None:
-        _check_source(model, source)
-    session = Session(model, head, train, validation, num_classes, batch_size, source=source)
+    compared = None if source is None else _compared(model, source)
+    session = Session(model, head, train, validation, num_classes, batch_size, source=compared)
     guessed = family is None and train.is_pictures
     if train.is_pictures or validation.is_pictures:
         family = family or _guess(session)
@@ -90,18 +89,12 @@ def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] |
         num_unseen=num_unseen(measured),
         modes=measured.modes,
         nonfinite=tuple(nonfinite),
-        source_note=_source_note(measured.source),
+        source_note=measured.source.clause if measured.source and measured.source.changed else "",
         changed_alone=measured.alone.changed if measured.alone else None,
         majority_share=measured.majority_validation,
         top_share=top_share,
         top_class=None if top is None else names[top] if names else str(top),
     )
-
-
-def _source_note(found: SourceComparison | None) -> str:
-    if found is None or not found.changed:
-        return ""
-    return f"{len(found.changed)} of {found.num_frozen} frozen layers are not as in the source backbone"
 
 
 def _check_fit(model: keras.Model, train: Split, validation: Split) -> None:
@@ -132,13 +125,14 @@ def _shape(sizes: tuple[int | None, ...]) -> str:
     return "[" + ", ".join("any" if size is None else str(size) for size in sizes) + "]"
 
 
-def _check_source(model: keras.Model, source: SourceWeights) -> None:
+def _compared(model: keras.Model, source: SourceWeights) -> SourceComparison:
     found = compare_with_source(model, source)
     if 2 * found.num_found < found.num_source:
         raise DataRefused(
             f"The source backbone must be what MODEL was made from; {found.num_found} of its {found.num_source} layers "
             "are in the model by name and shapes."
         )
+    return found
 
 
 def _num_classes(model: keras.Model, train: Split, validation: Split) -> int:
