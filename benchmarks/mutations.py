@@ -61,7 +61,7 @@ MUTATIONS = (
     Mutation(
         "conversions between splits",
         "conversions.py",
-        "return (*found, _matched(ours, theirs)) if now > _APART else",
+        "return (*found, matched) if now > _APART else",
         "return () if now > _APART else",
     ),
     Mutation(

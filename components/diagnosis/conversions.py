@@ -6,8 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from components.diagnosis.evidence import ChannelStatistics
-from components.diagnosis.input_statistics import channel_statistics, shift_between
+from components.diagnosis.evidence import ChannelStatistics, InputShift
+from components.diagnosis.input_statistics import shift_between
 
 # In training deviations, and in logarithms of a ratio: splits of one source stay below either.
 _APART: Final = 0.25
@@ -48,29 +48,26 @@ _UNIFORM: Final = (
 )
 
 
-def candidates(train: np.ndarray, validation: np.ndarray) -> tuple[Conversion, ...]:
-    """Lists conversions worth trying, the likeliest first.
+def candidates(shift: InputShift) -> tuple[Conversion, ...]:
+    """Lists conversions worth trying on validation, the likeliest first.
 
     Args:
-        train: float32 [n, ..., channels].
-        validation: float32 [m, ..., channels].
+        shift: How far the splits' inputs are apart now.
 
     Returns:
         At most two conversions between families (none, unit, tf, caffe, torch, as Keras calls them) that bring the
         channels' statistics at least twice as near, then a match of moments; empty where the splits agree already.
     """
-    # Once: every conversion is held against the same training split.
-    ours, theirs = channel_statistics(train), channel_statistics(validation)
-    now = _distance(ours, theirs)
-    families = (*_UNIFORM, *_PER_CHANNEL) if train.shape[-1] == 3 else _UNIFORM
-    sample = validation[:: max(1, len(validation) // 256)]
-    named = {_signature(one, other): _between(one, other) for one in families for other in families if one != other}
+    now = _distance(shift.train, shift.validation)
+    families = (*_UNIFORM, *_PER_CHANNEL) if len(shift.train.mean) == 3 else _UNIFORM
+    named = {_signature(one, other): (one, other) for one in families for other in families if one != other}
     near = sorted(
-        ((_distance(ours, channel_statistics(each.apply(sample))), each) for each in named.values()),
-        key=lambda pair: pair[0],
+        ((_distance(shift.train, _converted(shift.validation, *pair)), _between(*pair)) for pair in named.values()),
+        key=lambda found: found[0],
     )
     found = [each for distance, each in near if distance < now / 2][:_MOST_NAMED]
-    return (*found, _matched(ours, theirs)) if now > _APART else tuple(found if now > _APART / 5 else ())
+    matched = _matched(shift.train, shift.validation)
+    return (*found, matched) if now > _APART else tuple(found if now > _APART / 5 else ())
 
 
 def from_family(name: str) -> tuple[Conversion, ...]:
@@ -91,11 +88,30 @@ def _distance(ours: ChannelStatistics, theirs: ChannelStatistics) -> float:
 
 def _between(theirs: _Family, ours: _Family) -> Conversion:
     scale, shift, is_reversed = _affine(theirs, ours)
+    apply = _applying(scale, shift)
+    name = f"from {theirs.name} to {ours.name}"
+    return Conversion(name, (lambda inputs: apply(inputs[..., ::-1])) if is_reversed else apply, is_named=True)
 
-    def apply(inputs: np.ndarray) -> np.ndarray:
-        return ((inputs[..., ::-1] if is_reversed else inputs) * scale + shift).astype(np.float32)
 
-    return Conversion(f"from {theirs.name} to {ours.name}", apply, is_named=True)
+def _applying(scale: np.ndarray, shift: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    # In float64 a split of pictures would be held three times over.
+    by, plus = scale.astype(np.float32), shift.astype(np.float32)
+    return lambda inputs: inputs * by + plus
+
+
+def _converted(given: ChannelStatistics, theirs: _Family, ours: _Family) -> ChannelStatistics:
+    """What a conversion makes of the statistics: it is affine, so the inputs need not be converted to know."""
+    scale, shift, is_reversed = _affine(theirs, ours)
+
+    def column(values: tuple[float, ...], by: np.ndarray, plus: np.ndarray | float) -> tuple[float, ...]:
+        return tuple(np.array(values[::-1] if is_reversed else values) * by + plus)
+
+    return ChannelStatistics(
+        mean=column(given.mean, scale, shift),
+        deviation=column(given.deviation, scale, 0.0),
+        low=column(given.low, scale, shift),
+        high=column(given.high, scale, shift),
+    )
 
 
 def _affine(theirs: _Family, ours: _Family) -> tuple[np.ndarray, np.ndarray, bool]:
@@ -116,8 +132,5 @@ def _signature(theirs: _Family, ours: _Family) -> tuple[object, ...]:
 def _matched(ours: ChannelStatistics, theirs: ChannelStatistics) -> Conversion:
     scale = np.array(ours.deviation) / (np.array(theirs.deviation) + _TINY)
     shift = np.array(ours.mean) - np.array(theirs.mean) * scale
-    return Conversion(
-        "each channel's mean and deviation set to those of training",
-        lambda inputs: (inputs * scale + shift).astype(np.float32),
-        is_named=False,
-    )
+    name = "each channel's mean and deviation set to those of training"
+    return Conversion(name, _applying(scale, shift), is_named=False)

@@ -61,7 +61,8 @@ def forward(
         modes.enter_context(unchanged(model))
         if training:
             modes.enter_context(nothing_random(model))
-        raw, embeddings = zip(*_batches(step or step_of(model, training), inputs, order, batch_size), strict=True)
+        batches = _batches(step or step_of(model, training, inputs), inputs, order, batch_size, is_filled=training)
+        raw, embeddings = zip(*batches, strict=True)
     seen = None if any(part is None for part in embeddings) else _in_order(embeddings, order)
     return Outputs(_in_order(raw, order), seen)
 
@@ -106,15 +107,15 @@ def first_argument(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
 
 
 def _batches(
-    step: Call, inputs: np.ndarray, order: np.ndarray, batch_size: int
+    step: Call, inputs: np.ndarray, order: np.ndarray, batch_size: int, is_filled: bool
 ) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     size = min(batch_size, len(inputs))
     for start in range(0, len(inputs), size):
         new = order[start : start + size]
         # A small last batch would have statistics of its own: it is filled from the start; only the new count.
-        rows = np.concatenate([new, np.resize(order, size - len(new))])
+        rows = np.concatenate([new, np.resize(order, size - len(new))]) if is_filled else new
         raw, embeddings = step(tf.constant(inputs[rows]))
-        seen = [part.numpy()[: len(new)] for part in embeddings if len(part) == size]
+        seen = [part.numpy()[: len(new)] for part in embeddings if len(part) == len(rows)]
         yield raw.numpy()[: len(new)], seen[0] if seen else None
 
 
@@ -125,8 +126,11 @@ def _in_order(parts: tuple[np.ndarray, ...], order: np.ndarray) -> np.ndarray:
     return result
 
 
-def step_of(model: keras.Model, training: bool) -> Call:
-    """Returns what runs one batch; it is traced at its first call, with what covers the layers then."""
+def step_of(model: keras.Model, training: bool, inputs: np.ndarray) -> Call:
+    """Returns what runs one batch of inputs like these, of any size.
+
+    It is traced once, at its first call, with what covers the layers then.
+    """
     dense = [layer for layer in model._flatten_layers() if isinstance(layer, keras.layers.Dense)]
 
     def step(batch: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
@@ -138,7 +142,7 @@ def step_of(model: keras.Model, training: bool) -> Call:
         return _rows(answer), [_features(tensor) for tensor in here[-1:] if tensor.shape.rank]
 
     # As Keras traces its own steps.
-    return tf.function(step, autograph=False)
+    return tf.function(step, [tf.TensorSpec((None, *inputs.shape[1:]), inputs.dtype)], autograph=False)
 
 
 def _noting(call: Call, seen: list[tf.Tensor]) -> Call:

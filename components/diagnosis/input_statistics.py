@@ -30,7 +30,9 @@ def shift_between(ours: ChannelStatistics, theirs: ChannelStatistics) -> InputSh
 
 def channel_statistics(inputs: np.ndarray) -> ChannelStatistics:
     """Mean, deviation and range of every channel (the last axis)."""
-    rows = inputs.reshape(-1, inputs.shape[-1])
-    mean, deviation = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
-    columns = (mean, deviation, rows.min(axis=0), rows.max(axis=0))
+    # Over the examples first, place by place: NumPy is ten times slower along rows of three numbers.
+    places = inputs.reshape(len(inputs), -1, inputs.shape[-1])
+    mean = places.mean(axis=0, dtype=np.float64)
+    variance = places.var(axis=0, dtype=np.float64).mean(axis=0) + mean.var(axis=0)
+    columns = (mean.mean(axis=0), np.sqrt(variance), places.min(axis=0).min(axis=0), places.max(axis=0).max(axis=0))
     return ChannelStatistics(*(tuple(float(value) for value in column) for column in columns))

@@ -157,15 +157,15 @@ def _labels(session: Session, answers: Answers, measured: Measurements) -> Measu
 
 def _inputs(session: Session, answers: Answers, measured: Measurements) -> Measurements:
     train, validation = session.train.inputs, session.validation.inputs
-    measured = replace(measured, input_shift=input_statistics(train, validation))
+    shift = input_statistics(train, validation)
     rows = _sample(len(validation))
     tried = []
-    for conversion in candidates(train, validation):
+    for conversion in candidates(shift):
         _pay(session, len(rows))
-        predicted = session.predict(conversion.apply(validation[rows]).astype(np.float32))
+        predicted = session.predict(conversion.apply(validation[rows]))
         right = counts(session.validation.labels[rows], predicted)
         tried.append(Converted(conversion.name, right, conversion.is_named))
-    return replace(measured, converted=tuple(tried))
+    return replace(measured, input_shift=shift, converted=tuple(tried))
 
 
 def _reconverted(session: Session, answers: Answers, measured: Measurements) -> Measurements:

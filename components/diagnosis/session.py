@@ -50,7 +50,7 @@ class Session:
 
     @cached_property
     def _inference(self) -> Call:
-        return step_of(self.model, training=False)
+        return step_of(self.model, training=False, inputs=self.train.inputs)
 
     @property
     def passes(self) -> float:
