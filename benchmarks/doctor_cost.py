@@ -1,9 +1,11 @@
 """What does the doctor cost, in passes of the model over both splits and in seconds beside them?
 
-    python benchmarks/doctor_cost.py [--size 160] [--examples 400] [--repeats 3]
+    python benchmarks/doctor_cost.py [--examples 400] [--repeats 5]
 
 Saves an untrained ResNet50, which calls for nearly every probe, and has `frostgate doctor` examine it; in turn with it
-a plain script loads the same model and runs it over both splits once. Writes `benchmarks/results/doctor_cost.md`.
+a plain script imports Keras, loads the same model, runs a batch in each mode, and then runs over both splits once in
+each mode. At 160 px the passes weigh, and their number can be told; at 64 px hardly, and what is left beside them can
+be told. Writes `benchmarks/results/doctor_cost.md`.
 """
 
 import argparse
@@ -14,58 +16,106 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 from whole_run import RESULTS
 
 ROOT = Path(__file__).parents[1]
-# Loads, runs one batch to trace the graph, then one pass over both splits.
+# A batch first, to have the graph.
 _PLAIN = """
 import sys, time
-import keras, numpy as np
+import keras, numpy as np, tensorflow as tf
 model = keras.saving.load_model(sys.argv[1])
 inputs = np.concatenate([np.load(path)["x"] for path in sys.argv[2:]])
-model.predict(inputs[:64], batch_size=64, verbose=0)
-started = time.perf_counter()
-model.predict(inputs, batch_size=64, verbose=0)
-print(time.perf_counter() - started)
+laps = []
+for training in (False, True):
+    step = tf.function(lambda batch: model(batch, training=training), autograph=False)
+    step(inputs[:64])
+    laps.append(time.perf_counter())
+    for at in range(0, len(inputs) - len(inputs) % 64, 64):
+        step(inputs[at : at + 64])
+    laps.append(time.perf_counter())
+whole = len(inputs) / (len(inputs) - len(inputs) % 64)
+print((laps[1] - laps[0]) * whole, (laps[3] - laps[2]) * whole, laps[1] - laps[0] + laps[3] - laps[2])
 """
+
+
+class Turn(NamedTuple):
+    """One plain script and one doctor after it."""
+
+    size: int
+    inference: float
+    """Seconds of a pass over both splits; the same of `training`."""
+    training: float
+    start: float
+    """Seconds of the plain script beside its passes: import, load, a first batch in each mode, and its end."""
+    doctor: float
+    """Seconds of the whole command."""
+    passes: float
+    unexamined: str
+
+    @property
+    def rest(self) -> float:
+        """Seconds of the doctor beside its passes; half a pass or more of them is in training mode, which is dearer."""
+        return self.doctor - self.passes * self.inference
 
 
 def main() -> None:
     """Saves a model and data, times in turn, and tabulates."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", type=int, default=160, help="side of the pictures (default 160)")
     parser.add_argument("--examples", type=int, default=400, help="of each split (default 400)")
-    parser.add_argument("--repeats", type=int, default=3, help="(default 3)")
+    parser.add_argument("--repeats", type=int, default=5, help="(default 5)")
     told = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        model, *splits = _saved(Path(folder), told.size, told.examples)
-        pairs = [(_pass_seconds(model, splits), *_doctor(model, splits)) for _ in range(told.repeats)]
-    text = table(pairs, told.size, told.examples)
+    turns = []
+    for size in (160, 64):
+        with tempfile.TemporaryDirectory() as folder:
+            model, *splits = _saved(Path(folder), size, told.examples)
+            for _ in range(told.repeats):
+                turns.append(_turn(size, model, splits))
+                print(turns[-1], flush=True)
+    text = table(turns, told.examples)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "doctor_cost.md").write_text(text)
     print(text)
 
 
-def table(pairs: list[tuple[float, float, dict[str, Any]]], size: int, examples: int) -> str:
-    """Writes every repetition as a row; the last column is what is left of the whole after the passes."""
+def table(turns: list[Turn], examples: int) -> str:
+    """Writes medians with range, a size a row."""
     lines = [
-        f"# The doctor on ResNet50, {examples} + {examples} pictures of {size} px",
+        f"# The doctor on ResNet50, {examples} + {examples} pictures, median (range) of {len(turns) // 2} turns",
         "",
-        "| plain pass, s | passes | whole command / plain pass | rest, s |",
-        "|---|---|---|---|",
+        "| size | inference pass, s | training pass, s | plain start, s | passes | rest, s | rest / plain start |",
+        "|---|---|---|---|---|---|---|",
     ]
-    rest = []
-    for seconds, whole, report in pairs:
-        passes = report["forward_passes"]
-        rest.append(whole - passes * seconds)
-        lines.append(f"| {seconds:.1f} | {passes} | {whole / seconds:.2f} | {rest[-1]:.1f} |")
-    unexamined = ", ".join(one["id"] for one in pairs[-1][2]["diagnosis"]["unexamined"])
-    lines += ["", f"Median rest {statistics.median(rest):.1f} s. Not examined: {unexamined}.", ""]
-    return "\n".join(lines)
+    for size in dict.fromkeys(turn.size for turn in turns):
+        these = [turn for turn in turns if turn.size == size]
+        columns = (
+            [turn.inference for turn in these],
+            [turn.training for turn in these],
+            [turn.start for turn in these],
+            [turn.passes for turn in these],
+            [turn.rest for turn in these],
+            [turn.rest / turn.start for turn in these],
+        )
+        lines.append(f"| {size} px | {' | '.join(map(_spread, columns))} |")
+    return "\n".join([*lines, "", f"Not examined: {turns[-1].unexamined}.", ""])
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+def _turn(size: int, model: Path, splits: list[Path]) -> Turn:
+    command = [sys.executable, "-c", _PLAIN, str(model), *map(str, splits)]
+    started = time.perf_counter()
+    plain = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    seconds = time.perf_counter() - started
+    inference, training, in_passes = map(float, plain[-3:])
+    whole, report = _doctor(model, splits)
+    unexamined = ", ".join(one["id"] for one in report["diagnosis"]["unexamined"])
+    return Turn(size, inference, training, seconds - in_passes, whole, report["forward_passes"], unexamined)
 
 
 def _saved(folder: Path, size: int, examples: int) -> list[Path]:
@@ -82,11 +132,6 @@ def _saved(folder: Path, size: int, examples: int) -> list[Path]:
         paths.append(folder / f"{split}.npz")
         np.savez(paths[-1], x=pictures, y=random.integers(0, 10, examples))
     return paths
-
-
-def _pass_seconds(model: Path, splits: list[Path]) -> float:
-    command = [sys.executable, "-c", _PLAIN, str(model), *map(str, splits)]
-    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[-1])
 
 
 def _doctor(model: Path, splits: list[Path]) -> tuple[float, dict[str, Any]]:

@@ -1,5 +1,6 @@
 """The entry point of `frostgate`."""
 
+import gc
 import sys
 from importlib.metadata import version
 
@@ -52,6 +53,9 @@ def main() -> None:
     except OSError as error:
         print(f"frostgate: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
         raise SystemExit(1) from None
+    finally:
+        # The interpreter goes through every object once more before it ends; with TensorFlow's that takes a second.
+        gc.freeze()
 
 
 if __name__ == "__main__":
