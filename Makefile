@@ -7,7 +7,7 @@ RUN = $(UV) run --no-sync
 export UV_COMPILE_BYTECODE = 1
 export TF_USE_LEGACY_KERAS = 1
 
-.PHONY: help run test test-fast check cases format clean
+.PHONY: help run test test-fast check cases golden format clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -32,6 +32,10 @@ check: .tools/dev ## Lint, check the formatting and the types
 cases: .tools/uv/bin/uv ## Run every case, broken and mended; about an hour
 	$(UV) sync --frozen --no-dev --inexact --quiet
 	$(RUN) frostgate cases
+
+golden: .tools/dev ## Compile the pipeline to the committed kubeflow/training.yaml
+	$(RUN) frostgate compile -o kubeflow/training.yaml \
+	  --set kubeflow.image=frostgate@sha256:0000000000000000000000000000000000000000000000000000000000000000
 
 format: .tools/dev ## Format the code
 	$(RUN) ruff check --fix

@@ -8,6 +8,7 @@ from typing import Any, Final, Literal, Self
 
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic_core import to_jsonable_python
 
 from components.backbone.settings import BackboneSettings
 from components.evaluation.settings import EvaluationSettings
@@ -21,10 +22,11 @@ from components.trainer.settings import TrainerSettings
 from components.transform.settings import TransformSettings
 from pipeline.config_errors import ConfigRefused, booleans_for_numbers, sentences
 from pipeline.config_rules import contradictions
-from pipeline.config_sources import Told, from_environment, from_file, from_overrides, merge
+from pipeline.config_sources import Told, from_environment, from_file, from_overrides, merge, nested
+from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 # Where a run is written and how fast it goes does not change what comes out of it.
-_WITHOUT_INFLUENCE: Final = ("name", "output", "push", "registry", "beam")
+_WITHOUT_INFLUENCE: Final = ("name", "output", "push", "registry", "beam", "kubeflow")
 
 
 class BeamSettings(Settings):
@@ -66,6 +68,8 @@ class Config(Settings):
     """Where judged models are recorded."""
     beam: BeamSettings = BeamSettings()
     """How the data steps run on this machine."""
+    kubeflow: KubeflowSettings = KubeflowSettings()
+    """How the steps run on a cluster."""
 
     @model_validator(mode="after")
     def _without_contradictions(self) -> Self:
@@ -90,6 +94,25 @@ def load(path: str | None = None, overrides: Sequence[str] = (), environ: Mappin
         told.append(from_file(path))
     told += from_environment(environ or {}, Config)
     told += from_overrides(overrides, Config)
+    return _validated(told)
+
+
+def overridden(config: Config, values: Mapping[str, Any], origin: str) -> Config:
+    """Lays values over a configuration.
+
+    Args:
+        config: What holds otherwise.
+        values: Dotted key -> value.
+        origin: Who says so, for the sentence that refuses it.
+
+    Raises:
+        ConfigRefused: A key is unknown or a value is impossible.
+    """
+    told = [nested(key.split("."), value, f"{origin} {key}") for key, value in values.items()]
+    return _validated([Told(config.model_dump(mode="json"), "configuration"), *told])
+
+
+def _validated(told: Sequence[Told]) -> Config:
     merged = merge(told)
     if found := booleans_for_numbers(merged.values, Config, merged.origins):
         raise ConfigRefused(found)
@@ -129,6 +152,6 @@ def _yaml_lines(section: BaseModel, indent: str) -> Iterator[str]:
 
 
 def _yaml_value(value: Any) -> str:
-    plain = list(value) if isinstance(value, tuple) else value
+    plain = to_jsonable_python(value)
     # YAML ends a document that is one bare scalar with "...".
     return yaml.safe_dump(plain, default_flow_style=True, width=10**9, allow_unicode=True).removesuffix("...\n").strip()

@@ -130,11 +130,15 @@ def merge(told: Sequence[Told]) -> Merged:
     return Merged(values, origins)
 
 
-def _told(keys: Sequence[str], text: str, origin: str, model: type[BaseModel]) -> Told:
-    value = _scalar(text, field_at(model, keys), origin)
+def nested(keys: Sequence[str], value: Any, origin: str) -> Told:
+    """Says one value, however deep its key lies."""
     for key in reversed(keys):
         value = {key: value}
     return Told(value, origin)
+
+
+def _told(keys: Sequence[str], text: str, origin: str, model: type[BaseModel]) -> Told:
+    return nested(keys, _scalar(text, field_at(model, keys), origin), origin)
 
 
 def _scalar(text: str, field: Any, origin: str) -> Any:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import subprocess
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from components.ingest.sources import SourceSummary, discover
 from components.registry.settings import RegistrySettings
 from pipeline.code_hash import code_hash
 from pipeline.config import Config, fingerprint
+from schemas.images import write_schema
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Plan:
     pretrain_dir: str
     """The source task's folder; empty unless the backbone is pretrained here."""
     pretrain_fingerprint: str
+    schema_file: str
+    """What TFDV holds the images against, with the classes in it."""
     registry: RegistrySettings
     """With uri, names and experiment filled in."""
     destination: str
@@ -65,6 +69,8 @@ class Plan:
     baseline: str
     """The registered version to beat, or `none`."""
     git_revision: str
+    code_hash: Callable[[str], str]
+    """A module's name to a hash of everything of ours that it runs."""
 
 
 def folders_of(config: Config) -> Folders:
@@ -82,9 +88,9 @@ def resolve(config: Config) -> Plan:
     folders = folders_of(config)
     data = located(config.data, folders)
     source = discover(data)
-    pretrain_dir, pretrain_fingerprint = _pretraining(config, folders)
+    pretrain_dir, pretrain_fingerprint = pretraining(config, folders)
     registry = effective_registry(config, folders)
-    run_key = _run_key(config, source, pretrain_fingerprint)
+    key = run_key(config, source, pretrain_fingerprint, code_hash)
     return Plan(
         config=config,
         folders=folders,
@@ -92,11 +98,13 @@ def resolve(config: Config) -> Plan:
         source=source,
         pretrain_dir=pretrain_dir,
         pretrain_fingerprint=pretrain_fingerprint,
+        schema_file=write_schema(source.classes, str(folders.cache / "schemas")),
         registry=registry,
         destination=str(Path(config.push.destination or folders.models).absolute()),
-        run_key=run_key,
-        baseline=_baseline(registry, run_key),
-        git_revision=_git_revision(),
+        run_key=key,
+        baseline=_baseline(registry, key),
+        git_revision=git_revision(),
+        code_hash=code_hash,
     )
 
 
@@ -119,20 +127,22 @@ def located(data: DataSettings, folders: Folders) -> DataSettings:
     return data.model_copy(update={"uri": embedded.materialise(data.uri, str(folders.cache / "embedded"))})
 
 
-def _pretraining(config: Config, folders: Folders) -> tuple[str, str]:
+def pretraining(config: Config, folders: Folders) -> tuple[str, str]:
+    """Returns the source task's folder and fingerprint; two empty texts unless the backbone is pretrained here."""
     if config.backbone.weights != "pretrain":
         return "", ""
     task = located(DataSettings(uri=config.backbone.pretrain.data_uri, format="folder"), folders)
     return task.uri, discover(task).fingerprint
 
 
-def _run_key(config: Config, source: SourceSummary, pretrain_fingerprint: str) -> str:
+def run_key(config: Config, source: SourceSummary, pretrain_fingerprint: str, hash_of: Callable[[str], str]) -> str:
+    """Hashes what a run is made of: same configuration, data and code, same key."""
     parts = [fingerprint(config), source.fingerprint, *source.classes, pretrain_fingerprint]
-    parts += [code_hash("pipeline.training"), code_hash(config.trainer.run_fn.rpartition(".")[0])]
+    parts += [hash_of("pipeline.training"), hash_of(config.trainer.run_fn.rpartition(".")[0])]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _baseline(registry: RegistrySettings, run_key: str) -> str:
+def _baseline(registry: RegistrySettings, key: str) -> str:
     from components.registry.mlflow_registry import champion  # MLflow takes a second to import.
 
     current = champion(registry)
@@ -140,10 +150,11 @@ def _baseline(registry: RegistrySettings, run_key: str) -> str:
         return "none"
     # The champion came from this very configuration, data and code: the run is a repetition, to be judged by what the
     # first one was judged by, or nothing would ever be a cache hit.
-    return current.baseline_token if current.run_key == run_key else current.version
+    return current.baseline_token if current.run_key == key else current.version
 
 
-def _git_revision() -> str:
+def git_revision() -> str:
+    """Returns the commit of the checkout that the command runs in; empty outside one."""
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False)
     except OSError:

@@ -20,11 +20,9 @@ from components.registry.component import Champion, RegistryPush
 from components.repair.component import Repair
 from components.serving_check.component import ServingCheck
 from components.transform import preprocessing
-from pipeline.code_hash import code_hash
 from pipeline.config import BeamSettings, fingerprint
 from pipeline.resolve import Plan
 from schemas.features import EVAL, TRAIN
-from schemas.images import write_schema
 
 # Ids of the gate, and what is put behind those of the nodes that judge a mended model.
 GATE = "PushGate"
@@ -52,9 +50,9 @@ def build(plan: Plan) -> tfx.dsl.Pipeline:
     )
 
 
-def beam_args(settings: BeamSettings) -> list[str]:
-    """Returns the direct runner's flags."""
-    workers = settings.num_workers or os.cpu_count() or 1
+def beam_args(settings: BeamSettings, num_cores: int | None = None) -> list[str]:
+    """Returns the direct runner's flags; None: this machine's cores."""
+    workers = settings.num_workers or num_cores or os.cpu_count() or 1
     mode = settings.running_mode
     if mode == "auto":
         # Processes only pay once there is more than one of them.
@@ -70,11 +68,11 @@ def nodes(plan: Plan) -> list[BaseNode]:
         settings=plan.data,
         classes=classes,
         input_fingerprint=plan.source.fingerprint,
-        code_hash=code_hash("components.ingest.component"),
+        code_hash=plan.code_hash("components.ingest.component"),
     )
     examples, report = ingest.outputs["examples"], ingest.outputs["report"]
 
-    schema_gen = ImportSchemaGen(schema_file=write_schema(classes, str(plan.folders.cache / "schemas")))
+    schema_gen = ImportSchemaGen(schema_file=plan.schema_file)
     schema = schema_gen.outputs["schema"]
     statistics = StatisticsGen(examples=examples, schema=schema, stats_options=statistics_options())
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema)
@@ -82,7 +80,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         anomalies=validator.outputs["anomalies"],
         report=report,
         settings=config.data.model_dump_json(),
-        code_hash=code_hash("components.data_gate.component"),
+        code_hash=plan.code_hash("components.data_gate.component"),
     )
 
     transform = Transform(
@@ -96,7 +94,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         custom_config={
             "image_size": config.transform.image_size,
             "classes": classes,
-            "code_hash": code_hash(preprocessing.__name__),
+            "code_hash": plan.code_hash(preprocessing.__name__),
         },
     )
     transform.add_upstream_node(data_gate)  # Otherwise work starts before the data are accepted.
@@ -108,7 +106,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         source_dir=plan.pretrain_dir,
         cache_key=_pretrain_key(plan),
         cache_dir=str(plan.folders.cache / "backbones"),
-        code_hash=code_hash("components.backbone.component"),
+        code_hash=plan.code_hash("components.backbone.component"),
     )
     backbone.add_upstream_node(data_gate)  # Pretraining is the first thing that costs.
 
@@ -133,7 +131,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
     champion = Champion(
         settings=plan.registry.model_dump_json(),
         version=plan.baseline,
-        code_hash=code_hash("components.registry.component"),
+        code_hash=plan.code_hash("components.registry.component"),
     )
 
     def judged(candidate: tfx.dsl.Channel, suffix: str = "") -> list[BaseNode]:
@@ -148,9 +146,8 @@ def nodes(plan: Plan) -> list[BaseNode]:
             data_decision=data_gate.outputs["decision"],
             baseline=champion.outputs["baseline"],
             settings=config.gate.model_dump_json(),
-            data_fingerprint=plan.source.fingerprint,
             config_fingerprint=fingerprint(config),
-            code_hash=code_hash("components.push_gate.component"),
+            code_hash=plan.code_hash("components.push_gate.component"),
         ).with_id(f"{GATE}{suffix}")
         return [*evaluations.values(), gate]
 
@@ -161,7 +158,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
             verdict=judgement[-1].outputs["verdict"],
             examples=examples,
             transform_graph=transform.outputs["transform_graph"],
-            code_hash=code_hash("components.repair.component"),
+            code_hash=plan.code_hash("components.repair.component"),
         )
         model = repair.outputs["repaired"]
         judgement += [repair, *judged(model, REPAIRED)]
@@ -171,19 +168,19 @@ def nodes(plan: Plan) -> list[BaseNode]:
         examples=examples,
         model_blessing=gate.outputs["blessing"],
         settings=config.serving_check.model_dump_json(),
-        code_hash=code_hash("components.serving_check.component"),
+        code_hash=plan.code_hash("components.serving_check.component"),
     )
     pusher = VersionPusher(
         model=model,
         model_blessing=gate.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
         destination=plan.destination,
-        code_hash=code_hash("components.pusher.component"),
+        code_hash=plan.code_hash("components.pusher.component"),
     ).with_id("Pusher")
     card = Card(
         verdict=gate.outputs["verdict"],
         serving_report=serving_check.outputs["report"],
-        code_hash=code_hash("components.card.component"),
+        code_hash=plan.code_hash("components.card.component"),
     )
     registry_push = RegistryPush(
         model=model,
@@ -196,9 +193,8 @@ def nodes(plan: Plan) -> list[BaseNode]:
         config_json=config.model_dump_json(),
         config_fingerprint=fingerprint(config),
         run_key=plan.run_key,
-        baseline_token=plan.baseline,
         git_revision=plan.git_revision,
-        code_hash=code_hash("components.registry.component"),
+        code_hash=plan.code_hash("components.registry.component"),
     )
     return [
         ingest,
@@ -229,7 +225,7 @@ def _evaluator(plan: Plan, split: str, examples: tfx.dsl.Channel, model: tfx.dsl
 
 
 def _run_fn_hash(plan: Plan) -> str:
-    return code_hash(plan.config.trainer.run_fn.rpartition(".")[0])
+    return plan.code_hash(plan.config.trainer.run_fn.rpartition(".")[0])
 
 
 def _pretrain_key(plan: Plan) -> str:
@@ -239,7 +235,7 @@ def _pretrain_key(plan: Plan) -> str:
         plan.config.transform.image_size,
         plan.config.trainer.seed,
         plan.pretrain_fingerprint,
-        code_hash("components.backbone.pretrain"),
+        plan.code_hash("components.backbone.pretrain"),
     )
 
 

@@ -1,7 +1,55 @@
 """What tests of several rooms share."""
 
+import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
 
 # Chosen before anything imports TensorFlow: Keras 3 beside tensorflow_transform, and a quiet log.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run that is over, and what it left behind."""
+
+    summary: dict[str, Any]
+    output: Path
+
+    @property
+    def nodes(self) -> dict[str, str]:
+        return {node["id"]: node["status"] for node in self.summary["nodes"]}
+
+    @property
+    def versions(self) -> list[str]:
+        return sorted(path.name for path in (self.output / "digits" / "models").glob("[0-9]*"))
+
+    def newest(self, node: str, output: str) -> Path:
+        artifacts = self.output / "digits" / "artifacts" / node / output
+        return max(artifacts.iterdir(), key=lambda path: int(path.name))
+
+
+@pytest.fixture(scope="session")
+def run_in_process() -> Callable[..., Finished]:
+    """Runs a configuration in this process, which has paid for importing TFX already."""
+
+    def run(output: Path, *overrides: str) -> Finished:
+        from pipeline.config import load
+        from pipeline.runners.local import run as run_locally
+
+        summary = run_locally(load(None, [f"output={output}", *overrides]))
+        stored = output / summary.pipeline / "runs" / summary.run_id / "summary.json"
+        return Finished(json.loads(stored.read_text()), output)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def first_run(run_in_process: Callable[..., Finished], tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """The embedded example, pretraining and all, on a machine that never ran it."""
+    return run_in_process(tmp_path_factory.mktemp("first") / "frostgate-output")

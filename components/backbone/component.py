@@ -10,6 +10,7 @@ from tfx.v1.types.standard_artifacts import Model
 from components.backbone import resnet50, weights
 from components.backbone.pretrain import pretrain
 from components.backbone.settings import BackboneSettings
+from components.ingest.embedded import is_embedded, materialise
 
 
 @component
@@ -30,7 +31,7 @@ def Backbone(
         settings: JSON of `BackboneSettings`.
         image_size: Side of the input, in pixels.
         seed: Seeds pretraining.
-        source_dir: The source task's folder, when weights are `pretrain`.
+        source_dir: The source task's folder, or the name of an embedded one, when weights are `pretrain`.
         cache_key: Changes when pretrained weights must be made again.
         cache_dir: Keeps downloads and pretrained weights between runs.
         code_hash: Keys TFX's cache; not read.
@@ -60,7 +61,8 @@ def _weights_file(
         return weights.fetch(wanted.weights, wanted.sha256, cache_dir)
     cached = Path(cache_dir) / f"pretrained-{cache_key}.weights.h5"
     if not cached.exists():
-        pretrain(source_dir, wanted.pretrain, image_size, seed, cached)
+        folder = materialise(source_dir, cache_dir) if is_embedded(source_dir) else source_dir
+        pretrain(folder, wanted.pretrain, image_size, seed, cached)
     return cached
 
 

@@ -28,7 +28,6 @@ def PushGate(
     blessing: OutputArtifact[ModelBlessing],
     verdict: OutputArtifact[Verdict],
     settings: Parameter[str],
-    data_fingerprint: Parameter[str],
     config_fingerprint: Parameter[str],
     code_hash: Parameter[str],
 ) -> None:
@@ -45,7 +44,6 @@ def PushGate(
         blessing: `BLESSED` only when the model passed; the Pusher reads its property `blessed`.
         verdict: `verdict.json` and `evidence.json`.
         settings: JSON of `GateSettings`.
-        data_fingerprint: Of the ingested images, for the verdict.
         config_fingerprint: Of the run's configuration, for the verdict.
         code_hash: Of our code; keys the cache and is otherwise unused.
     """
@@ -61,10 +59,10 @@ def PushGate(
     )
     judgement = judge(uris, thresholds)
     facts = read_facts(model.uri, FACTS_FILE)
-    document = verdict_document(judgement, thresholds, facts, data_fingerprint, config_fingerprint)
+    document = verdict_document(judgement, thresholds, facts, config_fingerprint)
     _write_json(os.path.join(verdict.uri, "verdict.json"), document)
     _write_json(os.path.join(verdict.uri, "evidence.json"), evidence_document(judgement))
-    verdict.decision = judgement.decision.outcome
+    verdict.set_string_custom_property("decision", judgement.decision.outcome)
     # Last: a gate that dies before this line has blessed nothing.
     _bless(blessing, model, judgement.decision.outcome == "PASS")
 

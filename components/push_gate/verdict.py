@@ -27,7 +27,6 @@ def verdict_document(
     judgement: Judgement,
     settings: GateSettings,
     facts: Mapping[str, Any] | None,
-    data_fingerprint: str,
     config_fingerprint: str,
 ) -> dict[str, Any]:
     """Builds `verdict.json`, as `schemas/verdict.schema.json` says.
@@ -36,7 +35,6 @@ def verdict_document(
         judgement: The decision and its evidence.
         settings: The thresholds that were used.
         facts: The export's `frostgate.json`; None where it could not be read.
-        data_fingerprint: Of the ingested images.
         config_fingerprint: Of the run's configuration.
     """
     decision, evidence, known = judgement.decision, judgement.evidence, facts or {}
@@ -53,7 +51,7 @@ def verdict_document(
         "counts": _counts(judgement),
         "fingerprints": {
             "model": judgement.model_fingerprint,
-            "data": data_fingerprint or None,
+            "data": (judgement.documents.ingest or {}).get("fingerprint"),
             "backbone": (known.get("backbone") or {}).get("sha256"),
             "config": config_fingerprint or None,
         },

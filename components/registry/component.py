@@ -59,7 +59,6 @@ def RegistryPush(
     config_json: Parameter[str],
     config_fingerprint: Parameter[str],
     run_key: Parameter[str],
-    baseline_token: Parameter[str],
     git_revision: Parameter[str],
     code_hash: Parameter[str],
     card: InputArtifact[Card] = None,  # type: ignore[assignment]  # TFX's way to say optional
@@ -77,7 +76,6 @@ def RegistryPush(
         config_json: The effective configuration.
         config_fingerprint: Its hash.
         run_key: What the run was made of: data, configuration, code.
-        baseline_token: The version it was judged against, or "none".
         git_revision: Of the code; empty outside a checkout.
         code_hash: Keys the cache by our code; not read.
         card: The run on a page.
@@ -95,7 +93,7 @@ def RegistryPush(
     entry = ModelRecord(
         fingerprint=fingerprint,
         decision=judged["decision"],
-        tags=record.tags(judged, ingest, fingerprint, config_fingerprint, run_key, baseline_token, git_revision),
+        tags=record.tags(judged, ingest, fingerprint, config_fingerprint, run_key, git_revision),
         params=record.flatten(json.loads(config_json)),
         metrics=record.metrics(judged, serving),
         artifacts=_artifacts(model.uri, saved_model, verdict.uri, serving_report.uri, card.uri if card else None),

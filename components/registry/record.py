@@ -52,7 +52,6 @@ def tags(
     fingerprint: str,
     config_fingerprint: str,
     run_key: str,
-    baseline_token: str,
     git_revision: str,
 ) -> dict[str, str]:
     """Collects what a person or a later run searches for.
@@ -63,7 +62,6 @@ def tags(
         fingerprint: Of the model.
         config_fingerprint: Of the effective configuration.
         run_key: What the run was made of.
-        baseline_token: The version it was judged against, or "none".
         git_revision: Of the code; empty outside a checkout.
     """
     fingerprints = verdict.get("fingerprints") or {}
@@ -72,7 +70,7 @@ def tags(
         FINGERPRINT: fingerprint,
         DECISION: verdict["decision"],
         RUN_KEY: run_key,
-        BASELINE: baseline_token,
+        BASELINE: (verdict.get("baseline") or {}).get("version") or "none",
         "frostgate.codes": ",".join(verdict.get("codes") or ()),
         "frostgate.sentence": verdict.get("sentence"),
         "frostgate.causes": ",".join(cause["id"] for cause in (verdict.get("diagnosis") or {}).get("causes", ())),

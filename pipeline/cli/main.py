@@ -7,7 +7,7 @@ from importlib.metadata import version
 import typer
 
 from components.errors import DataRefused
-from pipeline.cli import cases, config, doctor, report, run, runs, validate
+from pipeline.cli import cases, compile, config, doctor, report, run, runs, schedule, submit, validate
 
 app = typer.Typer(
     name="frostgate",
@@ -26,6 +26,9 @@ app.command("report")(report.report_command)
 app.command("runs")(runs.runs_command)
 app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor_command)
 app.command("cases", epilog=cases.EPILOG)(cases.cases_command)
+app.command("compile", epilog=compile.EPILOG)(compile.compile_command)
+app.command("submit", epilog=submit.EPILOG)(submit.submit_command)
+app.add_typer(schedule.app, name="schedule")
 app.add_typer(config.app, name="config")
 
 

@@ -23,7 +23,7 @@ class Execution:
     is_cached: bool
     succeeded: bool
     outputs: Mapping[str, Path]
-    """Artifact type name -> folder."""
+    """Artifact type, without the name of its library -> folder."""
 
 
 def check(path: Path) -> None:
@@ -79,5 +79,5 @@ def read_execution(store: MetadataStore, execution_id: int) -> Execution:
     return Execution(
         is_cached=state == mlmd.Execution.CACHED,
         succeeded=state in (mlmd.Execution.CACHED, mlmd.Execution.COMPLETE),
-        outputs={artifact.type: Path(artifact.uri) for artifact in artifacts},
+        outputs={artifact.type.rpartition(".")[2]: Path(artifact.uri) for artifact in artifacts},
     )

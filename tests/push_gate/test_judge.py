@@ -27,7 +27,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "verdict.schema.jso
 def verdict_of(judgement: Judgement, uris: Uris) -> dict[str, Any]:
     """Builds both documents as strict JSON and holds the verdict against its schema."""
     facts = read_facts(uris.model, "frostgate.json")
-    document = verdict_document(judgement, SETTINGS, facts, "data-hash", "config-hash")
+    document = verdict_document(judgement, SETTINGS, facts, "config-hash")
     jsonschema.Draft202012Validator(SCHEMA).validate(document)
     json.dumps(evidence_document(judgement), allow_nan=False)
     return json.loads(json.dumps(document, allow_nan=False))

@@ -37,7 +37,6 @@ def run_gate(run: Any, folder: Path, settings: str) -> tuple[dict[str, Any], Any
     gate = PushGate(
         **{name: importer.outputs["result"] for name, importer in importers.items()},
         settings=settings,
-        data_fingerprint="data-hash",
         config_fingerprint="config-hash",
         code_hash="code",
     )
@@ -51,7 +50,7 @@ def run_gate(run: Any, folder: Path, settings: str) -> tuple[dict[str, Any], Any
     tfx.orchestration.LocalDagRunner().run(pipeline)
     with metadata.Metadata(store) as handle:
         (blessing,) = handle.store.get_artifacts_by_type("ModelBlessing")
-        (verdict,) = handle.store.get_artifacts_by_type("Verdict")
+        (verdict,) = handle.store.get_artifacts_by_type("frostgate.Verdict")
         kind = handle.store.get_artifact_types_by_id([blessing.type_id])[0]
     assert deserialize_artifact(kind, blessing).uri == blessing.uri
     document = json.loads((Path(verdict.uri) / "verdict.json").read_text())

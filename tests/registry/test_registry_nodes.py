@@ -75,7 +75,6 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
             "config_json": json.dumps({"train": {"epochs": 3}, "data": "http://user:canary@host/x"}),
             "config_fingerprint": "c",
             "run_key": "key",
-            "baseline_token": "none",
             "git_revision": "abcdef",
             "code_hash": "x",
         }

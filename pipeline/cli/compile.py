@@ -1,0 +1,38 @@
+"""`frostgate compile`: the pipeline as a file for Kubeflow Pipelines."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.cli.options import ConfigFile, Overrides, configured
+
+EPILOG = (
+    "Example: frostgate compile --config kubeflow.yaml --set kubeflow.image=REGISTRY/frostgate@sha256:DIGEST "
+    "-o kubeflow/training.yaml. The file is uploaded by `frostgate submit`, or by hand in the user interface."
+)
+
+
+def compile_command(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - for standard output.")] = Path(
+        "kubeflow/training.yaml"
+    ),
+) -> None:
+    """Compile the training pipeline for open-source Kubeflow Pipelines; nothing is run or sent."""
+    checked = configured(config, overrides)
+    from pipeline.runners.console import output_to
+
+    with output_to(os.devnull):
+        from pipeline.runners.kubeflow.compiling import compile_pipeline
+
+        compiled = compile_pipeline(checked)
+    if str(output) == "-":
+        print(compiled.to_yaml(), end="")
+        return
+    output.parent.mkdir(parents=True, exist_ok=True)
+    output.write_text(compiled.to_yaml(), encoding="utf-8")
+    names = ", ".join(compiled.spec["root"]["inputDefinitions"]["parameters"])
+    print(f"{output}: {len(compiled.spec['root']['dag']['tasks'])} steps. A run may set {names}.")

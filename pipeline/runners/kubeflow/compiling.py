@@ -1,0 +1,148 @@
+"""From a configuration to the two documents that the Kubeflow Pipelines backend takes."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from tfx import v1 as tfx
+
+from components.errors import DataRefused
+from components.ingest.embedded import is_embedded
+from components.ingest.sources import discover
+from components.registry.record import without_credentials
+from pipeline.config import Config
+from pipeline.config_errors import ConfigRefused
+from pipeline.resolve import Folders, located, pretraining
+from pipeline.runners.kubeflow.facts import Facts, plan_of
+from pipeline.runners.kubeflow.platform import platform
+from pipeline.runners.kubeflow.properties import properties
+from pipeline.runners.kubeflow.spec import accepted, value_of
+from pipeline.runners.kubeflow.steps import resources
+from pipeline.training import beam_args, nodes
+from schemas.images import SCHEMA_FILE, write_schema
+
+COMMAND: Final = ("python", "-m", "pipeline.runners.kubeflow.entrypoint")
+# In a step; every step may write to /tmp.
+_SCHEMAS: Final = "/tmp/frostgate/schemas"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """What a backend is given."""
+
+    spec: dict[str, Any]
+    """JSON of a PipelineSpec, schema 2.1.0."""
+    platform: dict[str, Any]
+    """JSON of a PlatformSpec."""
+
+    def to_yaml(self) -> str:
+        """Writes both documents, keys sorted, so that equal pipelines are equal texts."""
+        return yaml.safe_dump_all([self.spec, self.platform], sort_keys=True, width=1_000_000, allow_unicode=True)
+
+
+def compile_pipeline(config: Config) -> Compiled:
+    """Compiles the training pipeline.
+
+    Raises:
+        DataRefused: The settings do not do for a cluster, or the data cannot be read from here to learn the classes.
+    """
+    _check(config)
+    with tempfile.TemporaryDirectory() as scratch:
+        facts, schema = _facts(config, scratch)
+    plan = plan_of(facts, facts.config)
+    components = nodes(plan)
+    given = resources(facts.config, [node.id for node in components])
+    pipeline = tfx.dsl.Pipeline(
+        pipeline_name=config.name,
+        pipeline_root="",  # Given with each run.
+        components=components,
+        enable_cache=True,
+        beam_pipeline_args=beam_args(facts.config.beam, int(config.kubeflow.cpu)),
+    )
+    runner = tfx.orchestration.experimental.KubeflowV2DagRunner(
+        config=tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(
+            default_image=config.kubeflow.image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
+        )
+    )
+    job = runner.run(pipeline, write_out=False)
+    return Compiled(
+        spec=accepted(job["pipelineSpec"], facts, given, _uses(facts), schema),
+        platform=platform(config.kubeflow, given),
+    )
+
+
+def _check(config: Config) -> None:
+    problems = []
+    if not config.kubeflow.image:
+        problems.append(
+            "kubeflow.image must be the address of the container image; it is empty. Build and push one as "
+            "docs/kubeflow.md shows, and give it by digest: registry/frostgate@sha256:..."
+        )
+    elif "@sha256:" not in config.kubeflow.image:
+        problems.append(
+            "kubeflow.image must be given by digest, as in registry/frostgate@sha256:...; received "
+            f"{config.kubeflow.image}. A tag can move, and steps that were cached under it would not notice."
+        )
+    uri = config.data.uri
+    if "://" not in uri and not is_embedded(uri) and not uri.startswith("tfds:") and not os.path.isabs(uri):
+        problems.append(
+            f"data.uri must be an address that every step can read; received the relative path {uri}. "
+            f"Use gs://, s3://, or a folder on the volume, below {config.kubeflow.mount}."
+        )
+    if without_credentials(config.registry.uri) != config.registry.uri:
+        problems.append(
+            "registry.uri must hold no password, for the compiled file is readable by many; received one. Give "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD through kubeflow.secrets."
+        )
+    if problems:
+        raise ConfigRefused(problems)
+
+
+def _facts(config: Config, scratch: str) -> tuple[Facts, str]:
+    here = Folders(root=Path(scratch), cache=Path(scratch))
+    classes = config.data.classes or _classes(config, here)
+    written = Path(write_schema(classes, scratch))
+    facts = Facts(
+        config=config.model_copy(update={"output": config.kubeflow.mount}),
+        classes=classes,
+        pretrain_fingerprint=pretraining(config, here)[1],
+        schema_file=f"{_SCHEMAS}/{written.parent.name}/{SCHEMA_FILE}",
+    )
+    return facts, written.read_text(encoding="utf-8")
+
+
+def _classes(config: Config, here: Folders) -> tuple[str, ...]:
+    try:
+        return discover(located(config.data, here)).classes
+    except (DataRefused, OSError) as error:
+        raise DataRefused(
+            f"The class names must be known to compile, and {config.data.uri} cannot be read from here ({error}). "
+            "Give them: --set 'data.classes=[cat, dog]'."
+        ) from None
+
+
+def _uses(facts: Facts) -> Mapping[str, list[str]]:
+    """Finds which steps another value of a run parameter would change, by trying one."""
+    compiled = properties(plan_of(facts, facts.config))
+    found: dict[str, list[str]] = {name: [] for name in compiled}
+    for key in facts.config.kubeflow.parameters:
+        other = _changed(facts.config, key.split("."), _another(value_of(facts.config, key)))
+        for name, values in properties(plan_of(facts, other)).items():
+            if values != compiled[name]:
+                found[name].append(key)
+    return found
+
+
+def _another(value: Any) -> Any:
+    if isinstance(value, bool):
+        return not value
+    return value + (1 if isinstance(value, int) else 0.5 if isinstance(value, float) else "?")
+
+
+def _changed(section: Any, keys: list[str], value: Any) -> Any:
+    first, *rest = keys
+    return section.model_copy(update={first: _changed(getattr(section, first), rest, value) if rest else value})

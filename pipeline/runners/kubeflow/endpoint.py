@@ -1,0 +1,302 @@
+"""A Kubeflow Pipelines server: uploading, running and scheduling through the official client."""
+
+import contextlib
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final, TypeVar
+
+import kfp
+import kfp_server_api
+import urllib3
+
+from components.errors import DataRefused
+from pipeline.runners.kubeflow.outcome import STEPS
+from pipeline.runners.kubeflow.package import Package
+from pipeline.runners.results import RunStatus
+
+_TIMEOUT_SECONDS: Final = 30
+_WAIT_BETWEEN_TRIES: Final = (1.0, 3.0)
+_ENDED: Final = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+_PAGE: Final = 100
+_Answer = TypeVar("_Answer")
+
+
+class EndpointUnavailable(OSError):
+    """The server did not answer, or not with an answer; the same command may work later."""
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What a run or a schedule is made with."""
+
+    experiment: str
+    name: str
+    parameters: dict[str, Any]
+    pipeline_root: str | None
+    service_account: str | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a run that is going on."""
+
+    name: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a run on the cluster ended."""
+
+    status: RunStatus
+    message: str
+    steps: tuple[Step, ...]
+
+
+class Endpoint:
+    """One server, as one user, in one namespace."""
+
+    def __init__(self, host: str | None, namespace: str | None, token: str | None) -> None:
+        """Connects.
+
+        Args:
+            host: The address; None: KF_PIPELINES_ENDPOINT, then the cluster that this runs in, then the kube context.
+            namespace: In a multi-user installation; None in a single-user one.
+            token: A bearer token; None: as the Kubeflow Pipelines client finds credentials itself.
+
+        Raises:
+            DataRefused: The server refuses.
+            EndpointUnavailable: There is no server.
+        """
+        self._namespace = namespace
+        with self._told("connecting"):
+            _look_for(host or os.environ.get("KF_PIPELINES_ENDPOINT"))
+            self._client = kfp.Client(host=host, namespace=namespace or "kubeflow", existing_token=token)
+        api_client = self._client._run_api.api_client
+        api_client.rest_client.request = _in_time(api_client.rest_client.request)
+        self.host = api_client.configuration.host
+
+    def upload(self, package: Package) -> tuple[str, str]:
+        """Makes sure that the server has a package; uploads it only where it has not.
+
+        Returns:
+            Ids of the pipeline and of the version.
+        """
+        pipeline_id = self._read(lambda: self._client.get_pipeline_id(package.pipeline))
+        if pipeline_id is None:
+            pipeline_id = self._created_pipeline(package.pipeline)
+        found = self._version(pipeline_id, package.version)
+        if found is None:
+            with self._told("uploading the pipeline", conflict_is_fine=True):
+                self._client.upload_pipeline_version(str(package.path), package.version, pipeline_id=pipeline_id)
+            # Also where somebody else was faster.
+            found = self._version(pipeline_id, package.version)
+        if found is None:
+            raise EndpointUnavailable(None, f"the version {package.version} was uploaded and is not there", self.host)
+        return pipeline_id, found
+
+    def start(self, package: Package, plan: RunPlan) -> str:
+        """Starts a run and returns its id."""
+        pipeline_id, version_id = self.upload(package)
+        with self._told("starting the run"):
+            run = self._client.run_pipeline(
+                self.experiment(plan.experiment),
+                plan.name,
+                pipeline_id=pipeline_id,
+                version_id=version_id,
+                params=plan.parameters,
+                pipeline_root=plan.pipeline_root,
+                service_account=plan.service_account,
+            )
+        return str(run.run_id)
+
+    def experiment(self, name: str) -> str:
+        """Returns an experiment's id; it is made where there is none."""
+        with self._told("finding the experiment"):
+            return str(self._client.create_experiment(name, namespace=self._namespace).experiment_id)
+
+    def link(self, run_id: str) -> str:
+        """Where the run is seen in a browser."""
+        return f"{self.host}/#/runs/details/{run_id}"
+
+    def wait(self, run_id: str, timeout_seconds: float, every_seconds: float, report: Callable[[Step], None]) -> Ended:
+        """Waits for a run and says how it came out.
+
+        Args:
+            run_id: The run.
+            timeout_seconds: Longest wait; the run goes on all the same.
+            every_seconds: Between two questions.
+            report: Is told of every change of a step.
+
+        Raises:
+            EndpointUnavailable: Time is up, or the server stopped answering.
+        """
+        until, known = time.monotonic() + timeout_seconds, dict[str, str]()
+        while True:
+            run = self._read(lambda: self._client.get_run(run_id))
+            steps = _steps(run)
+            for step in steps:
+                if known.get(step.name) != step.state:
+                    known[step.name] = step.state
+                    report(step)
+            if run.state in _ENDED:
+                return _ended(run, steps)
+            if time.monotonic() > until:
+                raise EndpointUnavailable(
+                    None, f"the run {run_id} is still {run.state} after {timeout_seconds:.0f} s; it goes on", self.host
+                )
+            time.sleep(every_seconds)
+
+    def schedules(self) -> list[Any]:
+        """Every recurring run."""
+        found: list[Any] = []
+        token = ""
+        while True:
+            page = self._read(partial(self._schedules_page, token))
+            found += page.recurring_runs or []
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def _schedules_page(self, token: str) -> Any:
+        return self._client.list_recurring_runs(page_token=token, page_size=_PAGE, namespace=self._namespace)
+
+    def create_schedule(self, package: Package, plan: RunPlan, cron: str) -> str:
+        """Makes a recurring run: one at a time, missed times are not caught up."""
+        pipeline_id, version_id = self.upload(package)
+        with self._told("making the schedule"):
+            made = self._client.create_recurring_run(
+                self.experiment(plan.experiment),
+                plan.name,
+                cron_expression=cron,
+                max_concurrency=1,
+                no_catchup=True,
+                params=plan.parameters,
+                pipeline_id=pipeline_id,
+                version_id=version_id,
+                pipeline_root=plan.pipeline_root,
+                service_account=plan.service_account,
+            )
+        return str(made.recurring_run_id)
+
+    def pause(self, schedule_id: str) -> None:
+        """Stops a recurring run from starting further runs."""
+        with self._told("pausing the schedule"):
+            self._client.disable_recurring_run(schedule_id)
+
+    def resume(self, schedule_id: str) -> None:
+        """Lets a recurring run start runs again."""
+        with self._told("resuming the schedule"):
+            self._client.enable_recurring_run(schedule_id)
+
+    def delete(self, schedule_id: str) -> None:
+        """Removes a recurring run; one that is gone already is no error."""
+        with self._told("deleting the schedule", missing_is_fine=True):
+            self._client.delete_recurring_run(schedule_id)
+
+    def _created_pipeline(self, name: str) -> str:
+        with self._told("making the pipeline", conflict_is_fine=True):
+            body = kfp_server_api.V2beta1Pipeline(display_name=name, namespace=self._namespace)
+            return str(self._client._pipelines_api.pipeline_service_create_pipeline(body=body).pipeline_id)
+        return str(self._read(lambda: self._client.get_pipeline_id(name)))
+
+    def _version(self, pipeline_id: str, name: str) -> str | None:
+        predicate = {"operation": "EQUALS", "key": "display_name", "stringValue": name}
+        found = self._read(
+            lambda: self._client.list_pipeline_versions(pipeline_id, filter=json.dumps({"predicates": [predicate]}))
+        )
+        # An older server ignores the filter.
+        ids = [one.pipeline_version_id for one in found.pipeline_versions or () if one.display_name == name]
+        return str(ids[0]) if ids else None
+
+    def _read(self, ask: Callable[[], _Answer]) -> _Answer:
+        """Asks what may be asked twice, and does so when the server stumbles."""
+        for pause in _WAIT_BETWEEN_TRIES:
+            try:
+                with self._told("asking"):
+                    return ask()
+            except EndpointUnavailable:
+                time.sleep(pause)
+        with self._told("asking"):
+            return ask()
+
+    @contextlib.contextmanager
+    def _told(self, doing: str, conflict_is_fine: bool = False, missing_is_fine: bool = False) -> Iterator[None]:
+        """Words the server's refusals; the client's own prints are not ours."""
+        host = getattr(self, "host", None) or "the Kubeflow Pipelines server"
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                yield
+        except kfp_server_api.ApiException as error:
+            if (error.status == 409 and conflict_is_fine) or (error.status == 404 and missing_is_fine):
+                return
+            said = _said(error)
+            if error.status in _REFUSALS:
+                raise DataRefused(f"{host} refused {doing} ({error.status}{said}). {_REFUSALS[error.status]}") from None
+            raise EndpointUnavailable(None, f"{doing} failed with {error.status}{said}; try again", host) from None
+        except (urllib3.exceptions.HTTPError, ConnectionError) as error:
+            reason = str(error).rpartition(": ")[2] or type(error).__name__
+            raise EndpointUnavailable(
+                None, f"{doing}: no answer within {_TIMEOUT_SECONDS} s ({reason}); check --endpoint, or try again", host
+            ) from None
+
+
+def _look_for(host: str | None) -> None:
+    """Finds a server that is not there, or hangs, before the client waits for it without end."""
+    if host and host.startswith("http"):
+        urllib3.PoolManager().request("HEAD", host, timeout=_TIMEOUT_SECONDS, retries=False)
+
+
+def _in_time(request: Callable[..., Any]) -> Callable[..., Any]:
+    """Gives every request of one client a limit; its methods do not take one."""
+
+    def limited(*args: Any, **kwargs: Any) -> Any:
+        return request(*args, **kwargs | {"_request_timeout": (_TIMEOUT_SECONDS, _TIMEOUT_SECONDS)})
+
+    return limited
+
+
+_REFUSALS: Final = {
+    400: "Compile again with this version of frostgate, and check the parameters.",
+    401: "Log in first, or give a token with --token-file.",
+    403: "Your account needs the right to do that: check --namespace, and the role in kubeflow/manifests.",
+    404: "Check the endpoint's path, the namespace and the name.",
+    409: "Something else of that name is there; choose another name.",
+}
+
+
+def _said(error: kfp_server_api.ApiException) -> str:
+    try:
+        told = json.loads(error.body)
+    except (TypeError, ValueError):
+        return ""
+    text = told.get("error_message") or told.get("message") or told.get("error") or ""
+    return f": {str(text).splitlines()[0]}" if text else ""
+
+
+def _steps(run: Any) -> tuple[Step, ...]:
+    details = (run.run_details and run.run_details.task_details) or ()
+    # Drivers and the graph itself have no name of a step of ours, or one with a suffix.
+    return tuple(Step(one.display_name, one.state or "PENDING") for one in details if one.display_name)
+
+
+def _ended(run: Any, steps: Sequence[Step]) -> Ended:
+    if run.state == "CANCELED":
+        return Ended("interrupted", "The run was cancelled.", tuple(steps))
+    if run.state != "SUCCEEDED":
+        failed = [step.name for step in steps if step.state == "FAILED" and not step.name.endswith("-driver")]
+        said = f" ({run.error.message})" if run.error and run.error.message else ""
+        return Ended("failed", f"The run failed at {', '.join(failed) or 'no step that is named'}{said}.", tuple(steps))
+    ran = {step.name for step in steps if step.state == "SUCCEEDED"}
+    for status, name in STEPS.items():
+        if name in ran:
+            return Ended(
+                status, f"The run is over: {status}. Its card is the output `page` of the step Card.", tuple(steps)
+            )
+    # Missing evidence is no success.
+    return Ended("failed", "The run ended without a decision; look at the step RegistryPush.", tuple(steps))

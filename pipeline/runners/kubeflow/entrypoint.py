@@ -1,0 +1,102 @@
+"""What a step's container runs: one TFX executor, on the files that the backend's launcher put beside it.
+
+    python -m pipeline.runners.kubeflow.entrypoint --executor_class_path CLASS --json_serialized_invocation_args JSON
+        --json_serialized_inputs_spec_args JSON --node ID [--file PATH TEXT] [Beam's flags]
+
+The arguments are those that TFX's compiler writes for its own entrypoint, which opens remote addresses itself and knows
+neither `minio://` nor artifacts without a type.
+"""
+
+import argparse
+import json
+import logging
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+# Before anything imports TensorFlow.
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+from components.errors import DataRefused
+
+FAILED: Final = 1
+REFUSED: Final = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the step and ends the process: 0 done, 2 data or configuration refused, 1 any other failure."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
+    told, beam_args = _parser().parse_known_args(arguments)
+    code = _guarded(told, beam_args)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Destructors of native libraries have crashed at interpreter shutdown and failed a step whose work was done.
+    os._exit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--executor_class_path", required=True, help="package.module.Class of the TFX executor")
+    parser.add_argument("--json_serialized_invocation_args", required=True, help="the launcher's executor input")
+    parser.add_argument("--json_serialized_inputs_spec_args", required=True, help="the component's input definitions")
+    parser.add_argument("--node", required=True, help="the node's name in the pipeline")
+    parser.add_argument(
+        "--file", nargs=2, action="append", default=[], metavar=("PATH", "TEXT"), help="a file to write first"
+    )
+    return parser
+
+
+def _guarded(told: argparse.Namespace, beam_args: list[str]) -> int:
+    try:
+        for path, text in told.file:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).write_text(text, encoding="utf-8")
+        _run(told, beam_args)
+    except DataRefused as error:
+        for line in str(error).splitlines():
+            print(f"frostgate: {line}", file=sys.stderr)
+        return REFUSED
+    except BaseException:
+        traceback.print_exc()
+        return FAILED
+    return 0
+
+
+def _run(told: argparse.Namespace, beam_args: list[str]) -> None:
+    # TFX takes seconds to import; a missing argument is told before.
+    from tfx.dsl.components.base import base_beam_executor, base_executor
+    from tfx.orchestration.portable import outputs_utils
+    from tfx.utils import import_utils
+
+    from pipeline.runners.kubeflow.step import Step
+
+    step = Step.read(told.node, told.json_serialized_invocation_args, told.json_serialized_inputs_spec_args)
+    executor_class = import_utils.import_class_by_path(told.executor_class_path)
+    with tempfile.TemporaryDirectory() as scratch:
+        common: dict[str, Any] = {"tmp_dir": scratch, "unique_id": step.unique_id}
+        if issubclass(executor_class, base_beam_executor.BaseBeamExecutor):
+            context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=beam_args, **common)
+        else:
+            context = base_executor.BaseExecutor.Context(extra_flags=beam_args, **common)
+        executor_class(context).Do(step.inputs, step.outputs, step.exec_properties)
+    outputs_utils.tag_output_artifacts_with_version(step.outputs)
+    write_whole(step.output_file, json.dumps(step.executor_output(), indent=1))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file that is complete or absent, never half."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, partial = tempfile.mkstemp(dir=path.parent)
+    with open(handle, "w", encoding="utf-8") as opened:
+        opened.write(text)
+        opened.flush()
+        os.fsync(opened.fileno())
+    os.replace(partial, path)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What a step must know of the compiled pipeline, and the plan that follows from it inside the step."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from components.ingest.sources import SourceSummary
+from components.settings import Settings
+from pipeline.config import Config, overridden
+from pipeline.resolve import Plan, effective_registry, folders_of, run_key
+
+COMPILED: Final = "FROSTGATE_COMPILED"
+# Set when the image is built.
+REVISION: Final = "FROSTGATE_REVISION"
+# Of a step's input parameters, those that are a run's and not the executor's own.
+RUN_PARAMETER: Final = "run--"
+LATEST: Final = "latest"
+
+
+class Facts(Settings):
+    """What was known when the pipeline was compiled; it reaches every step in an environment variable."""
+
+    config: Config
+    """With the volume's mount as the output."""
+    classes: tuple[str, ...]
+    """In order."""
+    pretrain_fingerprint: str
+    """Of the source task; empty unless the backbone is pretrained."""
+    schema_file: str
+    """Where the step that imports the schema finds it."""
+
+
+def parameter_name(key: str) -> str:
+    """Returns the name under which a run may set a key: `data.uri` is `data_uri`."""
+    return key.replace(".", "_")
+
+
+def told(facts: Facts, given: Mapping[str, Any]) -> Config:
+    """Lays a run's parameters over the compiled configuration.
+
+    Args:
+        facts: The compiled pipeline's.
+        given: Parameter name -> value; whole numbers may come as doubles.
+
+    Raises:
+        ConfigRefused: A value is impossible, by itself or with the others.
+    """
+    keys = {parameter_name(key): key for key in facts.config.kubeflow.parameters}
+    return overridden(facts.config, {keys[name]: value for name, value in given.items()}, "run parameter")
+
+
+def no_code(module: str) -> str:
+    """Stands for a module's hash in a compiled file: the code is the image's, whose digest keys the backend's cache."""
+    return ""
+
+
+def plan_of(
+    facts: Facts, config: Config, data_fingerprint: str = "", code_hash: Callable[[str], str] = no_code
+) -> Plan:
+    """Says what `resolve` would, without looking at anything that only other steps can see.
+
+    Args:
+        facts: The compiled pipeline's.
+        config: With the run's parameters.
+        data_fingerprint: Of the images that ingest found; empty before it ran.
+        code_hash: Hashes a module's code.
+    """
+    folders = folders_of(config)
+    source = SourceSummary(
+        format=config.data.format, classes=facts.classes, fingerprint=data_fingerprint, has_splits=False
+    )
+    return Plan(
+        config=config,
+        folders=folders,
+        data=config.data,
+        source=source,
+        pretrain_dir=config.backbone.pretrain.data_uri if config.backbone.weights == "pretrain" else "",
+        pretrain_fingerprint=facts.pretrain_fingerprint,
+        schema_file=facts.schema_file,
+        registry=effective_registry(config, folders),
+        destination=config.push.destination or str(folders.models),
+        run_key=run_key(config, source, facts.pretrain_fingerprint, code_hash),
+        baseline=LATEST,
+        git_revision=os.environ.get(REVISION, ""),
+        code_hash=code_hash,
+    )

@@ -1,0 +1,77 @@
+"""How a run on the cluster came out: a step each for pushed, blocked and held, of which one runs.
+
+The backend calls a run with a blocked model a success, as it should. What was decided is seen in the graph, and by
+whoever waits for the run, in which of these steps ran.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from pipeline.runners.results import RunStatus, judge
+
+# Status -> step.
+STEPS: Final[dict[RunStatus, str]] = {"pushed": "Pushed", "blocked": "Blocked", "held": "Held"}
+# The node that knows, and its output parameters.
+DECIDED_BY: Final = "RegistryPush"
+PARAMETERS: Final = ("status", "message")
+
+
+def outcome(inputs: Mapping[str, Sequence[Any]]) -> dict[str, str]:
+    """Says how the run came out, from the inputs of the node that registers the model.
+
+    Raises:
+        RuntimeError: The model passed and was not pushed.
+    """
+    verdict, serving, pushed = (
+        json.loads(Path(inputs[key][0].uri, name).read_text())
+        for key, name in (
+            ("verdict", "verdict.json"),
+            ("serving_report", "serving.json"),
+            ("pushed_model", "pushed.json"),
+        )
+    )
+    status, _, message = judge(verdict, serving, pushed.get("version"))
+    if status not in STEPS:
+        raise RuntimeError(message)
+    return {"status": status, "message": message}
+
+
+def add_steps(spec: dict[str, Any], component: str, executor: str, image: str) -> None:
+    """Adds the steps to a compiled specification.
+
+    Args:
+        spec: JSON of a PipelineSpec; changed.
+        component: What component names begin with.
+        executor: What executor labels begin with.
+        image: Any with Python.
+    """
+    definitions = {name: {"parameterType": "STRING"} for name in PARAMETERS}
+    spec["components"][component + DECIDED_BY]["outputDefinitions"]["parameters"] = definitions
+    for status, name in STEPS.items():
+        spec["components"][component + name] = {
+            "executorLabel": executor + name,
+            "inputDefinitions": {"parameters": definitions},
+        }
+        spec["deploymentSpec"]["executors"][executor + name] = {
+            "container": {
+                "image": image,
+                "command": ["python", "-c", "import sys; print(sys.argv[1])"],
+                "args": ["{{$.inputs.parameters['message']}}"],
+                "resources": {"cpuLimit": 0.5, "memoryLimit": 0.25},
+            }
+        }
+        spec["root"]["dag"]["tasks"][name] = {
+            "taskInfo": {"name": name},
+            "componentRef": {"name": component + name},
+            "dependentTasks": [DECIDED_BY],
+            "inputs": {
+                "parameters": {
+                    name: {"taskOutputParameter": {"producerTask": DECIDED_BY, "outputParameterKey": name}}
+                    for name in PARAMETERS
+                }
+            },
+            "triggerPolicy": {"condition": f"inputs.parameter_values['status'] == '{status}'"},
+            "cachingOptions": {},
+        }

@@ -1,0 +1,105 @@
+"""A compiled file on its way to a cluster: what it is called, and what a run of it may be told."""
+
+import difflib
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from components.errors import DataRefused
+
+_EXPECTED: Final = {
+    "STRING": "a text",
+    "NUMBER_INTEGER": "a whole number",
+    "NUMBER_DOUBLE": "a number",
+    "BOOLEAN": "true or false",
+}
+_HASH_LENGTH: Final = 12
+_CRON_FIELDS: Final = "second minute hour day-of-month month day-of-week"
+
+
+@dataclass(frozen=True)
+class Package:
+    """What `frostgate compile` wrote."""
+
+    path: Path
+    pipeline: str
+    version: str
+    """Named by the file's content: the same file is the same version."""
+    definitions: Mapping[str, Mapping[str, Any]]
+    """Run parameter -> its type and default."""
+
+    def parameters(self, given: Sequence[str]) -> dict[str, Any]:
+        """Reads `name=value` texts.
+
+        Raises:
+            DataRefused: A parameter is unknown, or its value is not of its type.
+        """
+        return dict(self._parameter(text) for text in given)
+
+    def _parameter(self, text: str) -> tuple[str, Any]:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise DataRefused(f"--param {text}: expected name=value, such as --param data_span=7.")
+        if name not in self.definitions:
+            near = difflib.get_close_matches(name, self.definitions, 1)
+            hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(self.definitions)}."
+            raise DataRefused(f"--param {text}: {self.path} has no run parameter {name}; {hint}")
+        kind = self.definitions[name]["parameterType"]
+        return name, _converted(text, value, kind)
+
+
+def read_package(path: Path) -> Package:
+    """Reads a compiled file.
+
+    Raises:
+        DataRefused: There is none, or it is not a pipeline for Kubeflow.
+    """
+    try:
+        content = path.read_bytes()
+        spec = next(yaml.safe_load_all(content))
+        name = spec["pipelineInfo"]["name"]
+        definitions = spec["root"]["inputDefinitions"]["parameters"]
+    except OSError as error:
+        raise DataRefused(
+            f"{path}: expected a compiled pipeline; it cannot be read ({error.strerror}). Make one with "
+            "`frostgate compile`."
+        ) from None
+    except (yaml.YAMLError, StopIteration, KeyError, TypeError, UnicodeDecodeError):
+        raise DataRefused(
+            f"{path}: expected a compiled pipeline; it is something else. Make one with `frostgate compile -o {path}`."
+        ) from None
+    version = f"{name}-{hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]}"
+    return Package(path, name, version, definitions)
+
+
+def six_fields(cron: str) -> str:
+    """Reads a cron expression of five or six fields.
+
+    Returns:
+        Six fields, the first of them seconds, as the backend wants them.
+
+    Raises:
+        DataRefused: It has another number of fields.
+    """
+    fields = cron.split()
+    if len(fields) not in (5, 6):
+        raise DataRefused(
+            f"--cron must have six fields ({_CRON_FIELDS}) or the five without seconds; received {cron!r}. "
+            "Every night at three is '0 0 3 * * *'."
+        )
+    return " ".join(fields if len(fields) == 6 else ["0", *fields])
+
+
+def _converted(text: str, value: str, kind: str) -> Any:
+    if kind == "STRING":
+        return value
+    try:
+        if kind == "BOOLEAN":
+            return {"true": True, "false": False}[value.lower()]
+        return int(value) if kind == "NUMBER_INTEGER" else float(value)
+    except (KeyError, ValueError):
+        raise DataRefused(f"--param {text}: expected {_EXPECTED[kind]}; received {value!r}.") from None

@@ -1,0 +1,53 @@
+"""The second document of a compiled pipeline: what Kubernetes must do for a step beyond running a container."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from google.protobuf import json_format
+from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
+
+from pipeline.runners.kubeflow.outcome import STEPS
+from pipeline.runners.kubeflow.settings import KubeflowSettings
+from pipeline.runners.kubeflow.spec import EXECUTOR
+from pipeline.runners.kubeflow.steps import Resources
+
+_SCRATCH = "/tmp"
+
+
+def platform(settings: KubeflowSettings, resources: Mapping[str, Resources]) -> dict[str, Any]:
+    """Builds the platform document.
+
+    Args:
+        settings: The cluster's.
+        resources: Node -> what it gets.
+    """
+    made = {name: _of(settings, given) for name, given in resources.items()}
+    made |= {name: _pulled(settings) for name in STEPS.values()}
+    executors = {EXECUTOR + name: json_format.MessageToDict(one) for name, one in made.items()}
+    return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
+
+
+def _of(settings: KubeflowSettings, given: Resources) -> kubernetes.KubernetesExecutorConfig:
+    made = _pulled(settings)
+    made.active_deadline_seconds = given.timeout_seconds
+    made.pvc_mount.add(mount_path=settings.mount, constant=settings.volume)
+    # The image's own folders need not be writable.
+    made.empty_dir_mounts.add(volume_name="scratch", mount_path=_SCRATCH)
+    for variable in settings.secrets:
+        secret = made.secret_as_env.add(secret_name=variable.secret)
+        secret.key_to_env.add(secret_key=variable.key, env_var=variable.name)
+    if given.gpus:
+        made.empty_dir_mounts.add(
+            volume_name="shared-memory", mount_path="/dev/shm", medium="Memory", size_limit=settings.shared_memory
+        )
+        made.node_selector.labels.update(settings.node_selector)
+        for one in settings.tolerations:
+            made.tolerations.add(key=one.key, operator=one.operator, value=one.value, effect=one.effect)
+    return made
+
+
+def _pulled(settings: KubeflowSettings) -> kubernetes.KubernetesExecutorConfig:
+    return kubernetes.KubernetesExecutorConfig(
+        image_pull_policy=settings.image_pull_policy,
+        image_pull_secret=[kubernetes.ImagePullSecret(secret_name=name) for name in settings.image_pull_secrets],
+    )

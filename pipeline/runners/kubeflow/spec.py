@@ -1,0 +1,124 @@
+"""From TFX's compiled specification to one that the open-source backend runs: plain data in, plain data out."""
+
+import copy
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+from pipeline.config import Config
+from pipeline.config_errors import ConfigRefused
+from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts, parameter_name
+from pipeline.runners.kubeflow.outcome import add_steps
+from pipeline.runners.kubeflow.pages import PAGES
+from pipeline.runners.kubeflow.steps import Resources
+
+# As the Kubeflow Pipelines SDK names them; its local runner counts on the five letters.
+COMPONENT: Final = "comp-"
+EXECUTOR: Final = "exec-"
+_TYPES: Final = {bool: "BOOLEAN", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", str: "STRING"}
+_FIRST_RETRY_AFTER: Final = "60s"
+
+Spec = dict[str, Any]
+
+
+def accepted(
+    compiled: Spec, facts: Facts, resources: Mapping[str, Resources], uses: Mapping[str, Collection[str]], schema: str
+) -> Spec:
+    """Turns what TFX's V2 runner wrote into what the backend accepts.
+
+    Args:
+        compiled: JSON of a PipelineSpec, schema 2.1.0.
+        facts: What every step must know.
+        resources: Node -> what it gets.
+        uses: Node -> keys of the configuration that a run may change and that matter to the node.
+        schema: Text of the schema file.
+
+    Returns:
+        A new document.
+    """
+    spec = _renamed(copy.deepcopy(compiled))
+    spec["root"]["inputDefinitions"] = {"parameters": _definitions(facts.config)}
+    environment = [{"name": COMPILED, "value": facts.model_dump_json()}]
+    environment += [{"name": name, "value": value} for name, value in sorted(facts.config.kubeflow.env.items())]
+    for name, task in spec["root"]["dag"]["tasks"].items():
+        component = spec["components"][COMPONENT + name]
+        container = spec["deploymentSpec"]["executors"][EXECUTOR + name]["container"]
+        given = resources[name]
+        _take_parameters(task, component, facts.config, uses[name])
+        container["args"][0:0] = ["--node", name]
+        container["args"] += given.beam_args
+        container["env"] = environment
+        container["resources"] = _limits(given, facts.config.kubeflow.gpu_resource)
+        task["cachingOptions"] = {"enableCache": True} if given.is_cached else {}
+        if given.retries:
+            task["retryPolicy"] = {
+                "maxRetryCount": given.retries,
+                "backoffDuration": _FIRST_RETRY_AFTER,
+                "backoffFactor": 2.0,
+            }
+    importer = spec["deploymentSpec"]["executors"][EXECUTOR + "ImportSchemaGen"]["container"]
+    importer["args"][0:0] = ["--file", facts.schema_file, schema]
+    card = spec["components"][COMPONENT + "Card"]["outputDefinitions"]["artifacts"]
+    card |= {key: {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}} for key, title in PAGES.items()}
+    add_steps(spec, COMPONENT, EXECUTOR, facts.config.kubeflow.image)
+    return spec
+
+
+def _renamed(spec: Spec) -> Spec:
+    spec["components"] = {COMPONENT + name: one for name, one in spec["components"].items()}
+    executors = spec["deploymentSpec"]["executors"]
+    spec["deploymentSpec"]["executors"] = {}
+    for name, component in spec["components"].items():
+        label = EXECUTOR + name.removeprefix(COMPONENT)
+        spec["deploymentSpec"]["executors"][label] = executors[component["executorLabel"]]
+        component["executorLabel"] = label
+    for task in spec["root"]["dag"]["tasks"].values():
+        task["componentRef"]["name"] = COMPONENT + task["componentRef"]["name"]
+    return spec
+
+
+def _definitions(config: Config) -> Spec:
+    names = [parameter_name(key) for key in config.kubeflow.parameters]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigRefused([f"kubeflow.parameters must have names of their own; received {', '.join(twice)} twice."])
+    found = {}
+    for key in config.kubeflow.parameters:
+        value = value_of(config, key)
+        found[parameter_name(key)] = {
+            "parameterType": _TYPES[type(value)],
+            "defaultValue": value,
+            "isOptional": True,
+            "description": key,
+        }
+    return found
+
+
+def value_of(config: Config, key: str) -> Any:
+    """Reads the value of a dotted key that a run may change.
+
+    Raises:
+        ConfigRefused: There is no such key, or it is no text, number or boolean.
+    """
+    value: Any = config
+    for part in key.split("."):
+        value = getattr(value, part, None)
+    if type(value) not in _TYPES:
+        raise ConfigRefused(
+            [f"kubeflow.parameters must name keys that hold a text, a number or true and false; received {key}."]
+        )
+    return value
+
+
+def _take_parameters(task: Spec, component: Spec, config: Config, keys: Collection[str]) -> None:
+    for key in keys:
+        name = parameter_name(key)
+        definition = {"parameterType": _TYPES[type(value_of(config, key))]}
+        component["inputDefinitions"].setdefault("parameters", {})[RUN_PARAMETER + name] = definition
+        task["inputs"].setdefault("parameters", {})[RUN_PARAMETER + name] = {"componentInputParameter": name}
+
+
+def _limits(given: Resources, gpu_resource: str) -> Spec:
+    limits: Spec = {"cpuLimit": given.cpu, "memoryLimit": given.memory_gigabytes}
+    if given.gpus:
+        limits["accelerator"] = {"type": gpu_resource, "count": str(given.gpus)}
+    return limits

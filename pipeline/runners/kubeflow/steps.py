@@ -1,0 +1,70 @@
+"""What every step is given on the cluster: the settings' defaults, the kind of the node, and the exceptions."""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from pipeline.config import Config
+from pipeline.config_errors import ConfigRefused
+
+# They look at the world outside the run (new data, the champion, the destination, the registry), which no cache key of
+# the backend covers.
+NEVER_CACHED: Final = frozenset({"ImageExampleGen", "Champion", "Pusher", "RegistryPush"})
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What one step gets."""
+
+    cpu: float
+    memory_gigabytes: float
+    gpus: int
+    retries: int
+    timeout_seconds: int
+    is_cached: bool
+    beam_args: tuple[str, ...]
+
+
+def resources(config: Config, node_ids: Sequence[str]) -> dict[str, Resources]:
+    """Says what every node of the pipeline gets.
+
+    Raises:
+        ConfigRefused: `kubeflow.steps` names a node that is not in the pipeline, or wants a cache where none may be.
+    """
+    settings, problems = config.kubeflow, []
+    for name, exception in settings.steps.items():
+        if name not in node_ids:
+            near = difflib.get_close_matches(name, node_ids, 1)
+            problems.append(
+                f"kubeflow.steps.{name} must be a step of this pipeline{f'; did you mean {near[0]}?' if near else '.'} "
+                f"It has {', '.join(node_ids)}."
+            )
+        if exception.cache and name in NEVER_CACHED:
+            problems.append(
+                f"kubeflow.steps.{name}.cache must be false; received true. The step looks at what the cache key does "
+                "not cover, and would hide what is new."
+            )
+    if problems:
+        raise ConfigRefused(problems)
+    return {name: _of(config, name) for name in node_ids}
+
+
+def _of(config: Config, name: str) -> Resources:
+    settings = config.kubeflow
+    exception = settings.steps.get(name)
+    trains = {"Trainer"} | ({"Backbone"} if config.backbone.weights == "pretrain" else set())
+    found = Resources(
+        cpu=settings.cpu,
+        memory_gigabytes=settings.memory_gigabytes,
+        gpus=settings.gpus if name in trains else 0,
+        retries=settings.retries,
+        timeout_seconds=settings.timeout_seconds,
+        is_cached=name not in NEVER_CACHED,
+        beam_args=(),
+    )
+    if exception is None:
+        return found
+    own = exception.model_dump(exclude_none=True)
+    own["is_cached"] = own.pop("cache", found.is_cached)
+    return Resources(**{**vars(found), **own})

@@ -1,0 +1,313 @@
+"""Runs a compiled pipeline step by step as the open-source backend does, with folders in place of bucket and pods.
+
+The driver resolves a task's inputs, looks into the cache and provisions its outputs; the launcher downloads, replaces
+placeholders, runs the container's own command in a process, uploads, and records what the metadata store would keep.
+Written from what Kubeflow Pipelines 2.17 does (`backend/src/v2/driver`, `component`, `metadata`).
+"""
+
+import copy
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
+from pathlib import Path
+from typing import Any
+
+import yaml
+from google.protobuf import json_format
+from kfp.pipeline_spec import pipeline_spec_pb2 as specs
+
+REPOSITORY = Path(__file__).parents[2]
+ROOT = "minio://mlpipeline/v2/artifacts"
+_SCHEMES = {"gs://": "gcs", "s3://": "s3", "minio://": "minio"}
+Json = dict[str, Any]
+
+
+@dataclass
+class Execution:
+    """What the metadata store knows of a task."""
+
+    state: str
+    artifacts: dict[str, Json] = field(default_factory=dict)
+    """Output key -> artifact as the store keeps it: uri, type title, properties as doubles, texts and structs."""
+    parameters: dict[str, Any] = field(default_factory=dict)
+    attempts: int = 0
+    log: str = ""
+    seconds: float = 0.0
+
+
+@dataclass
+class Backend:
+    """One cluster: its bucket, its volume and its cache outlive runs."""
+
+    home: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    before: Callable[[str, int], None] = lambda task, attempt: None
+    """Is called before every attempt, the first is 1; a test breaks things here."""
+    cache: dict[str, dict[str, Json]] = field(default_factory=dict)
+    num_artifacts: int = 0
+
+    @property
+    def bucket(self) -> Path:
+        return self.home / "bucket"
+
+    def run(
+        self,
+        package: Path,
+        parameters: Mapping[str, Any] | None = None,
+        done: dict[str, Execution] | None = None,
+        only: Collection[str] | None = None,
+    ) -> dict[str, Execution]:
+        """Runs every task whose upstream tasks succeeded.
+
+        Args:
+            package: The compiled file.
+            parameters: The run's.
+            done: Tasks of a run that is continued; filled with this run's.
+            only: The run is stopped when all of these are over; None: all.
+
+        Returns:
+            Task -> what became of it.
+        """
+        spec = next(yaml.safe_load_all(package.read_text()))
+        # The backend reads the specification strictly.
+        json_format.ParseDict(spec, specs.PipelineSpec())
+        given = _run_parameters(spec, parameters or {})
+        tasks, run_id = spec["root"]["dag"]["tasks"], uuid.uuid4().hex[:8]
+        done = {} if done is None else done
+        for name in _ordered(tasks):
+            if name in done or (only is not None and name not in only):
+                continue
+            if any(done[one].state not in ("COMPLETE", "CACHED") for one in tasks[name].get("dependentTasks", [])):
+                done[name] = Execution("OMITTED")
+                continue
+            done[name] = self._task(spec, name, tasks[name], given, done, run_id)
+        return done
+
+    def artifact(self, execution: Execution, key: str) -> Path:
+        """Where the bucket keeps an output."""
+        return self._in_bucket(execution.artifacts[key]["uri"])
+
+    def _task(
+        self, spec: Json, name: str, task: Json, given: Json, done: Mapping[str, Execution], run_id: str
+    ) -> Execution:
+        component = spec["components"][task["componentRef"]["name"]]
+        container = spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
+        inputs = _inputs(task, component, given, done)
+        condition = task.get("triggerPolicy", {}).get("condition")
+        if condition and not _holds(condition, inputs["parameterValues"]):
+            return Execution("SKIPPED")
+        key = _cache_key(inputs, component, container)
+        if task.get("cachingOptions", {}).get("enableCache") and key in self.cache:
+            return Execution("CACHED", copy.deepcopy(self.cache[key]))
+        outputs = self._outputs(component, name, run_id)
+        execution, started = Execution("FAILED"), time.monotonic()
+        for _ in range(task.get("retryPolicy", {}).get("maxRetryCount", 0) + 1):
+            execution.attempts += 1
+            self.before(name, execution.attempts)
+            if self._launch(container, {"inputs": inputs, "outputs": outputs}, execution):
+                self.cache[key] = copy.deepcopy(execution.artifacts)
+                break
+        execution.seconds = time.monotonic() - started
+        return execution
+
+    def _outputs(self, component: Json, name: str, run_id: str) -> Json:
+        task_root = f"{ROOT}/digits/{run_id}/{name}/{uuid.uuid4()}"
+        artifacts = {
+            key: {"artifacts": [{"name": key, "uri": f"{task_root}/{key}", "type": one["artifactType"]}]}
+            for key, one in component.get("outputDefinitions", {}).get("artifacts", {}).items()
+        }
+        parameters = {
+            key: {"outputFile": f"{self._pod}/tmp/kfp/outputs/{key}"}
+            for key in component.get("outputDefinitions", {}).get("parameters", {})
+        }
+        output_file = str(self._local(task_root) / "output_metadata.json")
+        return {"artifacts": artifacts, "parameters": parameters, "outputFile": output_file}
+
+    def _launch(self, container: Json, executor_input: Json, execution: Execution) -> bool:
+        # A pod's volumes are new with every attempt.
+        shutil.rmtree(self._pod, ignore_errors=True)
+        for one in _artifacts(executor_input["inputs"]):
+            _copy_files(self._in_bucket(one["uri"]), self._local(one["uri"]))
+        for one in _artifacts(executor_input["outputs"]):
+            self._local(one["uri"]).parent.mkdir(parents=True, exist_ok=True)
+        message = json_format.ParseDict(executor_input, specs.ExecutorInput())
+        replaced = {f"{{{{$.inputs.parameters['{key}']}}}}": str(value) for key, value in _values(executor_input)}
+        replaced["{{$}}"] = json_format.MessageToJson(message, indent=None)
+        command = [_filled(text, replaced) for text in (*container["command"], *container["args"])]
+        environment = {one["name"]: one["value"] for one in container.get("env", [])}
+        done = subprocess.run(
+            command,
+            env={**self._pod_environment(), **environment, **self.environment},
+            cwd=self._pod,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        execution.log += done.stderr + done.stdout
+        return done.returncode == 0 and self._publish(executor_input["outputs"], execution)
+
+    def _publish(self, outputs: Json, execution: Execution) -> bool:
+        written = Path(outputs["outputFile"])
+        try:
+            told = json.loads(written.read_text()) if written.exists() else {}
+            json_format.ParseDict(told, specs.ExecutorOutput())
+        except (ValueError, json_format.ParseError) as error:
+            execution.log += f"failed to unmarshal ExecutorOutput: {error}"
+            return False
+        for key, listed in outputs["artifacts"].items():
+            (one,) = listed["artifacts"]
+            (said,) = told.get("artifacts", {}).get(key, {}).get("artifacts", [{}])
+            one["uri"] = said.get("uri", one["uri"])
+            _copy_files(self._local(one["uri"]), self._in_bucket(one["uri"]))
+            self.num_artifacts += 1
+            metadata = {name: _stored(value) for name, value in said.get("metadata", {}).items()}
+            execution.artifacts[key] = {
+                "name": str(self.num_artifacts),
+                "uri": one["uri"],
+                "metadata": {"display_name": key, "store_session_info": "{}", **metadata},
+            }
+        execution.parameters = told.get("parameterValues", {})
+        execution.state = "COMPLETE"
+        return True
+
+    @property
+    def _pod(self) -> Path:
+        folder = self.home / "pod"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _pod_environment(self) -> dict[str, str]:
+        return {
+            # The image has `python` where a checkout has its environment.
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(REPOSITORY),
+            "HOME": str(self._pod),
+            "FROSTGATE_LOCAL_ROOT": str(self._pod),
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+        }
+
+    def _local(self, uri: str) -> Path:
+        return self._pod / _path(uri)
+
+    def _in_bucket(self, uri: str) -> Path:
+        return self.bucket / _path(uri)
+
+
+def _path(uri: str) -> str:
+    for scheme, folder in _SCHEMES.items():
+        if uri.startswith(scheme):
+            return f"{folder}/{uri.removeprefix(scheme)}"
+    raise ValueError(f"unsupported storage scheme: {uri}")
+
+
+def _ordered(tasks: Mapping[str, Json]) -> Iterable[str]:
+    return TopologicalSorter({name: task.get("dependentTasks", []) for name, task in tasks.items()}).static_order()
+
+
+def _run_parameters(spec: Json, given: Mapping[str, Any]) -> Json:
+    definitions = spec["root"].get("inputDefinitions", {}).get("parameters", {})
+    unknown = set(given) - set(definitions)
+    assert not unknown, f"unknown run parameters: {unknown}"
+    return {name: given.get(name, one.get("defaultValue")) for name, one in definitions.items()}
+
+
+def _inputs(task: Json, component: Json, given: Json, done: Mapping[str, Execution]) -> Json:
+    definitions = component.get("inputDefinitions", {}).get("parameters", {})
+    parameters = {}
+    for name, one in task.get("inputs", {}).get("parameters", {}).items():
+        value = _value(one, given, done)
+        _check_type(name, value, definitions[name]["parameterType"])
+        # Every number of a protobuf Value is a double.
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        parameters[name] = float(value) if is_number else value
+    artifacts = {}
+    for name, one in task.get("inputs", {}).get("artifacts", {}).items():
+        source = one["taskOutputArtifact"]
+        kept = done[source["producerTask"]].artifacts[source["outputArtifactKey"]]
+        # The type is gone: the driver does not look it up.
+        artifacts[name] = {"artifacts": [{**copy.deepcopy(kept), "type": {"instanceSchema": ""}}]}
+    return {"parameterValues": parameters, "artifacts": artifacts}
+
+
+def _value(one: Json, given: Json, done: Mapping[str, Execution]) -> Any:
+    if "componentInputParameter" in one:
+        return given[one["componentInputParameter"]]
+    if "taskOutputParameter" in one:
+        source = one["taskOutputParameter"]
+        return done[source["producerTask"]].parameters[source["outputParameterKey"]]
+    return one["runtimeValue"]["constant"]
+
+
+def _holds(condition: str, values: Json) -> bool:
+    """Evaluates the one form of the Common Expression Language that the pipeline uses."""
+    found = re.fullmatch(r"inputs\.parameter_values\['(\w+)'\] == '(\w+)'", condition)
+    assert found, condition
+    return values[found[1]] == found[2]
+
+
+def _values(executor_input: Json) -> Iterator[tuple[str, Any]]:
+    return iter(executor_input["inputs"]["parameterValues"].items())
+
+
+def _filled(text: str, replaced: Mapping[str, str]) -> str:
+    for placeholder, value in replaced.items():
+        text = text.replace(placeholder, value)
+    return text
+
+
+def _check_type(name: str, value: Any, wanted: str) -> None:
+    kinds: dict[str, Any] = {
+        "STRING": str,
+        "BOOLEAN": bool,
+        "NUMBER_INTEGER": (int, float),
+        "NUMBER_DOUBLE": (int, float),
+    }
+    assert isinstance(value, kinds[wanted]), f"input parameter {name} type mismatch: expect {wanted}, got {value!r}"
+
+
+def _cache_key(inputs: Json, component: Json, container: Json) -> str:
+    parts = {
+        "artifacts": {
+            name: [one["name"] for one in listed["artifacts"]] for name, listed in inputs["artifacts"].items()
+        },
+        "parameters": inputs["parameterValues"],
+        "outputs": component.get("outputDefinitions", {}),
+        "command": [*container["command"], *container["args"]],
+        "image": container["image"],
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _artifacts(side: Json) -> Iterator[Json]:
+    return (one for listed in side["artifacts"].values() for one in listed["artifacts"])
+
+
+def _copy_files(source: Path, target: Path) -> None:
+    """Copies as a bucket would: files only, folders without files are lost, what is missing is no error."""
+    if source.is_file():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+        return
+    for path in sorted(source.rglob("*")):
+        if path.is_file():
+            place = target / path.relative_to(source)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, place)
+
+
+def _stored(value: Any) -> Any:
+    """A value after the metadata store: numbers are doubles, booleans too, and the rest goes into structs."""
+    if isinstance(value, (bool, int, float)):
+        return float(value)
+    if isinstance(value, list):
+        return {"list": value}
+    return {"struct": value} if isinstance(value, dict) else value

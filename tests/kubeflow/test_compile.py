@@ -1,0 +1,221 @@
+"""The compiled file: complete, accepted by the backend, and the one that is committed."""
+
+import difflib
+import json
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
+from kfp.pipeline_spec import pipeline_spec_pb2 as specs
+
+from components.errors import DataRefused
+from pipeline.config import load
+from pipeline.config_errors import ConfigRefused
+
+pytestmark = pytest.mark.tfx
+
+ROOT = Path(__file__).parents[2]
+GOLDEN = ROOT / "kubeflow" / "training.yaml"
+IMAGE = f"kubeflow.image=frostgate@sha256:{64 * '0'}"
+# How the backend's own compiler reads a type; anything else it refuses.
+_TEMPLATE_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?")
+
+
+def compiled(*overrides):
+    from pipeline.runners.kubeflow.compiling import compile_pipeline
+
+    return compile_pipeline(load(None, [IMAGE, *overrides]))
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return compiled()
+
+
+@pytest.fixture(scope="module")
+def everything():
+    return compiled(
+        "repair=batch_norm",
+        "kubeflow.gpus=4",
+        "kubeflow.env={TZ: UTC}",
+        "kubeflow.secrets=[{name: AWS_SECRET_ACCESS_KEY, secret: s3, key: secret}]",
+        "kubeflow.node_selector={gpu: a100}",
+        "kubeflow.image_pull_secrets=[registry]",
+        "kubeflow.steps={Transform: {cpu: 16, memory_gigabytes: 64, beam_args: [--direct_num_workers=16]}, "
+        "PushGate: {gpus: 1, retries: 0, cache: false, timeout_seconds: 600}}",
+    )
+
+
+def executor(package, step):
+    return package.spec["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
+
+
+def on_kubernetes(package, step):
+    return package.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"][f"exec-{step}"]
+
+
+def test_the_committed_file_is_what_the_pipeline_compiles_to(plain):
+    before, now = GOLDEN.read_text().splitlines(), plain.to_yaml().splitlines()
+    difference = [
+        line[:200] for line in difflib.unified_diff(before, now, "kubeflow/training.yaml", "now", n=2, lineterm="")
+    ]
+    assert not difference, "\n".join(
+        ["kubeflow/training.yaml is not what the pipeline compiles to; look, then run `make golden`:", *difference]
+    )
+
+
+@pytest.mark.parametrize("which", ["plain", "everything"])
+def test_it_parses_with_the_official_messages_and_nothing_is_unknown(which, request):
+    package = request.getfixturevalue(which)
+    spec = json_format.ParseDict(package.spec, specs.PipelineSpec())
+    json_format.ParseDict(package.spec["deploymentSpec"], specs.PipelineDeploymentConfig())
+    json_format.ParseDict(package.platform, specs.PlatformSpec())
+    for one in package.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"].values():
+        json_format.ParseDict(one, kubernetes.KubernetesExecutorConfig())
+    assert spec.schema_version == "2.1.0"
+    first, second = yaml.safe_load_all(package.to_yaml())
+    assert (first, second) == (package.spec, package.platform)
+
+
+@pytest.mark.parametrize("which", ["plain", "everything"])
+def test_it_holds_nothing_that_the_backend_refuses(which, request):
+    spec = request.getfixturevalue(which).spec
+    assert re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", spec["pipelineInfo"]["name"])
+    assert set(spec) == {"components", "deploymentSpec", "pipelineInfo", "root", "schemaVersion", "sdkVersion"}
+    tasks, components = spec["root"]["dag"]["tasks"], spec["components"]
+    for label, one in spec["deploymentSpec"]["executors"].items():
+        # No resolver, no importer, no custom job, and no hook that nobody runs.
+        assert set(one) == {"container"}, label
+        assert set(one["container"]) <= {"image", "command", "args", "env", "resources"}, label
+    for name, task in tasks.items():
+        assert _TEMPLATE_NAME.fullmatch(name)
+        component = components[task["componentRef"]["name"]]
+        assert component["executorLabel"] in spec["deploymentSpec"]["executors"]
+        assert "iterator" not in json.dumps(task).lower()
+        declared, given = component.get("inputDefinitions", {}), task.get("inputs", {})
+        assert set(given.get("parameters", {})) == set(declared.get("parameters", {})), name
+        assert set(given.get("artifacts", {})) == set(declared.get("artifacts", {})), name
+        for one in given.get("artifacts", {}).values():
+            source = one["taskOutputArtifact"]
+            assert source["producerTask"] in task["dependentTasks"]
+            made = components[tasks[source["producerTask"]]["componentRef"]["name"]]["outputDefinitions"]["artifacts"]
+            assert source["outputArtifactKey"] in made
+        for parameter in given.get("parameters", {}).values():
+            if "componentInputParameter" in parameter:
+                assert parameter["componentInputParameter"] in spec["root"]["inputDefinitions"]["parameters"]
+            elif "taskOutputParameter" in parameter:
+                assert parameter["taskOutputParameter"]["producerTask"] in task["dependentTasks"]
+            else:
+                # The driver would take these for its own.
+                assert not str(parameter["runtimeValue"]["constant"]).startswith("{{$.")
+    for component in components.values():
+        for side in ("inputDefinitions", "outputDefinitions"):
+            for one in component.get(side, {}).get("artifacts", {}).values():
+                kind = one["artifactType"]
+                # The metadata store takes a type by its title, and dies without one.
+                assert kind.get("schemaTitle") or yaml.safe_load(kind["instanceSchema"])["title"]
+
+
+def test_steps_that_look_at_the_world_are_never_cached(plain):
+    cached = {
+        name: task["cachingOptions"].get("enableCache", False)
+        for name, task in plain.spec["root"]["dag"]["tasks"].items()
+    }
+    assert not any(cached[name] for name in ("ImageExampleGen", "Champion", "Pusher", "RegistryPush", "Pushed"))
+    assert cached["Trainer"] and cached["Transform"] and cached["PushGate"]
+
+
+def test_only_what_trains_is_given_a_gpu(everything):
+    accelerators = {
+        label.removeprefix("exec-"): one["container"]["resources"]["accelerator"]
+        for label, one in everything.spec["deploymentSpec"]["executors"].items()
+        if "accelerator" in one["container"]["resources"]
+    }
+    four, one = ({"type": "nvidia.com/gpu", "count": number} for number in ("4", "1"))
+    assert accelerators == {"Trainer": four, "Backbone": four, "PushGate": one}
+    for name in accelerators:
+        found = on_kubernetes(everything, name)
+        assert found["nodeSelector"] == {"labels": {"gpu": "a100"}}
+        assert found["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
+        assert {
+            "volumeName": "shared-memory",
+            "mountPath": "/dev/shm",
+            "medium": "Memory",
+            "sizeLimit": "1Gi",
+        } in found["emptyDirMounts"]
+    assert "tolerations" not in on_kubernetes(everything, "Transform")
+
+
+def test_exceptions_reach_their_step_and_no_other(everything):
+    tasks = everything.spec["root"]["dag"]["tasks"]
+    assert executor(everything, "Transform")["resources"] == {"cpuLimit": 16.0, "memoryLimit": 64.0}
+    assert executor(everything, "Transform")["args"][-1] == "--direct_num_workers=16"
+    assert "--direct_num_workers=16" not in executor(everything, "StatisticsGen")["args"]
+    assert "retryPolicy" not in tasks["PushGate"] and tasks["PushGate"]["cachingOptions"] == {}
+    assert tasks["Trainer"]["retryPolicy"] == {"maxRetryCount": 2, "backoffDuration": "60s", "backoffFactor": 2.0}
+    assert on_kubernetes(everything, "PushGate")["activeDeadlineSeconds"] == "600"
+    assert on_kubernetes(everything, "Trainer")["activeDeadlineSeconds"] == "86400"
+
+
+def test_secrets_come_by_reference_and_the_volume_is_everywhere(everything):
+    for name in ("Trainer", "Pusher", "RegistryPush"):
+        found = on_kubernetes(everything, name)
+        assert found["secretAsEnv"] == [
+            {"secretName": "s3", "keyToEnv": [{"secretKey": "secret", "envVar": "AWS_SECRET_ACCESS_KEY"}]}
+        ]
+        assert found["pvcMount"] == [{"constant": "frostgate", "mountPath": "/frostgate"}]
+        assert found["imagePullSecret"] == [{"secretName": "registry"}]
+        assert {"name": "TZ", "value": "UTC"} in executor(everything, name)["env"]
+
+
+def test_run_parameters_keep_their_types_and_defaults_and_reach_only_whom_they_concern(plain):
+    definitions = plain.spec["root"]["inputDefinitions"]["parameters"]
+    kinds = {name: (one["parameterType"], one["defaultValue"]) for name, one in definitions.items()}
+    assert kinds["data_uri"] == ("STRING", "embedded:digits-5-9")
+    assert kinds["transform_image_size"] == ("NUMBER_INTEGER", 32)
+    assert kinds["gate_max_mode_gap"] == ("NUMBER_DOUBLE", 0.05)
+    tasks = plain.spec["root"]["dag"]["tasks"]
+    takers = {
+        name: {task for task, one in tasks.items() if f"run--{name}" in one.get("inputs", {}).get("parameters", {})}
+        for name in definitions
+    }
+    assert takers["gate_max_mode_gap"] == {"PushGate", "RegistryPush"}
+    assert "Trainer" in takers["trainer_head_epochs"] and "Backbone" not in takers["trainer_head_epochs"]
+    assert {"Transform", "Backbone", "Trainer"} <= takers["transform_image_size"]
+    assert {"ImageExampleGen", "Trainer"} <= takers["data_uri"] and "Transform" not in takers["data_uri"]
+
+
+def test_any_other_key_may_be_made_a_run_parameter():
+    definitions = compiled("kubeflow.parameters=[trainer.augment.flip, trainer.seed]").spec["root"]["inputDefinitions"]
+    assert definitions["parameters"]["trainer_augment_flip"]["parameterType"] == "BOOLEAN"
+    assert definitions["parameters"]["trainer_seed"]["defaultValue"] == 7
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("kubeflow.image=frostgate:latest", "by digest"),
+        ("kubeflow.image=", "it is empty"),
+        ("data.uri=pictures", "relative path"),
+        ("registry.uri=https://me:pass@mlflow", "must hold no password"),
+        ("kubeflow.steps={Trainr: {cpu: 1}}", "did you mean Trainer?"),
+        ("kubeflow.steps={Pusher: {cache: true}}", "would hide what is new"),
+        ("kubeflow.parameters=[trainer.head]", "trainer.head"),
+        ("kubeflow.parameters=[data.uri, data_uri]", "received data_uri"),
+    ],
+)
+def test_what_does_not_do_for_a_cluster_is_one_sentence(override, sentence):
+    with pytest.raises(ConfigRefused) as refused:
+        compiled(override)
+    assert sentence in str(refused.value) and len(refused.value.problems) == 1
+    assert "pass" not in str(refused.value).replace("password", "").replace("PASSWORD", "")
+
+
+def test_classes_must_be_given_where_the_data_cannot_be_read():
+    missing = "data.uri=/nowhere/pictures"
+    with pytest.raises(DataRefused, match=re.escape("--set 'data.classes=[cat, dog]'")):
+        compiled(missing)
+    assert compiled(missing, "data.classes=[cat, dog]").spec["pipelineInfo"]["name"] == "digits"

@@ -1,0 +1,184 @@
+"""A step between the backend's messages and TFX's artifacts."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from components.artifacts import Verdict
+from pipeline.config_errors import ConfigRefused
+from pipeline.runners.kubeflow import entrypoint, facts
+from pipeline.runners.kubeflow.entrypoint import write_whole
+
+pytestmark = pytest.mark.tfx
+
+EXAMPLES = (
+    "title: tfx.Examples\ntype: object\nproperties:\n  span:\n    type: integer\n  split_names:\n    type: string\n"
+)
+INPUTS = {
+    "artifacts": {
+        "examples": {"artifactType": {"instanceSchema": EXAMPLES}},
+        "verdict": {"artifactType": {"instanceSchema": "title: frostgate.Verdict\ntype: object\n"}},
+    },
+    "parameters": {"image_size": {"parameterType": "NUMBER_INTEGER"}, "rate": {"parameterType": "NUMBER_DOUBLE"}},
+}
+
+
+def artifact(uri, metadata, **kind):
+    return {"artifacts": [{"name": "17", "uri": uri, "metadata": metadata, "type": kind or {"instanceSchema": ""}}]}
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """Reads a step whose inputs are what the metadata store gives back."""
+    from pipeline.runners.kubeflow.step import Step
+
+    monkeypatch.setenv("FROSTGATE_LOCAL_ROOT", str(tmp_path))
+    monkeypatch.delenv(facts.COMPILED, raising=False)
+
+    def of(**changes):
+        metadata = {
+            "span": 7.0,
+            "split_names": '["train", "eval"]',
+            "display_name": "examples",
+            "num": 3.0,
+            "share": 0.5,
+        }
+        message = {
+            "inputs": {
+                "artifacts": {
+                    "examples": artifact("minio://bucket/run/examples", metadata),
+                    "verdict": artifact("s3://bucket/run/verdict", {"blessed": 1.0, "list": {"list": [1.0]}}),
+                },
+                "parameterValues": {"image_size": 32.0, "rate": 1.0},
+            },
+            "outputs": {
+                "artifacts": {
+                    "model": artifact("gs://bucket/run/model", {}, instanceSchema="title: tfx.Model\ntype: object\n"),
+                    "page": artifact("gs://bucket/run/page", {}, schemaTitle="system.HTML"),
+                },
+                "outputFile": str(tmp_path / "task" / "output_metadata.json"),
+            },
+        } | changes
+        for folder in ("minio/bucket/run/examples", "s3/bucket/run/verdict"):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        return Step.read("Node", json.dumps(message), json.dumps(INPUTS))
+
+    return of
+
+
+def test_addresses_are_those_that_the_launcher_uses(read, tmp_path):
+    step = read()
+    assert step.inputs["examples"][0].uri == f"{tmp_path}/minio/bucket/run/examples"
+    assert step.inputs["verdict"][0].uri == f"{tmp_path}/s3/bucket/run/verdict"
+    assert step.outputs["model"][0].uri == f"{tmp_path}/gcs/bucket/run/model"
+    assert os.path.isdir(step.outputs["model"][0].uri), "TFX's own driver would have made it"
+
+
+def test_types_come_from_the_components_definition_where_the_driver_forgot_them(read):
+    from tfx.types.standard_artifacts import Examples, Model
+
+    step = read()
+    assert type(step.inputs["examples"][0]) is Examples
+    assert type(step.inputs["verdict"][0]) is Verdict
+    assert type(step.outputs["model"][0]) is Model
+
+
+def test_whole_numbers_that_came_as_doubles_are_whole_again(read):
+    step = read()
+    examples, verdict = step.inputs["examples"][0], step.inputs["verdict"][0]
+    assert (examples.span, examples.split_names) == (7, '["train", "eval"]')
+    assert examples.get_int_custom_property("num") == 3
+    assert examples.get_float_custom_property("share") == 0.5
+    assert verdict.get_int_custom_property("blessed") == 1
+    assert step.exec_properties == {"image_size": 32, "rate": 1.0}
+    assert type(step.exec_properties["image_size"]) is int
+
+
+def test_what_is_for_the_user_interface_is_no_output_of_the_executor(read):
+    assert set(read().outputs) == {"model"}
+
+
+def test_outputs_go_back_with_their_remote_address_and_properties(read):
+    step = read(outputs={"artifacts": {"model": artifact("gs://b/m", {}, instanceSchema="title: tfx.Model\n")}})
+    step.outputs["model"][0].set_int_custom_property("blessed", 1)
+    (model,) = step.executor_output()["artifacts"]["model"]["artifacts"]
+    assert model["uri"] == "gs://b/m" and model["metadata"]["blessed"] == 1.0
+
+
+def test_an_input_that_is_not_in_the_bucket_is_named(read, tmp_path):
+    step = read()
+    (tmp_path / "s3/bucket/run/verdict").rmdir()
+    with pytest.raises(FileNotFoundError, match="Node needs verdict, expected at s3://bucket/run/verdict"):
+        _ = step.inputs
+
+
+def test_the_output_is_whole_or_absent(tmp_path, monkeypatch):
+    def full(_descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_whole(tmp_path / "task" / "output.json", "{}")
+    assert not (tmp_path / "task" / "output.json").exists()
+
+
+@pytest.fixture(scope="module")
+def compiled_facts():
+    from pipeline.config import load
+    from pipeline.runners.kubeflow.compiling import _facts
+
+    return lambda folder, *overrides: _facts(load(None, list(overrides)), str(folder))[0]
+
+
+def test_a_run_parameter_changes_its_nodes_and_leaves_the_others(compiled_facts, tmp_path):
+    from pipeline.runners.kubeflow.properties import changed_at_run_time
+
+    known = compiled_facts(tmp_path)
+    changed = changed_at_run_time(known, "PushGate", {"gate_max_mode_gap": 0.25}, "d" * 64)
+    assert json.loads(changed["settings"])["max_mode_gap"] == 0.25
+    assert set(changed) == {"settings", "config_fingerprint", "code_hash"}
+    size = changed_at_run_time(known, "Transform", {"transform_image_size": 64.0}, "d" * 64)
+    assert json.loads(size["custom_config"])["image_size"] == 64
+    assert set(changed_at_run_time(known, "ServingCheck", {}, "d" * 64)) == {"code_hash"}
+
+
+def test_a_training_is_continued_with_the_same_data_only(compiled_facts, tmp_path):
+    from pipeline.runners.kubeflow.properties import changed_at_run_time
+
+    known = compiled_facts(tmp_path)
+    places = [
+        json.loads(changed_at_run_time(known, "Trainer", {}, letter * 64)["custom_config"])["work_dir"]
+        for letter in "aab"
+    ]
+    assert places[0] == places[1] != places[2]
+    assert places[0].startswith("/frostgate/cache/training/")
+
+
+def test_an_impossible_run_parameter_is_one_sentence(compiled_facts, tmp_path):
+    from pipeline.runners.kubeflow.properties import changed_at_run_time
+
+    with pytest.raises(ConfigRefused, match=r"transform\.image_size must be .* received 7"):
+        changed_at_run_time(compiled_facts(tmp_path), "Transform", {"transform_image_size": 7.0}, "")
+
+
+def entry(*arguments):
+    command = [sys.executable, "-m", entrypoint.__name__, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_a_failing_executor_fails_the_step_and_leaves_no_output(tmp_path):
+    message = {"outputs": {"outputFile": str(tmp_path / "out" / "output_metadata.json")}}
+    told = ("--node", "X", "--json_serialized_invocation_args", json.dumps(message))
+    done = entry(
+        *told, "--json_serialized_inputs_spec_args", "{}", "--executor_class_path", "components.nowhere.Executor"
+    )
+    assert done.returncode == 1 and "nowhere" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_help_teaches_and_a_missing_argument_is_told_at_once():
+    assert "launcher" in entry("--help").stdout
+    assert entry("--node", "X").returncode == 2

@@ -1,0 +1,299 @@
+"""`frostgate submit` and `schedule` against a server that speaks the real interface."""
+
+import json
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from components.errors import DataRefused
+from pipeline.cli.main import app
+from pipeline.runners.kubeflow.endpoint import EndpointUnavailable
+from tests.kubeflow import server as api
+
+PACKAGE = {
+    "pipelineInfo": {"name": "digits"},
+    "schemaVersion": "2.1.0",
+    "root": {
+        "inputDefinitions": {
+            "parameters": {
+                "data_uri": {"parameterType": "STRING", "defaultValue": "s3://bucket/a"},
+                "data_span": {"parameterType": "NUMBER_INTEGER", "defaultValue": 0},
+                "gate_max_mode_gap": {"parameterType": "NUMBER_DOUBLE", "defaultValue": 0.05},
+            }
+        }
+    },
+}
+
+
+@pytest.fixture
+def server():
+    with api.serving() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_machine(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("KF_PIPELINES_ENDPOINT", raising=False)
+
+
+@pytest.fixture
+def package(tmp_path):
+    path = tmp_path / "training.yaml"
+    path.write_text(yaml.safe_dump(PACKAGE))
+    return path
+
+
+@pytest.fixture(autouse=True)
+def no_pauses(monkeypatch):
+    monkeypatch.setattr("pipeline.runners.kubeflow.endpoint._WAIT_BETWEEN_TRIES", (0.0, 0.0))
+
+
+def frostgate(*arguments):
+    return CliRunner().invoke(app, [str(one) for one in arguments])
+
+
+def submit(server, package, *more):
+    return frostgate("submit", package, "--endpoint", server.url, "--every", 0, *more)
+
+
+def schedule(server, action, *more):
+    return frostgate("schedule", action, *more, "--endpoint", server.url)
+
+
+def steps(**states):
+    return {
+        "task_details": [{"display_name": name.replace("_", "-"), "state": state} for name, state in states.items()]
+    }
+
+
+def ending(state, **states):
+    return [
+        {"state": "RUNNING", "run_details": steps(Trainer="RUNNING")},
+        {"state": state, "run_details": steps(**states)},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ran", "code", "status"), [("Pushed", 0, "pushed"), ("Blocked", 3, "blocked"), ("Held", 4, "held")]
+)
+def test_a_run_ends_with_the_exit_code_of_its_verdict(server, package, ran, code, status):
+    skipped = dict.fromkeys({"Pushed", "Blocked", "Held"} - {ran}, "SKIPPED")
+    server.history = ending("SUCCEEDED", Trainer="SUCCEEDED", **skipped, **{ran: "SUCCEEDED"})
+    done = submit(server, package, "--json")
+    assert done.exit_code == code, done.output
+    assert json.loads(done.stdout)["status"] == status
+    assert "Trainer: running" in done.stderr and f"{ran}: succeeded" in done.stderr
+
+
+def test_a_run_without_a_decision_is_no_success(server, package):
+    server.history = ending("SUCCEEDED", Trainer="SUCCEEDED")
+    done = submit(server, package)
+    assert done.exit_code == 1 and "without a decision" in done.stdout
+
+
+def test_a_failed_run_names_the_step(server, package):
+    server.history = ending("FAILED", **{"Trainer": "FAILED", "Trainer_driver": "FAILED", "PushGate": "SKIPPED"})
+    done = submit(server, package)
+    assert done.exit_code == 1 and "failed at Trainer." in done.stdout
+
+
+def test_a_cancelled_run_is_an_interrupted_one(server, package):
+    server.history = ending("CANCELED")
+    assert submit(server, package).exit_code == 130
+
+
+def test_what_is_sent_is_what_was_asked_for(server, package):
+    server.history = ending("SUCCEEDED", Pushed="SUCCEEDED")
+    told = ("--param", "data_uri=gs://other", "--param", "data_span=7", "--param", "gate_max_mode_gap=0.1")
+    done = submit(
+        server,
+        package,
+        *told,
+        "--pipeline-root",
+        "s3://root",
+        "--service-account",
+        "trainer",
+        "--experiment",
+        "nightly",
+    )
+    assert done.exit_code == 0, done.output
+    (run,) = server.made("POST", "/runs")
+    assert run.body["runtime_config"] == {
+        "parameters": {"data_uri": "gs://other", "data_span": 7, "gate_max_mode_gap": 0.1},
+        "pipeline_root": "s3://root",
+    }
+    assert run.body["service_account"] == "trainer"
+    assert server.experiments[0]["display_name"] == "nightly"
+    (uploaded,) = server.made("POST", "upload_version")
+    assert package.read_text() in uploaded.body["raw"]
+    reference = run.body["pipeline_version_reference"]
+    assert reference["pipeline_version_id"] == server.versions[0]["pipeline_version_id"]
+
+
+def test_the_same_file_is_uploaded_once_and_another_is_another_version(server, package):
+    server.history = [{"state": "SUCCEEDED", "run_details": steps(Pushed="SUCCEEDED")}]
+    for _ in range(2):
+        assert submit(server, package).exit_code == 0
+    assert (len(server.pipelines), len(server.versions), len(server.runs)) == (1, 1, 2)
+    package.write_text(package.read_text() + "\n# another\n")
+    assert submit(server, package).exit_code == 0
+    names = [one["display_name"] for one in server.versions]
+    assert len(set(names)) == 2 and all(name.startswith("digits-") for name in names)
+
+
+def test_somebody_who_uploads_at_the_same_time_is_no_error(server, package):
+    def faster():
+        server.pipelines.append({"display_name": "digits", "pipeline_id": "theirs"})
+
+    server.faults = [api.Fault("POST .*/pipelines$", status=409, before=faster)]
+    server.history = ending("SUCCEEDED", Pushed="SUCCEEDED")
+    assert submit(server, package).exit_code == 0
+    assert server.versions[0]["pipeline_id"] == "theirs"
+
+
+def test_a_token_travels_as_a_bearer(server, package, tmp_path):
+    (tmp_path / "token").write_text("secret\n")
+    server.history = ending("SUCCEEDED", Pushed="SUCCEEDED")
+    assert submit(server, package, "--token-file", tmp_path / "token").exit_code == 0
+    assert all(one.headers.get("authorization") == "Bearer secret" for one in server.made("POST", "/runs"))
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [(401, "Log in"), (403, "namespace"), (404, "Check the endpoint"), (409, "another name"), (400, "Compile again")],
+)
+def test_a_refusal_is_one_sentence_and_is_not_repeated(server, package, status, advice):
+    server.faults = [api.Fault("POST .*/runs$", status=status, message="because\nof this")]
+    done = submit(server, package)
+    assert isinstance(done.exception, DataRefused)
+    text = str(done.exception)
+    assert str(status) in text and "because" in text and advice in text and "\n" not in text
+    assert len(server.made("POST", "/runs")) == 1
+
+
+def test_a_server_that_stumbles_is_asked_again_but_a_run_is_started_once(server, package):
+    server.history = ending("SUCCEEDED", Pushed="SUCCEEDED")
+    server.faults = [api.Fault("GET .*/pipelines$", times=2), api.Fault("GET .*/runs/", status=503, times=1)]
+    assert submit(server, package).exit_code == 0
+    server.faults = [api.Fault("POST .*/runs$", status=500, times=9)]
+    done = submit(server, package)
+    assert isinstance(done.exception, EndpointUnavailable) and "500" in str(done.exception)
+    assert len(server.runs) == 1 and len(server.made("POST", "/runs")) == 2
+
+
+def test_a_server_that_does_not_answer_in_time_is_named(server, package, monkeypatch):
+    monkeypatch.setattr("pipeline.runners.kubeflow.endpoint._TIMEOUT_SECONDS", 0.2)
+    server.faults = [api.Fault("GET .*/pipelines$", times=9, delay_seconds=1.0)]
+    done = submit(server, package)
+    assert isinstance(done.exception, EndpointUnavailable)
+    assert "no answer" in str(done.exception)
+
+
+def test_no_server_at_all_is_one_sentence(package):
+    done = frostgate("submit", package, "--endpoint", "http://127.0.0.1:9", "--every", 0)
+    assert isinstance(done.exception, EndpointUnavailable), done.output
+
+
+def test_a_run_that_takes_too_long_goes_on(server, package):
+    server.history = [{"state": "RUNNING", "run_details": steps(Trainer="RUNNING")}]
+    done = submit(server, package, "--timeout", 0)
+    assert isinstance(done.exception, EndpointUnavailable) and "goes on" in str(done.exception)
+
+
+def test_nobody_waits_who_does_not_want_to(server, package):
+    server.history = [{"state": "RUNNING"}]
+    done = submit(server, package, "--no-wait", "--json")
+    assert done.exit_code == 0 and not server.made("GET", "/runs/")
+    assert json.loads(done.stdout)["run_id"] == server.runs[0]["run_id"]
+
+
+def test_a_dry_run_says_what_would_be_sent_and_connects_to_nobody(server, package):
+    done = submit(server, package, "--param", "data_span=3", "--dry-run")
+    assert done.exit_code == 0 and server.requests == []
+    told = json.loads(done.stdout)
+    assert told["parameters"] == {"data_uri": "s3://bucket/a", "data_span": 3, "gate_max_mode_gap": 0.05}
+    assert told["version"].startswith("digits-")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("data_spam=3", "did you mean data_span?"),
+        ("data_span=three", "expected a whole number; received 'three'"),
+        ("gate_max_mode_gap=x", "expected a number"),
+        ("data_span", "expected name=value"),
+    ],
+)
+def test_a_bad_parameter_is_one_sentence_before_anything_is_sent(server, package, text, sentence):
+    done = submit(server, package, "--param", text)
+    assert sentence in str(done.exception) and server.requests == []
+
+
+@pytest.mark.parametrize("content", [None, "", "a: [", "just text", "root: {}"])
+def test_a_file_that_is_no_pipeline_is_refused(tmp_path, content):
+    path = tmp_path / "other.yaml"
+    if content is not None:
+        path.write_text(content)
+    done = frostgate("submit", path)
+    assert "frostgate compile" in str(done.exception)
+
+
+def test_a_schedule_is_created_as_a_training_pipeline_wants_it(server, package):
+    done = schedule(server, "create", package, "--cron", "0 3 * * *", "--param", "data_span=7")
+    assert done.exit_code == 0, done.exception
+    assert "0 0 3 * * *" in done.stdout and "UTC" in done.stdout and "is new" in done.stdout
+    (made,) = server.made("POST", "/recurringruns")
+    assert made.body["trigger"]["cron_schedule"]["cron"] == "0 0 3 * * *"
+    assert (made.body["max_concurrency"], made.body["no_catchup"], made.body["mode"]) == (1, True, "ENABLE")
+    assert made.body["runtime_config"]["parameters"] == {"data_span": 7}
+
+
+def test_a_repeated_upsert_changes_nothing_and_another_replaces(server, package):
+    create = (package, "--cron", "0 0 3 * * *")
+    schedule(server, "create", *create)
+    (first,) = server.recurring
+    again = schedule(server, "create", *create)
+    assert "as it was" in again.stdout and server.recurring == [first]
+    other = schedule(server, "create", package, "--cron", "0 0 4 * * *")
+    assert "replaces 1" in other.stdout
+    (second,) = server.recurring
+    assert second["recurring_run_id"] != first["recurring_run_id"]
+    assert second["trigger"]["cron_schedule"]["cron"] == "0 0 4 * * *"
+
+
+def test_an_interrupted_replacement_is_finished_by_the_next(server, package):
+    schedule(server, "create", package, "--cron", "0 0 3 * * *")
+    server.faults = [api.Fault("DELETE .*/recurringruns/", times=1)]
+    broken = schedule(server, "create", package, "--cron", "0 0 4 * * *")
+    assert isinstance(broken.exception, EndpointUnavailable) and len(server.recurring) == 2
+    done = schedule(server, "create", package, "--cron", "0 0 4 * * *")
+    assert done.exit_code == 0
+    assert [one["trigger"]["cron_schedule"]["cron"] for one in server.recurring] == ["0 0 4 * * *"]
+
+
+def test_a_paused_schedule_is_resumed_listed_and_deleted(server, package):
+    schedule(server, "create", package, "--cron", "0 0 3 * * *", "--name", "nightly")
+    assert schedule(server, "pause", "nightly").exit_code == 0
+    assert "nightly  0 0 3 * * *  paused" in schedule(server, "list").stdout
+    assert schedule(server, "resume", "nightly").exit_code == 0
+    assert json.loads(schedule(server, "list", "--json").stdout)[0]["is_enabled"] is True
+    assert schedule(server, "delete", "nightly").exit_code == 0
+    assert "There are no schedules." in schedule(server, "list").stdout
+    gone = schedule(server, "pause", "nightly")
+    assert "There is no schedule nightly; there are none at all." in str(gone.exception)
+
+
+def test_more_schedules_than_a_page_are_all_seen(server, package, monkeypatch):
+    monkeypatch.setattr("pipeline.runners.kubeflow.endpoint._PAGE", 2)
+    for name in "abcde":
+        schedule(server, "create", package, "--cron", "0 0 3 * * *", "--name", name)
+    listed = json.loads(schedule(server, "list", "--json").stdout)
+    assert [one["name"] for one in listed] == list("abcde")
+
+
+@pytest.mark.parametrize("cron", ["", "* * *", "0 0 0 3 * * * *"])
+def test_a_cron_of_other_length_is_refused_before_anything_is_sent(server, package, cron):
+    done = schedule(server, "create", package, "--cron", cron)
+    assert "six fields" in str(done.exception) and server.requests == []
