@@ -18,16 +18,20 @@ run: .tools/uv/bin/uv ## Train, judge, push and register a classifier of the emb
 
 test: .tools/dev ## Run every test
 	sh tests/install-browser.sh
+	sh tests/install-docker.sh
 	$(RUN) pytest
 
 test-fast: .tools/dev ## Run the tests that need neither TFX nor a browser
 	$(RUN) pytest -m "not tfx and not engine and not browser"
 
-check: .tools/dev ## Lint, check the formatting and the types
+check: .tools/dev ## Lint, check formatting, types, Dockerfile and manifests
 	$(UV) lock --check --quiet
 	$(RUN) ruff check
 	$(RUN) ruff format --check
 	$(RUN) mypy
+	$(RUN) hadolint --ignore DL3008 kubeflow/Dockerfile
+	$(RUN) kubernetes-validate -k 1.30 --strict --quiet kubeflow/manifests/*/[!k]*.yaml
+	$(RUN) kubernetes-validate -k 1.37 --strict --quiet kubeflow/manifests/*/[!k]*.yaml
 
 cases: .tools/uv/bin/uv ## Run every case, broken and mended; about an hour
 	$(UV) sync --frozen --no-dev --inexact --quiet

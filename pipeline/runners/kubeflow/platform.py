@@ -1,17 +1,17 @@
 """The second document of a compiled pipeline: what Kubernetes must do for a step beyond running a container."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 
 from pipeline.runners.kubeflow.outcome import STEPS
-from pipeline.runners.kubeflow.settings import KubeflowSettings
+from pipeline.runners.kubeflow.settings import LABELS, KubeflowSettings
 from pipeline.runners.kubeflow.spec import EXECUTOR
 from pipeline.runners.kubeflow.steps import Resources
 
-_SCRATCH = "/tmp"
+_SCRATCH: Final = "/tmp"
 
 
 def platform(settings: KubeflowSettings, resources: Mapping[str, Resources]) -> dict[str, Any]:
@@ -50,4 +50,6 @@ def _pulled(settings: KubeflowSettings) -> kubernetes.KubernetesExecutorConfig:
     return kubernetes.KubernetesExecutorConfig(
         image_pull_policy=settings.image_pull_policy,
         image_pull_secret=[kubernetes.ImagePullSecret(secret_name=name) for name in settings.image_pull_secrets],
+        # Network policies and people find the steps by it.
+        pod_metadata=kubernetes.PodMetadata(labels=LABELS),
     )

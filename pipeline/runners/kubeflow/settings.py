@@ -6,6 +6,8 @@ from pydantic import Field
 
 from components.settings import Settings
 
+# Of every pod.
+LABELS: Final = {"app.kubernetes.io/name": "frostgate"}
 # What people change from run to run; any other key of the configuration may be named instead.
 RUN_PARAMETERS: Final = (
     "data.uri",
@@ -98,8 +100,6 @@ class KubeflowSettings(Settings):
     """When the image is pulled."""
     image_pull_secrets: tuple[str, ...] = ()
     """Secrets with the registry's credentials."""
-    run_as_user: int = Field(1000, ge=1)
-    """The user id of every step, never 0; the image is made for 1000."""
     parameters: tuple[str, ...] = RUN_PARAMETERS
     """Keys of this configuration that every run may be given another value of; data.uri is the parameter data_uri."""
     steps: dict[str, StepSettings] = Field({})

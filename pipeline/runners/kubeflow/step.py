@@ -160,10 +160,8 @@ def _flat(found: Mapping[str, list[artifact.Artifact]]) -> Iterable[artifact.Art
 
 
 def _restore_type(one: Any, declared: Any) -> None:
-    # The metadata store knows the type's title at most; an empty instance schema stands for no type.
-    kind = one.type.WhichOneof("kind")
-    if kind is None or not getattr(one.type, kind):
-        one.type.CopyFrom(declared)
+    # The backend sends an empty type, for it does not look it up, and the SDK's local runner one that it guessed.
+    one.type.CopyFrom(declared)
     # TFX takes the title of a type that it does not know for the path of its class.
     title = yaml.safe_load(one.type.instance_schema or "{}").get("title", "")
     if title.startswith(_OURS):
