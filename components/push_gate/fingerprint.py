@@ -32,6 +32,19 @@ def directory_fingerprint(path: str) -> str:
     return digest.hexdigest()
 
 
+def weights_fingerprint(saved_model: str) -> str | None:
+    """Hashes what a SavedModel learnt, and not the names in its graph, which depend on what the process did before.
+
+    Args:
+        saved_model: Directory, local or a uri that fsspec knows.
+
+    Returns:
+        sha256 in hex; None for a model without variables.
+    """
+    filesystem, root = fsspec.core.url_to_fs(f"{saved_model.rstrip('/')}/variables")
+    return directory_fingerprint(f"{saved_model.rstrip('/')}/variables") if filesystem.find(root) else None
+
+
 def _file_digest(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
     digest = hashlib.sha256()
     with filesystem.open(path, "rb") as file:

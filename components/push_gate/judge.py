@@ -13,7 +13,7 @@ from components.intervals import Counts
 from components.push_gate.causes import Explanation, explain
 from components.push_gate.evidence import Champion, DataDecision, Evidence, FreezeProof, SplitMeasurement
 from components.push_gate.exported import FREEZE_PROOF_FILE, HISTORY_FILE, SERVING_FOLDER, read_facts, read_json
-from components.push_gate.fingerprint import directory_fingerprint
+from components.push_gate.fingerprint import directory_fingerprint, weights_fingerprint
 from components.push_gate.measure import Measurement, compare_with_champion, measure, slice_evidence
 from components.push_gate.rule import Decision, decide
 from components.push_gate.scores import favourite
@@ -57,6 +57,7 @@ class Judgement:
     """None when it broke off."""
     tfma: Mapping[str, Metrics] = field(default_factory=dict)
     model_fingerprint: str | None = None
+    weights_fingerprint: str | None = None
     claimed: Counts | None = None
     """Training accuracy that the trainer saw; None without a usable history."""
     explanation: Explanation | None = None
@@ -78,8 +79,10 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
     measurement: Measurement | None = None
     metrics: dict[str, Metrics] = {}
     fingerprint: str | None = None
+    weights: str | None = None
     try:
-        fingerprint = directory_fingerprint(f"{uris.model}/{SERVING_FOLDER}")
+        saved_model = f"{uris.model}/{SERVING_FOLDER}"
+        fingerprint, weights = directory_fingerprint(saved_model), weights_fingerprint(saved_model)
         metrics = {split: read_metrics(uri) for split, uri in uris.evaluations.items()}
         slice_features = (features.LABEL, *_further_features(uris))
         measurement = measure(uris.model, uris.splits, slice_features, settings)
@@ -93,7 +96,7 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
     decision = decide(evidence, settings)
     claimed = _historic_training_mode(documents.history, documents.ingest)
     explanation = None if decision.outcome == "PASS" else _explain(uris, measurement, claimed, documents)
-    return Judgement(decision, evidence, documents, measurement, metrics, fingerprint, claimed, explanation)
+    return Judgement(decision, evidence, documents, measurement, metrics, fingerprint, weights, claimed, explanation)
 
 
 def _read_documents(uris: Uris) -> Documents:

@@ -51,6 +51,7 @@ def verdict_document(
         "counts": _counts(judgement),
         "fingerprints": {
             "model": judgement.model_fingerprint,
+            "weights": judgement.weights_fingerprint,
             "data": (judgement.documents.ingest or {}).get("fingerprint"),
             "backbone": (known.get("backbone") or {}).get("sha256"),
             "config": config_fingerprint or None,

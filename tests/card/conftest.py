@@ -183,7 +183,8 @@ def make_verdict() -> dict[str, Any]:
         },
         "counts": {"train": 1373, "eval": 424, "rejected": 7},
         "fingerprints": {
-            name: hashlib.sha256(name.encode()).hexdigest() for name in ("model", "data", "backbone", "config")
+            name: hashlib.sha256(name.encode()).hexdigest()
+            for name in ("model", "weights", "data", "backbone", "config")
         },
         "versions": {"tfx": "1.16.0", "tensorflow": "2.16.2", "keras": "3.15.1", "python": "3.11.7"},
     }

@@ -71,6 +71,11 @@ def champion_of(backend):
     return found.version if found else None
 
 
+def _comparable(found):
+    # Names in a SavedModel's graph depend on what its process did before; what was learnt does not.
+    return {name: value for name, value in found["fingerprints"].items() if name != "model"}
+
+
 def versions(backend):
     return sorted(path.name for path in (backend.home / "volume" / "digits" / "models").glob("[0-9]*"))
 
@@ -81,7 +86,7 @@ def test_it_comes_to_the_local_runs_verdict_with_the_same_model(first_run, backe
     assert {name for name, state in states(run).items() if state == "SKIPPED"} == {"Blocked", "Held"}
     here, there = first_run.summary["verdict"], verdict(backend, run)
     assert there["decision"] == here["decision"] == "PASS"
-    assert there["fingerprints"] == here["fingerprints"]
+    assert _comparable(there) == _comparable(here)
     assert there["measurements"] == here["measurements"]
     assert versions(backend) == ["1"] and champion_of(backend) == "1"
 
@@ -177,10 +182,10 @@ def test_an_output_that_was_cut_short_is_made_again(backend, healthy, run, tmp_p
         backend.environment = {"PATH": str(tmp_path)} if attempt == 1 else {}
 
     backend.before = cut
-    done = backend.run(healthy, done=kept(run, "DataGate"), only={"DataGate"})
+    done = backend.run(healthy, done=kept(run, "Champion"), only={"Champion"})
     backend.before = lambda task, attempt: None
-    assert (done["DataGate"].state, done["DataGate"].attempts) == ("COMPLETE", 2), done["DataGate"].log
-    assert "failed to unmarshal" in done["DataGate"].log
+    assert (done["Champion"].state, done["Champion"].attempts) == ("COMPLETE", 2), done["Champion"].log
+    assert "failed to unmarshal" in done["Champion"].log
 
 
 def test_data_that_do_not_do_stop_the_run_with_one_sentence(backend, healthy):

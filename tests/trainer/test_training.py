@@ -148,3 +148,32 @@ def test_a_finished_training_leaves_features_but_no_checkpoints(head_only):
     work = Path(head_only.custom_config["work_dir"])
     assert not (work / "checkpoints").exists()
     assert len(list((work / "features").glob("*/done.json"))) == 2
+
+
+def test_four_devices_train_as_one_does_and_what_is_frozen_stays_so(
+    make_args, prepared, random_backbone, fine_tuned, tmp_path
+):
+    command = [sys.executable, str(Path(__file__).with_name("many_devices.py")), str(prepared), str(random_backbone)]
+    done = subprocess.run(
+        [*command, str(tmp_path), FINE_TUNED.model_dump_json(), "4"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3_000:]
+    assert "on 4 device(s)" in done.stderr
+    four = make_args(FINE_TUNED, tmp_path)
+    assert facts(four, "freeze_proof.json")["passed"] and facts(fine_tuned, "freeze_proof.json")["passed"]
+    one, other = keras_model(fine_tuned), keras_model(four)
+    frozen = [layer for layer in one._flatten_layers() if layer.weights and not layer.trainable_weights]
+    assert frozen
+    assert fingerprint(other.non_trainable_variables) == fingerprint(one.non_trainable_variables)
+    # Sums over devices are rounded in another order.
+    for mine, theirs in zip(one.trainable_variables, other.trainable_variables, strict=True):
+        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=2e-2)
+
+
+@pytest.mark.parametrize(("num_gpus", "is_mirrored"), [(0, False), (1, False), (4, True)])
+def test_several_gpus_are_all_used_and_one_or_none_needs_no_strategy(monkeypatch, num_gpus, is_mirrored):
+    from components.trainer import hardware
+
+    monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [f"GPU:{number}" for number in range(num_gpus)])
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: "mirrored")
+    assert (hardware.strategy() == "mirrored") is is_mirrored
