@@ -35,4 +35,4 @@ def compile_command(
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(compiled.to_yaml(), encoding="utf-8")
     names = ", ".join(compiled.spec["root"]["inputDefinitions"]["parameters"])
-    print(f"{output}: {len(compiled.spec['root']['dag']['tasks'])} steps. A run may set {names}.")
+    print(f"{output}: {compiled.num_steps} steps. A run may set {names}.")

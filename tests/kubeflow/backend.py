@@ -81,8 +81,29 @@ class Backend:
         # The backend reads the specification strictly.
         json_format.ParseDict(spec, specs.PipelineSpec())
         given = _run_parameters(spec, parameters or {})
-        tasks, run_id = spec["root"]["dag"]["tasks"], uuid.uuid4().hex[:8]
+        root, run_id = spec["root"]["dag"]["tasks"], uuid.uuid4().hex[:8]
         done = {} if done is None else done
+        # One nested graph, and one task after it; names are the same in both, as in the user interface.
+        ((name, nested),) = [(name, task) for name, task in root.items() if "triggerPolicy" not in task]
+        component = spec["components"][nested["componentRef"]["name"]]
+        inner = _inputs(nested, component, given, {})["parameterValues"]
+        self._graph(spec, component["dag"]["tasks"], inner, done, run_id, only)
+        if only is None:
+            ended = {"FAILED", "OMITTED"} & {done[one].state for one in component["dag"]["tasks"]}
+            status = {"state": "FAILED" if ended else "COMPLETE", "pipelineTaskName": name, "error": {}}
+            (last,) = set(root) - {name}
+            done[last] = self._task(spec, last, root[last], given | {"status": status}, done, run_id)
+        return done
+
+    def _graph(
+        self,
+        spec: Json,
+        tasks: Json,
+        given: Json,
+        done: dict[str, Execution],
+        run_id: str,
+        only: Collection[str] | None,
+    ) -> None:
         for name in _ordered(tasks):
             if name in done or (only is not None and name not in only):
                 continue
@@ -90,7 +111,6 @@ class Backend:
                 done[name] = Execution("OMITTED")
                 continue
             done[name] = self._task(spec, name, tasks[name], given, done, run_id)
-        return done
 
     def artifact(self, execution: Execution, key: str) -> Path:
         """Where the bucket keeps an output."""
@@ -140,7 +160,7 @@ class Backend:
         for one in _artifacts(executor_input["outputs"]):
             self._local(one["uri"]).parent.mkdir(parents=True, exist_ok=True)
         message = json_format.ParseDict(executor_input, specs.ExecutorInput())
-        replaced = {f"{{{{$.inputs.parameters['{key}']}}}}": str(value) for key, value in _values(executor_input)}
+        replaced = {f"{{{{$.inputs.parameters['{key}']}}}}": _text(value) for key, value in _values(executor_input)}
         replaced["{{$}}"] = json_format.MessageToJson(message, indent=None)
         command = [_filled(text, replaced) for text in (*container["command"], *container["args"])]
         environment = {one["name"]: one["value"] for one in container.get("env", [])}
@@ -244,7 +264,10 @@ def _value(one: Json, given: Json, done: Mapping[str, Execution]) -> Any:
     if "taskOutputParameter" in one:
         source = one["taskOutputParameter"]
         return done[source["producerTask"]].parameters[source["outputParameterKey"]]
-    return one["runtimeValue"]["constant"]
+    if "taskFinalStatus" in one:
+        return given["status"]
+    constant = one["runtimeValue"]["constant"]
+    return "a-run" if constant == "{{$.pipeline_job_uuid}}" else constant
 
 
 def _holds(condition: str, values: Json) -> bool:
@@ -256,6 +279,10 @@ def _holds(condition: str, values: Json) -> bool:
 
 def _values(executor_input: Json) -> Iterator[tuple[str, Any]]:
     return iter(executor_input["inputs"]["parameterValues"].items())
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value) if isinstance(value, dict) else str(value)
 
 
 def _filled(text: str, replaced: Mapping[str, str]) -> str:
@@ -270,6 +297,7 @@ def _check_type(name: str, value: Any, wanted: str) -> None:
         "BOOLEAN": bool,
         "NUMBER_INTEGER": (int, float),
         "NUMBER_DOUBLE": (int, float),
+        "TASK_FINAL_STATUS": dict,
     }
     assert isinstance(value, kinds[wanted]), f"input parameter {name} type mismatch: expect {wanted}, got {value!r}"
 

@@ -12,6 +12,8 @@ from typing import Any
 
 import yaml
 
+from pipeline.runners.kubeflow.spec import steps_of
+
 REPOSITORY = Path(__file__).parents[2]
 # Debian's, beside which another client may be in the path.
 _DOCKER = "/usr/bin/docker"
@@ -99,9 +101,9 @@ def run(address: str, package: Path, image: str, root: Path) -> None:
 
 def _for_the_local_runner(spec: dict[str, Any], image: str) -> dict[str, Any]:
     """Takes out what the local runner cannot do: conditions, images by digest, environment variables."""
-    tasks = spec["root"]["dag"]["tasks"]
-    for name in [name for name, task in tasks.items() if "triggerPolicy" in task]:
-        del tasks[name]
+    for tasks in (spec["root"]["dag"]["tasks"], steps_of(spec)):
+        for name in [name for name, task in tasks.items() if "triggerPolicy" in task]:
+            del tasks[name]
     for one in spec["deploymentSpec"]["executors"].values():
         container = one["container"]
         container["image"] = image

@@ -14,6 +14,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as specs
 from components.errors import DataRefused
 from pipeline.config import load
 from pipeline.config_errors import ConfigRefused
+from pipeline.runners.kubeflow.spec import steps_of
 
 pytestmark = pytest.mark.tfx
 
@@ -85,7 +86,7 @@ def test_it_holds_nothing_that_the_backend_refuses(which, request):
     spec = request.getfixturevalue(which).spec
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", spec["pipelineInfo"]["name"])
     assert set(spec) == {"components", "deploymentSpec", "pipelineInfo", "root", "schemaVersion", "sdkVersion"}
-    tasks, components = spec["root"]["dag"]["tasks"], spec["components"]
+    tasks, components = steps_of(spec), spec["components"]
     for label, one in spec["deploymentSpec"]["executors"].items():
         # No resolver, no importer, no custom job, and no hook that nobody runs.
         assert set(one) == {"container"}, label
@@ -120,10 +121,7 @@ def test_it_holds_nothing_that_the_backend_refuses(which, request):
 
 
 def test_steps_that_look_at_the_world_are_never_cached(plain):
-    cached = {
-        name: task["cachingOptions"].get("enableCache", False)
-        for name, task in plain.spec["root"]["dag"]["tasks"].items()
-    }
+    cached = {name: task["cachingOptions"].get("enableCache", False) for name, task in steps_of(plain.spec).items()}
     assert not any(cached[name] for name in ("ImageExampleGen", "Champion", "Pusher", "RegistryPush", "Pushed"))
     assert cached["Trainer"] and cached["Transform"] and cached["PushGate"]
 
@@ -150,7 +148,7 @@ def test_only_what_trains_is_given_a_gpu(everything):
 
 
 def test_exceptions_reach_their_step_and_no_other(everything):
-    tasks = everything.spec["root"]["dag"]["tasks"]
+    tasks = steps_of(everything.spec)
     assert executor(everything, "Transform")["resources"] == {"cpuLimit": 16.0, "memoryLimit": 64.0}
     assert executor(everything, "Transform")["args"][-1] == "--direct_num_workers=16"
     assert "--direct_num_workers=16" not in executor(everything, "StatisticsGen")["args"]
@@ -177,7 +175,7 @@ def test_run_parameters_keep_their_types_and_defaults_and_reach_only_whom_they_c
     assert kinds["data_uri"] == ("STRING", "embedded:digits-5-9")
     assert kinds["transform_image_size"] == ("NUMBER_INTEGER", 32)
     assert kinds["gate_max_mode_gap"] == ("NUMBER_DOUBLE", 0.05)
-    tasks = plain.spec["root"]["dag"]["tasks"]
+    tasks = steps_of(plain.spec)
     takers = {
         name: {task for task, one in tasks.items() if f"run--{name}" in one.get("inputs", {}).get("parameters", {})}
         for name in definitions
@@ -186,6 +184,17 @@ def test_run_parameters_keep_their_types_and_defaults_and_reach_only_whom_they_c
     assert "Trainer" in takers["trainer_head_epochs"] and "Backbone" not in takers["trainer_head_epochs"]
     assert {"Transform", "Backbone", "Trainer"} <= takers["transform_image_size"]
     assert {"ImageExampleGen", "Trainer"} <= takers["data_uri"] and "Transform" not in takers["data_uri"]
+
+
+def test_the_last_step_comes_however_the_run_ended_and_has_the_secrets(everything):
+    run, ended = (everything.spec["root"]["dag"]["tasks"][name] for name in ("training", "Ended"))
+    assert ended["triggerPolicy"] == {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"}
+    assert ended["dependentTasks"] == ["training"]
+    assert ended["inputs"]["parameters"]["status"] == {"taskFinalStatus": {"producerTask": "training"}}
+    given = everything.spec["root"]["inputDefinitions"]["parameters"]
+    assert run["inputs"]["parameters"] == {name: {"componentInputParameter": name} for name in given}
+    assert on_kubernetes(everything, "Ended")["secretAsEnv"] and "pvcMount" not in on_kubernetes(everything, "Ended")
+    assert executor(everything, "Ended")["env"] == [{"name": "TZ", "value": "UTC"}]
 
 
 def test_any_other_key_may_be_made_a_run_parameter():

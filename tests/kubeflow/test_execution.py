@@ -14,7 +14,7 @@ from tests.kubeflow.backend import Backend, Execution
 
 pytestmark = pytest.mark.engine
 
-MARKS = ("Pushed", "Blocked", "Held")
+MARKS = ("Pushed", "Blocked", "Held", "Ended")
 IMAGE = f"kubeflow.image=frostgate@sha256:{64 * '0'}"
 BROKEN_MODELS = Path(__file__).parents[1] / "pipeline"
 
@@ -126,10 +126,11 @@ def test_a_broken_model_is_blocked_there_too(backend, run):
     done = backend.run(broken, done=kept(run, *AFTER_TRAINING))
     backend.environment = {}
     # The run is green, the verdict is not.
+    assert "digits, run a-run, is over." in done["Ended"].log
     assert set(states(done).values()) <= {"COMPLETE", "CACHED", "SKIPPED"}, {
         name: one.log[-2_000:] for name, one in done.items() if one.state == "FAILED"
     }
-    assert {name for name in MARKS if done[name].state == "COMPLETE"} == {"Blocked"}
+    assert {name for name in MARKS if done[name].state == "COMPLETE"} == {"Blocked", "Ended"}
     assert verdict(backend, done)["decision"] == "BLOCK"
     assert {"G2", "G5"} <= set(verdict(backend, done)["codes"])
     assert done["Pusher"].artifacts["pushed_model"]["metadata"]["pushed"] == 0.0
@@ -165,7 +166,8 @@ def test_an_artifact_that_stays_missing_fails_the_step_and_nothing_after_it_runs
     shutil.move(hidden, model)
     assert (done["Pusher"].state, done["Pusher"].attempts) == ("FAILED", 2)
     assert "Was the bucket cleaned?" in done["Pusher"].log
-    assert all(done[name].state == "OMITTED" for name in ("RegistryPush", *MARKS))
+    assert all(done[name].state == "OMITTED" for name in ("RegistryPush", "Pushed", "Blocked", "Held"))
+    assert (done["Ended"].state, "digits, run a-run, failed." in done["Ended"].log) == ("COMPLETE", True)
 
 
 def test_an_output_that_was_cut_short_is_made_again(backend, healthy, run, tmp_path):

@@ -18,9 +18,10 @@ from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused
 from pipeline.resolve import Folders, located, pretraining
 from pipeline.runners.kubeflow.facts import Facts, plan_of
+from pipeline.runners.kubeflow.outcome import STEPS
 from pipeline.runners.kubeflow.platform import platform
 from pipeline.runners.kubeflow.properties import properties
-from pipeline.runners.kubeflow.spec import accepted, value_of
+from pipeline.runners.kubeflow.spec import accepted, steps_of, value_of
 from pipeline.runners.kubeflow.steps import resources
 from pipeline.training import beam_args, nodes
 from schemas.images import SCHEMA_FILE, write_schema
@@ -38,6 +39,11 @@ class Compiled:
     """JSON of a PipelineSpec, schema 2.1.0."""
     platform: dict[str, Any]
     """JSON of a PlatformSpec."""
+
+    @property
+    def num_steps(self) -> int:
+        """Nodes of the pipeline, without the steps that only tell how it came out."""
+        return len(steps_of(self.spec)) - len(STEPS)
 
     def to_yaml(self) -> str:
         """Writes both documents, keys sorted, so that equal pipelines are equal texts."""

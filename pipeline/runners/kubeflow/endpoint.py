@@ -15,6 +15,7 @@ import kfp_server_api
 import urllib3
 
 from components.errors import DataRefused
+from pipeline.runners.kubeflow.ending import TRAINING
 from pipeline.runners.kubeflow.outcome import STEPS
 from pipeline.runners.kubeflow.package import Package
 from pipeline.runners.results import RunStatus
@@ -281,15 +282,20 @@ def _said(error: kfp_server_api.ApiException) -> str:
 
 def _steps(run: Any) -> tuple[Step, ...]:
     details = (run.run_details and run.run_details.task_details) or ()
-    # Drivers and the graph itself have no name of a step of ours, or one with a suffix.
-    return tuple(Step(one.display_name, one.state or "PENDING") for one in details if one.display_name)
+    # A step's driver is a task of its own.
+    names = [one.display_name or "" for one in details]
+    return tuple(
+        Step(name, one.state or "PENDING")
+        for name, one in zip(names, details, strict=True)
+        if name and not name.endswith("-driver")
+    )
 
 
 def _ended(run: Any, steps: Sequence[Step]) -> Ended:
     if run.state == "CANCELED":
         return Ended("interrupted", "The run was cancelled.", tuple(steps))
     if run.state != "SUCCEEDED":
-        failed = [step.name for step in steps if step.state == "FAILED" and not step.name.endswith("-driver")]
+        failed = [step.name for step in steps if step.state == "FAILED" and step.name != TRAINING]
         said = f" ({run.error.message})" if run.error and run.error.message else ""
         return Ended("failed", f"The run failed at {', '.join(failed) or 'no step that is named'}{said}.", tuple(steps))
     ran = {step.name for step in steps if step.state == "SUCCEEDED"}

@@ -16,6 +16,8 @@ STEPS: Final[dict[RunStatus, str]] = {"pushed": "Pushed", "blocked": "Blocked", 
 # The node that knows, and its output parameters.
 DECIDED_BY: Final = "RegistryPush"
 PARAMETERS: Final = ("status", "message")
+# Of steps that only say something.
+SMALL: Final = {"cpuLimit": 0.5, "memoryLimit": 0.25}
 
 
 def outcome(inputs: Mapping[str, Sequence[Any]]) -> dict[str, str]:
@@ -59,7 +61,7 @@ def add_steps(spec: dict[str, Any], component: str, executor: str, image: str) -
                 "image": image,
                 "command": ["python", "-c", "import sys; print(sys.argv[1])"],
                 "args": ["{{$.inputs.parameters['message']}}"],
-                "resources": {"cpuLimit": 0.5, "memoryLimit": 0.25},
+                "resources": SMALL,
             }
         }
         spec["root"]["dag"]["tasks"][name] = {

@@ -6,6 +6,7 @@ from typing import Any, Final
 from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 
+from pipeline.runners.kubeflow.ending import ENDED
 from pipeline.runners.kubeflow.outcome import STEPS
 from pipeline.runners.kubeflow.settings import LABELS, KubeflowSettings
 from pipeline.runners.kubeflow.spec import EXECUTOR
@@ -23,19 +24,17 @@ def platform(settings: KubeflowSettings, resources: Mapping[str, Resources]) -> 
     """
     made = {name: _of(settings, given) for name, given in resources.items()}
     made |= {name: _pulled(settings) for name in STEPS.values()}
+    made[ENDED] = _with_secrets(settings)
     executors = {EXECUTOR + name: json_format.MessageToDict(one) for name, one in made.items()}
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 
 
 def _of(settings: KubeflowSettings, given: Resources) -> kubernetes.KubernetesExecutorConfig:
-    made = _pulled(settings)
+    made = _with_secrets(settings)
     made.active_deadline_seconds = given.timeout_seconds
     made.pvc_mount.add(mount_path=settings.mount, constant=settings.volume)
     # The image's own folders need not be writable.
     made.empty_dir_mounts.add(volume_name="scratch", mount_path=_SCRATCH)
-    for variable in settings.secrets:
-        secret = made.secret_as_env.add(secret_name=variable.secret)
-        secret.key_to_env.add(secret_key=variable.key, env_var=variable.name)
     if given.gpus:
         made.empty_dir_mounts.add(
             volume_name="shared-memory", mount_path="/dev/shm", medium="Memory", size_limit=settings.shared_memory
@@ -43,6 +42,14 @@ def _of(settings: KubeflowSettings, given: Resources) -> kubernetes.KubernetesEx
         made.node_selector.labels.update(settings.node_selector)
         for one in settings.tolerations:
             made.tolerations.add(key=one.key, operator=one.operator, value=one.value, effect=one.effect)
+    return made
+
+
+def _with_secrets(settings: KubeflowSettings) -> kubernetes.KubernetesExecutorConfig:
+    made = _pulled(settings)
+    for variable in settings.secrets:
+        secret = made.secret_as_env.add(secret_name=variable.secret)
+        secret.key_to_env.add(secret_key=variable.key, env_var=variable.name)
     return made
 
 

@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused
+from pipeline.runners.kubeflow.ending import TRAINING, add_end
 from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts, parameter_name
-from pipeline.runners.kubeflow.outcome import add_steps
+from pipeline.runners.kubeflow.outcome import SMALL, add_steps
 from pipeline.runners.kubeflow.pages import PAGES
 from pipeline.runners.kubeflow.steps import Resources
 
@@ -59,8 +60,15 @@ def accepted(
     importer["args"][0:0] = ["--file", facts.schema_file, schema]
     card = spec["components"][COMPONENT + "Card"]["outputDefinitions"]["artifacts"]
     card |= {key: {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}} for key, title in PAGES.items()}
-    add_steps(spec, COMPONENT, EXECUTOR, facts.config.kubeflow.image)
+    image = facts.config.kubeflow.image
+    add_steps(spec, COMPONENT, EXECUTOR, image)
+    add_end(spec, COMPONENT, EXECUTOR, {"image": image, "env": environment[1:], "resources": SMALL})
     return spec
+
+
+def steps_of(spec: Spec) -> Spec:
+    """Returns the steps of a run: name -> JSON of a PipelineTaskSpec."""
+    return spec["components"][COMPONENT + TRAINING]["dag"]["tasks"]
 
 
 def _renamed(spec: Spec) -> Spec:
