@@ -51,15 +51,16 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         classes = tuple(json.loads(exec_properties["classes"])) or classes_of(listing, settings)
 
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES])
-        report_uri = artifact_utils.get_single_uri(output_dict[REPORT])
+        described = artifact_utils.get_single_instance(output_dict[REPORT])
         examples.split_names = artifact_utils.encode_split_names(list(features.SPLITS))
         examples.span = settings.span
-        examples.set_string_custom_property(FINGERPRINT, listing.fingerprint)
+        for artifact in (examples, described):
+            artifact.set_string_custom_property(FINGERPRINT, listing.fingerprint)
 
-        rejects, counts = self._run_beam(listing, settings, examples, os.path.join(report_uri, "parts"))
+        rejects, counts = self._run_beam(listing, settings, examples, os.path.join(described.uri, "parts"))
         report = build_report(settings.uri, listing.fingerprint, classes, counts, rejects)
         _refuse_empty_splits(report)
-        _write_report(report, rejects, report_uri)
+        _write_report(report, rejects, described.uri)
 
     def _run_beam(
         self, listing: Listing, settings: DataSettings, examples: types.Artifact, parts_uri: str

@@ -14,7 +14,7 @@ from pipeline.runners.kubeflow.package import Package
 if TYPE_CHECKING:
     from pipeline.runners.kubeflow.endpoint import Endpoint, RunPlan
 
-PackageFile = Annotated[Path, typer.Argument(metavar="[FILE]", help="What `frostgate compile` wrote.")]
+PackageFile = Annotated[Path, typer.Argument(metavar="FILE", help="What `frostgate compile` wrote.")]
 EndpointUrl = Annotated[
     str | None,
     typer.Option(

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from components.registry.mlflow_registry import champion
 from components.registry.settings import RegistrySettings
@@ -107,6 +108,18 @@ def test_a_property_survives_the_metadata_store(backend, run):
     assert blessing["blessed"] == 1.0 and type(blessing["blessed"]) is float
     examples = run["ImageExampleGen"].artifacts["examples"]["metadata"]
     assert json.loads(examples["split_names"]) == ["train", "eval"] and examples["span"] == 0.0
+
+
+def test_the_registry_knows_which_data_the_run_met(backend, run, healthy):
+    from mlflow import MlflowClient
+
+    tags = MlflowClient(f"sqlite:///{backend.home}/volume/digits/mlflow.db").get_model_version("digits", "1").tags
+    assert (
+        tags["frostgate.data_fingerprint"]
+        == run["ImageExampleGen"].artifacts["examples"]["metadata"]["input_fingerprint"]
+    )
+    compiled = yaml.safe_load_all(healthy.read_text())
+    assert tags["frostgate.run_key"] not in json.dumps(next(compiled)), "keyed by data that nobody had seen"
 
 
 def kept(run, *names):

@@ -124,7 +124,7 @@ class Step:
             if pages.is_page(listed):
                 made.artifacts[key].CopyFrom(pages.written(listed, self.inputs, self.outputs))
         for one in _artifacts(made.artifacts):
-            one.uri = self.remote[one.uri]
+            one.uri = self.remote.get(one.uri, one.uri)
         if self.message.outputs.parameters:
             for key, value in outcome(self.inputs).items():
                 made.parameter_values[key].string_value = value
