@@ -81,9 +81,36 @@ def _sentence(key: str, keys: Sequence[str], fault: Mapping[str, Any], model: ty
     if field is None:
         return f"{key or 'an empty name'} is not a key; {_nearest(key, model)}{_LIST_KEYS}"
     received = fault["input"]
-    if _in_list(fault["loc"], keys):
+    if _in_list(fault["loc"], keys) and typing.get_args(field.annotation)[0] is str:
         return f"{key} must be a list of texts; received {_shown(received)} in it. {_in_quotes(received)}"
+    if typing.get_origin(field.annotation) in (tuple, dict) and len(fault["loc"]) > len(keys):
+        return _inner_sentence(field, field.annotation, key, fault["loc"][len(keys) :], fault)
     return f"{key} must be {_expected(field)}; received {_shown(received)}. {_advice(field, received)}"
+
+
+def _inner_sentence(
+    field: FieldInfo, annotation: Any, name: str, rest: Sequence[int | str], fault: Mapping[str, Any]
+) -> str:
+    """Words a fault inside a list or a mapping; the rest of its location leads there."""
+    received = fault["input"]
+    if not rest:
+        expected = _expected(field) if annotation is field.annotation else _type_name(annotation)
+        is_text = annotation is str and isinstance(received, bool | int | float)
+        advice = _in_quotes(received) if is_text else f"Its meaning: {' '.join((field.description or '').split())}"
+        return f"{name} must be {expected}; received {_shown(received)}. {advice}"
+    part, *more = rest
+    if typing.get_origin(annotation) is tuple:
+        return _inner_sentence(field, typing.get_args(annotation)[0], f"{name}[{part}]", more, fault)
+    if not _is_section(annotation):
+        return _inner_sentence(field, typing.get_args(annotation)[1], f"{name}.{part}", more, fault)
+    known = annotation.model_fields
+    if part not in known:
+        near = difflib.get_close_matches(str(part), known, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}."
+        return f"{name}.{part} is not a key; {hint}"
+    if fault["type"] == "missing":
+        return f"{name}.{part} is missing; it must be {_expected(known[part])}: {known[part].description}"
+    return _inner_sentence(known[part], known[part].annotation, f"{name}.{part}", more, fault)
 
 
 def _nearest(key: str, model: type[BaseModel]) -> str:
@@ -101,9 +128,6 @@ def _nearest(key: str, model: type[BaseModel]) -> str:
 def _expected(field: FieldInfo) -> str:
     if field.examples:
         return f"a text like {' or '.join(map(str, field.examples))}"
-    if _is_section(field.annotation):
-        names = ", ".join(typing.cast(type[BaseModel], field.annotation).model_fields)
-        return f"a section with the keys {names}"
     return _type_name(field.annotation) + _bounds(field)
 
 
@@ -112,9 +136,13 @@ def _type_name(annotation: Any) -> str:
     if origin is Literal:
         return ("one of " if len(arguments) > 1 else "") + ", ".join(map(str, arguments))
     if origin in (typing.Union, types.UnionType):
-        return " or ".join(map(_type_name, arguments))
+        return " or ".join(_type_name(one) for one in arguments if one is not type(None))
     if origin is tuple:
         return "a list of texts" if arguments[0] is str else "a list"
+    if origin is dict:
+        return "a section of names and values"
+    if _is_section(annotation):
+        return f"a section with the keys {', '.join(annotation.model_fields)}"
     return _TYPE_NAMES.get(annotation, "another kind of value")
 
 

@@ -99,11 +99,12 @@ def plan(
     )
 
 
-def planned(package: Package, wanted: "RunPlan", url: str | None) -> dict[str, Any]:
+def planned(package: Package, wanted: "RunPlan", url: str | None, namespace: str | None) -> dict[str, Any]:
     """What a dry run prints."""
     defaults = {name: one.get("defaultValue") for name, one in package.definitions.items()}
     return {
         "endpoint": url or os.environ.get("KF_PIPELINES_ENDPOINT", ""),
+        "namespace": namespace,
         "pipeline": package.pipeline,
         "version": package.version,
         "experiment": wanted.experiment,

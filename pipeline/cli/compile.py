@@ -6,11 +6,14 @@ from typing import Annotated
 
 import typer
 
+from components.errors import DataRefused
 from pipeline.cli.options import ConfigFile, Overrides, configured
+from pipeline.runners.kubeflow.checks import check
+from pipeline.runners.kubeflow.package import read_package
 
 EPILOG = (
     "Example: frostgate compile --config kubeflow.yaml --set kubeflow.image=REGISTRY/frostgate@sha256:DIGEST "
-    "-o kubeflow/training.yaml. The file is uploaded by `frostgate submit`, or by hand in the user interface."
+    "-o training.yaml. The file is uploaded by `frostgate submit`, or by hand in the user interface."
 )
 
 
@@ -18,11 +21,14 @@ def compile_command(
     config: ConfigFile = None,
     overrides: Overrides = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - for standard output.")] = Path(
-        "kubeflow/training.yaml"
+        "training.yaml"
     ),
 ) -> None:
     """Compile the training pipeline for open-source Kubeflow Pipelines; nothing is run or sent."""
     checked = configured(config, overrides)
+    if output.exists():
+        _refuse_to_replace(output)
+    check(checked)  # Before TFX is imported, which takes seconds.
     from pipeline.runners.console import output_to
 
     with output_to(os.devnull):
@@ -36,3 +42,13 @@ def compile_command(
     output.write_text(compiled.to_yaml(), encoding="utf-8")
     names = ", ".join(compiled.spec["root"]["inputDefinitions"]["parameters"])
     print(f"{output}: {compiled.num_steps} steps. A run may set {names}.")
+
+
+def _refuse_to_replace(output: Path) -> None:
+    try:
+        read_package(output)
+    except DataRefused:
+        raise DataRefused(
+            f"-o {output} must be a new file or a compiled pipeline, which is replaced; it is something else. Choose "
+            "another name."
+        ) from None

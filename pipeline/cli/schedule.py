@@ -24,7 +24,7 @@ def create(
     cron: Annotated[
         str, typer.Option("--cron", help="Six fields, seconds first, or the usual five; '0 0 3 * * *' is 3:00 UTC.")
     ],
-    package: cluster.PackageFile = Path("kubeflow/training.yaml"),
+    package: cluster.PackageFile = Path("training.yaml"),
     name: Annotated[
         str | None, typer.Option("--name", help="Default: the pipeline's name.", show_default=False)
     ] = None,
@@ -43,7 +43,7 @@ def create(
     wanted = cluster.plan(given, name or given.pipeline, parameters, experiment, pipeline_root, service_account)
     if dry_run:
         sent = {"cron": fields, "max_concurrency": 1, "no_catchup": True}
-        print(json.dumps(cluster.planned(given, wanted, endpoint) | sent, indent=2))
+        print(json.dumps(cluster.planned(given, wanted, endpoint, namespace) | sent, indent=2))
         return
     with cluster.quiet():
         from pipeline.runners.kubeflow.schedules import upsert

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Exit codes as of `frostgate run`: 0 pushed, 3 blocked, 4 held for a human, 2 refused (login, rights, parameters), "
-    "1 failure or no answer, 130 cancelled. Example: frostgate submit kubeflow/training.yaml "
+    "1 failure or no answer, 130 cancelled. Example: frostgate submit training.yaml "
     "--endpoint http://localhost:8888 --param data_uri=s3://bucket/pictures"
 )
 _EXIT_CODES = {"pushed": 0, "blocked": 3, "held": 4, "refused": 2, "failed": 1, "interrupted": 130}
 
 
 def submit_command(
-    package: cluster.PackageFile = Path("kubeflow/training.yaml"),
+    package: cluster.PackageFile = Path("training.yaml"),
     endpoint: cluster.EndpointUrl = None,
     parameters: cluster.Parameters = None,
     namespace: cluster.Namespace = None,
@@ -43,7 +43,7 @@ def submit_command(
     name = f"{given.pipeline} {datetime.now().astimezone():%Y-%m-%d %H:%M:%S}"
     wanted = cluster.plan(given, name, parameters, experiment, pipeline_root, service_account)
     if dry_run:
-        print(json.dumps(cluster.planned(given, wanted, endpoint), indent=2))
+        print(json.dumps(cluster.planned(given, wanted, endpoint, namespace), indent=2))
         return
     with cluster.quiet():
         server = cluster.connected(endpoint, namespace, token_file)

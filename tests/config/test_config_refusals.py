@@ -80,6 +80,20 @@ def refusal(*overrides, environ=None, path=None):
             "data.classes=cat",
             "data.classes must be a list of texts; received 'cat'. Write it in brackets: [cat].",
         ),
+        (
+            "kubeflow.steps={Trainer: {cpus: 8}}",
+            "kubeflow.steps.Trainer.cpus is not a key; did you mean cpu?",
+        ),
+        (
+            "kubeflow.tolerations=[{key: a, operator: Foo}]",
+            "kubeflow.tolerations[0].operator must be one of Equal, Exists; received 'Foo'. "
+            "Its meaning: How `value` is compared.",
+        ),
+        (
+            "kubeflow.secrets=[{name: A, secret: x}]",
+            "kubeflow.secrets[0].key is missing; it must be a text: The key in the secret.",
+        ),
+        ("kubeflow.env={A: 1}", 'kubeflow.env.A must be a text; received 1. Put it in quotes: "1".'),
         ("data.classes=[5, 6]", 'data.classes must be a list of texts; received 5 in it. Put it in quotes: "5".'),
         (
             "data.classes=[true, ~]",

@@ -40,6 +40,8 @@ class Fault:
     message: str = "something broke"
     before: Callable[[], None] = lambda: None
     delay_seconds: float = 0.0
+    page: str = ""
+    """Is sent as HTML instead of JSON."""
 
 
 @dataclass
@@ -61,13 +63,15 @@ class Server:
     def made(self, method: str, part: str) -> list[Request]:
         return [one for one in self.requests if one.method == method and part in one.path]
 
-    def answer(self, request: Request) -> tuple[int, Json]:
+    def answer(self, request: Request) -> tuple[int, Json | str]:
         self.requests.append(request)
         for fault in self.faults:
             if fault.times > 0 and re.search(fault.match, f"{request.method} {request.path}"):
                 fault.times -= 1
                 fault.before()
                 time.sleep(fault.delay_seconds)
+                if fault.page:
+                    return fault.status, fault.page
                 return fault.status, {"error": fault.message, "message": fault.message, "code": 13, "details": []}
         path = request.path.removeprefix("/apis/v2beta1/")
         for pattern, method, handler in _ROUTES:
@@ -188,16 +192,13 @@ def serving() -> Iterator[Server]:
             body = json.loads(raw) if raw and is_json else {"raw": raw.decode(errors="replace")} if raw else {}
             query = dict(urllib.parse.parse_qsl(parts.query))
             status, answer = server.answer(Request(self.command, parts.path, query, body, dict(self.headers)))
-            content = json.dumps(answer).encode()
+            is_page = isinstance(answer, str)
+            content = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
             self.send_response(status)
-            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Type", "text/html" if is_page else "application/json")
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
-
-        def do_HEAD(self) -> None:
-            self.send_response(200)
-            self.end_headers()
 
         do_GET = do_POST = do_DELETE = _handle
 

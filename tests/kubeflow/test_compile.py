@@ -46,7 +46,7 @@ def everything():
         "kubeflow.node_selector={gpu: a100}",
         "kubeflow.image_pull_secrets=[registry]",
         "kubeflow.steps={Transform: {cpu: 16, memory_gigabytes: 64, beam_args: [--direct_num_workers=16]}, "
-        "PushGate: {gpus: 1, retries: 0, cache: false, timeout_seconds: 600}}",
+        "Card: {cpu: 0.5}, PushGate: {gpus: 1, retries: 0, cache: false, timeout_seconds: 600}}",
     )
 
 
@@ -149,7 +149,12 @@ def test_only_what_trains_is_given_a_gpu(everything):
 
 def test_exceptions_reach_their_step_and_no_other(everything):
     tasks = steps_of(everything.spec)
-    assert executor(everything, "Transform")["resources"] == {"cpuLimit": 16.0, "memoryLimit": 64.0}
+    assert executor(everything, "Transform")["resources"] == {
+        **{"cpuLimit": 16.0, "cpuRequest": 1.0},
+        **{"memoryLimit": 64.0, "memoryRequest": 3.0},
+    }
+    # A request never exceeds its limit.
+    assert executor(everything, "Card")["resources"]["cpuRequest"] == 0.5
     assert executor(everything, "Transform")["args"][-1] == "--direct_num_workers=16"
     assert "--direct_num_workers=16" not in executor(everything, "StatisticsGen")["args"]
     assert "retryPolicy" not in tasks["PushGate"] and tasks["PushGate"]["cachingOptions"] == {}
@@ -208,12 +213,22 @@ def test_any_other_key_may_be_made_a_run_parameter():
     [
         ("kubeflow.image=frostgate:latest", "by digest"),
         ("kubeflow.image=", "it is empty"),
-        ("data.uri=pictures", "relative path"),
+        ("kubeflow.image=frostgate@sha256:abc", "64 hexadecimal digits"),
+        ("data.uri=pictures", "every step can reach; received pictures"),
+        ("data.uri=/home/me/pictures", "use one below /frostgate, gs:// or s3://"),
+        ("data.uri=s3://me:pass@bucket", "data.uri must hold no password"),
+        ("push.destination=/models", "push.destination must be an address"),
+        ("push.destination=s3://models", "push.destination must be an address"),
+        ("backbone.weights=./my.weights.h5", "backbone.weights must be an address"),
+        ("registry.uri=sqlite:///mlflow.db", "registry.uri must be an address"),
+        ("kubeflow.env={FROSTGATE_COMPILED: x}", "leave FROSTGATE_COMPILED alone"),
+        ("kubeflow.parameters=[data.url]", "Did you mean data.uri?"),
+        ("kubeflow.parameters=[kubeflow.gpus]", "compiled into the file"),
         ("registry.uri=https://me:pass@mlflow", "must hold no password"),
         ("kubeflow.steps={Trainr: {cpu: 1}}", "did you mean Trainer?"),
         ("kubeflow.steps={Pusher: {cache: true}}", "would hide what is new"),
         ("kubeflow.parameters=[trainer.head]", "trainer.head"),
-        ("kubeflow.parameters=[data.uri, data_uri]", "received data_uri"),
+        ("kubeflow.parameters=[data.uri, data.uri]", "received data_uri twice"),
     ],
 )
 def test_what_does_not_do_for_a_cluster_is_one_sentence(override, sentence):
@@ -224,7 +239,7 @@ def test_what_does_not_do_for_a_cluster_is_one_sentence(override, sentence):
 
 
 def test_classes_must_be_given_where_the_data_cannot_be_read():
-    missing = "data.uri=/nowhere/pictures"
+    missing = "data.uri=/frostgate/pictures"
     with pytest.raises(DataRefused, match=re.escape("--set 'data.classes=[cat, dog]'")):
         compiled(missing)
     assert compiled(missing, "data.classes=[cat, dog]").spec["pipelineInfo"]["name"] == "digits"

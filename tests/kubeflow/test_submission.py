@@ -173,6 +173,22 @@ def test_a_refusal_is_one_sentence_and_is_not_repeated(server, package, status, 
     assert len(server.made("POST", "/runs")) == 1
 
 
+@pytest.mark.parametrize(("status", "advice"), [(401, "Log in"), (403, "namespace"), (404, "Check the endpoint")])
+def test_a_server_that_refuses_everything_is_one_sentence_at_once(server, package, status, advice):
+    server.faults = [api.Fault("", status=status, times=99)]
+    done = submit(server, package)
+    assert isinstance(done.exception, DataRefused) and advice in str(done.exception)
+    assert len(server.requests) == 1 and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize("match", ["", "recurringruns"])
+def test_a_login_page_is_no_answer(server, match):
+    server.faults = [api.Fault(match, status=200, times=99, page="<html>Log in</html>")]
+    done = schedule(server, "list", "--json")
+    assert isinstance(done.exception, DataRefused) and "login page" in str(done.exception)
+    assert done.stdout == ""
+
+
 def test_a_server_that_stumbles_is_asked_again_but_a_run_is_started_once(server, package):
     server.history = ending("SUCCEEDED", Pushed="SUCCEEDED")
     server.faults = [api.Fault("GET .*/pipelines$", times=2), api.Fault("GET .*/runs/", status=503, times=1)]
@@ -194,6 +210,7 @@ def test_a_server_that_does_not_answer_in_time_is_named(server, package, monkeyp
 def test_no_server_at_all_is_one_sentence(package):
     done = frostgate("submit", package, "--endpoint", "http://127.0.0.1:9", "--every", 0)
     assert isinstance(done.exception, EndpointUnavailable), done.output
+    assert "no answer (Connection refused)" in str(done.exception.strerror).replace("[Errno 111] ", "")
 
 
 def test_a_run_that_takes_too_long_goes_on(server, package):
@@ -229,6 +246,13 @@ def test_a_dry_run_says_what_would_be_sent_and_connects_to_nobody(server, packag
 def test_a_bad_parameter_is_one_sentence_before_anything_is_sent(server, package, text, sentence):
     done = submit(server, package, "--param", text)
     assert sentence in str(done.exception) and server.requests == []
+
+
+def test_compiling_replaces_a_compiled_file_and_nothing_else(package, tmp_path):
+    config = tmp_path / "kubeflow.yaml"
+    config.write_text("name: cats\n")
+    done = frostgate("compile", "--config", config, "-o", config)
+    assert "Choose another name" in str(done.exception) and config.read_text() == "name: cats\n"
 
 
 @pytest.mark.parametrize("content", [None, "", "a: [", "just text", "root: {}"])
@@ -291,6 +315,25 @@ def test_more_schedules_than_a_page_are_all_seen(server, package, monkeypatch):
         schedule(server, "create", package, "--cron", "0 0 3 * * *", "--name", name)
     listed = json.loads(schedule(server, "list", "--json").stdout)
     assert [one["name"] for one in listed] == list("abcde")
+
+
+@pytest.mark.parametrize(
+    ("cron", "sentence"),
+    [
+        ("0 0 25 * * *", "the hour must be 0 to 23; received 25"),
+        ("0 3 31 13 *", "the month must be 1 to 12; received 13"),
+        ("0 3 * * 1-7", "the day-of-week must be 0 to 6; received 7"),
+        ("*/5 60 3 * * *", "the minute must be 0 to 59; received 60"),
+    ],
+)
+def test_a_time_that_never_comes_is_refused(server, package, cron, sentence):
+    assert sentence in str(schedule(server, "create", package, "--cron", cron).exception)
+
+
+@pytest.mark.parametrize("cron", ["*/90 0 3 ? JAN-MAR MON", "0 0,30 8-18/2 1 * 6"])
+def test_what_the_backend_reads_is_left_alone(server, package, cron):
+    assert schedule(server, "create", package, "--cron", cron).exit_code == 0
+    assert server.recurring[0]["trigger"]["cron_schedule"]["cron"] == cron
 
 
 @pytest.mark.parametrize("cron", ["", "* * *", "0 0 0 3 * * * *"])

@@ -1,6 +1,5 @@
 """From a configuration to the two documents that the Kubeflow Pipelines backend takes."""
 
-import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,12 +10,10 @@ import yaml
 from tfx import v1 as tfx
 
 from components.errors import DataRefused
-from components.ingest.embedded import is_embedded
 from components.ingest.sources import discover
-from components.registry.record import without_credentials
 from pipeline.config import Config
-from pipeline.config_errors import ConfigRefused
 from pipeline.resolve import Folders, located, pretraining
+from pipeline.runners.kubeflow.checks import check
 from pipeline.runners.kubeflow.facts import Facts, plan_of
 from pipeline.runners.kubeflow.outcome import STEPS
 from pipeline.runners.kubeflow.platform import platform
@@ -29,6 +26,13 @@ from schemas.images import SCHEMA_FILE, write_schema
 COMMAND: Final = ("python", "-m", "pipeline.runners.kubeflow.entrypoint")
 # In a step; every step may write to /tmp.
 _SCHEMAS: Final = "/tmp/frostgate/schemas"
+
+
+class _Plain(yaml.SafeDumper):
+    """Writes equal parts out each time: people read the file, and compare two."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,8 @@ class Compiled:
 
     def to_yaml(self) -> str:
         """Writes both documents, keys sorted, so that equal pipelines are equal texts."""
-        return yaml.safe_dump_all([self.spec, self.platform], sort_keys=True, width=1_000_000, allow_unicode=True)
+        documents = [self.spec, self.platform]
+        return yaml.dump_all(documents, Dumper=_Plain, sort_keys=True, width=1_000_000, allow_unicode=True)
 
 
 def compile_pipeline(config: Config) -> Compiled:
@@ -56,7 +61,7 @@ def compile_pipeline(config: Config) -> Compiled:
     Raises:
         DataRefused: The settings do not do for a cluster, or the data cannot be read from here to learn the classes.
     """
-    _check(config)
+    check(config)
     with tempfile.TemporaryDirectory() as scratch:
         facts, schema = _facts(config, scratch)
     plan = plan_of(facts, facts.config)
@@ -79,33 +84,6 @@ def compile_pipeline(config: Config) -> Compiled:
         spec=accepted(job["pipelineSpec"], facts, given, _uses(facts), schema),
         platform=platform(config.kubeflow, given),
     )
-
-
-def _check(config: Config) -> None:
-    problems = []
-    if not config.kubeflow.image:
-        problems.append(
-            "kubeflow.image must be the address of the container image; it is empty. Build and push one as "
-            "docs/kubeflow.md shows, and give it by digest: registry/frostgate@sha256:..."
-        )
-    elif "@sha256:" not in config.kubeflow.image:
-        problems.append(
-            "kubeflow.image must be given by digest, as in registry/frostgate@sha256:...; received "
-            f"{config.kubeflow.image}. A tag can move, and steps that were cached under it would not notice."
-        )
-    uri = config.data.uri
-    if "://" not in uri and not is_embedded(uri) and not uri.startswith("tfds:") and not os.path.isabs(uri):
-        problems.append(
-            f"data.uri must be an address that every step can read; received the relative path {uri}. "
-            f"Use gs://, s3://, or a folder on the volume, below {config.kubeflow.mount}."
-        )
-    if without_credentials(config.registry.uri) != config.registry.uri:
-        problems.append(
-            "registry.uri must hold no password, for the compiled file is readable by many; received one. Give "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD through kubeflow.secrets."
-        )
-    if problems:
-        raise ConfigRefused(problems)
 
 
 def _facts(config: Config, scratch: str) -> tuple[Facts, str]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -76,11 +75,10 @@ class Endpoint:
         """
         self._namespace = namespace
         with self._told("connecting"):
-            _look_for(host or os.environ.get("KF_PIPELINES_ENDPOINT"))
-            self._client = kfp.Client(host=host, namespace=namespace or "kubeflow", existing_token=token)
-        api_client = self._client._run_api.api_client
-        api_client.rest_client.request = _in_time(api_client.rest_client.request)
-        self.host = api_client.configuration.host
+            self._client = _Client(host=host, namespace=namespace or "kubeflow", existing_token=token)
+        self.host = self._client._run_api.api_client.configuration.host
+        # Also where the client remembers a namespace and asked nothing yet.
+        self._read(self._client.get_kfp_healthz)
 
     def upload(self, package: Package) -> tuple[str, str]:
         """Makes sure that the server has a package; uploads it only where it has not.
@@ -241,25 +239,41 @@ class Endpoint:
                 raise DataRefused(f"{host} refused {doing} ({error.status}{said}). {_REFUSALS[error.status]}") from None
             raise EndpointUnavailable(None, f"{doing} failed with {error.status}{said}; try again", host) from None
         except (urllib3.exceptions.HTTPError, ConnectionError) as error:
-            reason = str(error).rpartition(": ")[2] or type(error).__name__
             raise EndpointUnavailable(
-                None, f"{doing}: no answer within {_TIMEOUT_SECONDS} s ({reason}); check --endpoint, or try again", host
+                None, f"{doing}: no answer ({_reason(error)}); check --endpoint, or try again", host
             ) from None
 
 
-def _look_for(host: str | None) -> None:
-    """Finds a server that is not there, or hangs, before the client waits for it without end."""
-    if host and host.startswith("http"):
-        urllib3.PoolManager().request("HEAD", host, timeout=_TIMEOUT_SECONDS, retries=False)
+class _Client(kfp.Client):
+    """The official client, which asks for the server's health five times, prints why, and waits without end."""
+
+    def get_kfp_healthz(self, sleep_duration: int = 5) -> Any:
+        """Asks once; every later request of this client has a limit, too."""
+        rest = self._healthz_api.api_client.rest_client
+        if not hasattr(rest, "limited"):
+            rest.request, rest.limited = _in_time(rest.request), True
+        return self._healthz_api.healthz_service_get_healthz()
 
 
 def _in_time(request: Callable[..., Any]) -> Callable[..., Any]:
-    """Gives every request of one client a limit; its methods do not take one."""
+    """Gives every request a limit, which the client's methods do not take, and wants data for an answer."""
 
     def limited(*args: Any, **kwargs: Any) -> Any:
-        return request(*args, **kwargs | {"_request_timeout": (_TIMEOUT_SECONDS, _TIMEOUT_SECONDS)})
+        answer = request(*args, **kwargs | {"_request_timeout": (_TIMEOUT_SECONDS, _TIMEOUT_SECONDS)})
+        kind = answer.getheader("Content-Type") or ""
+        if not kind.startswith("application/json"):
+            raise DataRefused(
+                f"The endpoint must answer with JSON; it answered with {kind or 'nothing'}. That is usually a login "
+                "page, or another server: log in or give --token-file, and check --endpoint."
+            )
+        return answer
 
     return limited
+
+
+def _reason(error: Exception) -> str:
+    found = getattr(error, "reason", None) or error
+    return str(found).rpartition(": ")[2].strip("'\") ") or type(found).__name__
 
 
 _REFUSALS: Final = {

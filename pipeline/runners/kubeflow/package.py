@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ _EXPECTED: Final = {
 }
 _HASH_LENGTH: Final = 12
 _CRON_FIELDS: Final = "second minute hour day-of-month month day-of-week"
+_CRON_RANGES: Final = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,8 @@ def read_package(path: Path) -> Package:
         ) from None
     except (yaml.YAMLError, StopIteration, KeyError, TypeError, UnicodeDecodeError):
         raise DataRefused(
-            f"{path}: expected a compiled pipeline; it is something else. Make one with `frostgate compile -o {path}`."
+            f"{path}: expected a compiled pipeline; it is something else. Make one with "
+            "`frostgate compile -o NEW.yaml`."
         ) from None
     version = f"{name}-{hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]}"
     return Package(path, name, version, definitions)
@@ -83,7 +86,7 @@ def six_fields(cron: str) -> str:
         Six fields, the first of them seconds, as the backend wants them.
 
     Raises:
-        DataRefused: It has another number of fields.
+        DataRefused: It has another number of fields, or a number that a field cannot have.
     """
     fields = cron.split()
     if len(fields) not in (5, 6):
@@ -91,7 +94,12 @@ def six_fields(cron: str) -> str:
             f"--cron must have six fields ({_CRON_FIELDS}) or the five without seconds; received {cron!r}. "
             "Every night at three is '0 0 3 * * *'."
         )
-    return " ".join(fields if len(fields) == 6 else ["0", *fields])
+    six = fields if len(fields) == 6 else ["0", *fields]
+    for field, name, (low, high) in zip(six, _CRON_FIELDS.split(), _CRON_RANGES, strict=True):
+        for number in re.findall(r"(?<![/\w])\d+", field):
+            if not low <= int(number) <= high:
+                raise DataRefused(f"--cron {cron!r}: the {name} must be {low} to {high}; received {number}.")
+    return " ".join(six)
 
 
 def _converted(text: str, value: str, kind: str) -> Any:

@@ -28,7 +28,7 @@ class SecretVariable(Settings):
     name: str
     """The variable."""
     secret: str
-    """The secret's name, in the namespace of the run."""
+    """The secret's name in the namespace of the run."""
     key: str
     """The key in the secret."""
 
@@ -51,8 +51,12 @@ class StepSettings(Settings):
 
     cpu: float | None = Field(None, gt=0)
     """Cores, at most."""
+    cpu_request: float | None = Field(None, gt=0)
+    """Cores that a node must have free."""
     memory_gigabytes: float | None = Field(None, gt=0)
     """Memory, at most."""
+    memory_request_gigabytes: float | None = Field(None, gt=0)
+    """Memory that a node must have free."""
     gpus: int | None = Field(None, ge=0)
     """GPUs of this step alone."""
     retries: int | None = Field(None, ge=0)
@@ -76,17 +80,21 @@ class KubeflowSettings(Settings):
     """The cluster's name for a GPU."""
     cpu: float = Field(4, gt=0)
     """Cores of a step, at most."""
+    cpu_request: float = Field(1, gt=0)
+    """Cores that a node must have free to be given a step."""
     memory_gigabytes: float = Field(8, gt=0)
     """Memory of a step, at most."""
+    memory_request_gigabytes: float = Field(3, gt=0)
+    """Memory that a node must have free to be given a step."""
     retries: int = Field(2, ge=0)
     """How often a failed step is tried again; a blocked model is no failure."""
     timeout_seconds: int = Field(86_400, ge=1)
     """A step that runs longer is stopped."""
-    volume: str = "frostgate"
+    volume: str = Field("frostgate", pattern="^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$", examples=["frostgate"])
     """The persistent volume claim that keeps pushed versions, pretrained weights and unfinished trainings."""
     mount: str = Field("/frostgate", pattern="^/[^/].*$", examples=["/frostgate"])
     """Where the claim is mounted; takes the place of `output`."""
-    shared_memory: str = "1Gi"
+    shared_memory: str = Field("1Gi", pattern="^[0-9]+([.][0-9]+)?(k|M|G|T|Ki|Mi|Gi|Ti)?$", examples=["1Gi", "512Mi"])
     """Size of /dev/shm in steps with a GPU, as Kubernetes writes it."""
     env: dict[str, str] = Field({})
     """Environment variables of every step."""
@@ -95,7 +103,7 @@ class KubeflowSettings(Settings):
     node_selector: dict[str, str] = Field({})
     """Labels that a node must have to be given a step with a GPU."""
     tolerations: tuple[Toleration, ...] = (Toleration(key="nvidia.com/gpu"),)
-    """Taints that steps with a GPU may be scheduled on."""
+    """Taints that steps with a GPU may be scheduled on; a list of your own takes this one's place."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When the image is pulled."""
     image_pull_secrets: tuple[str, ...] = ()

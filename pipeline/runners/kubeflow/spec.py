@@ -1,11 +1,12 @@
 """From TFX's compiled specification to one that the open-source backend runs: plain data in, plain data out."""
 
 import copy
+import difflib
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from pipeline.config import Config
-from pipeline.config_errors import ConfigRefused
+from pipeline.config_errors import ConfigRefused, all_keys
 from pipeline.runners.kubeflow.ending import TRAINING, add_end
 from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts, parameter_name
 from pipeline.runners.kubeflow.outcome import SMALL, add_steps
@@ -17,6 +18,7 @@ COMPONENT: Final = "comp-"
 EXECUTOR: Final = "exec-"
 _TYPES: Final = {bool: "BOOLEAN", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", str: "STRING"}
 _FIRST_RETRY_AFTER: Final = "60s"
+_COMPILED_IN: Final = ("name", "output", "beam", "kubeflow")
 
 Spec = dict[str, Any]
 
@@ -110,9 +112,16 @@ def value_of(config: Config, key: str) -> Any:
     value: Any = config
     for part in key.split("."):
         value = getattr(value, part, None)
-    if type(value) not in _TYPES:
+    if value is None:
+        near = difflib.get_close_matches(key, list(all_keys(Config)), 1)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ConfigRefused([f"kubeflow.parameters must name keys of this configuration; received {key}.{hint}"])
+    if type(value) not in _TYPES or key.partition(".")[0] in _COMPILED_IN:
         raise ConfigRefused(
-            [f"kubeflow.parameters must name keys that hold a text, a number or true and false; received {key}."]
+            [
+                "kubeflow.parameters must name keys that hold a text, a number or true and false, and that are not "
+                f"compiled into the file ({', '.join(_COMPILED_IN)}); received {key}."
+            ]
         )
     return value
 
@@ -126,7 +135,12 @@ def _take_parameters(task: Spec, component: Spec, config: Config, keys: Collecti
 
 
 def _limits(given: Resources, gpu_resource: str) -> Spec:
-    limits: Spec = {"cpuLimit": given.cpu, "memoryLimit": given.memory_gigabytes}
+    limits: Spec = {
+        "cpuLimit": given.cpu,
+        "cpuRequest": given.cpu_request,
+        "memoryLimit": given.memory_gigabytes,
+        "memoryRequest": given.memory_request_gigabytes,
+    }
     if given.gpus:
         limits["accelerator"] = {"type": gpu_resource, "count": str(given.gpus)}
     return limits

@@ -18,7 +18,9 @@ class Resources:
     """What one step gets."""
 
     cpu: float
+    cpu_request: float
     memory_gigabytes: float
+    memory_request_gigabytes: float
     gpus: int
     retries: int
     timeout_seconds: int
@@ -56,7 +58,9 @@ def _of(config: Config, name: str) -> Resources:
     trains = {"Trainer"} | ({"Backbone"} if config.backbone.weights == "pretrain" else set())
     found = Resources(
         cpu=settings.cpu,
+        cpu_request=settings.cpu_request,
         memory_gigabytes=settings.memory_gigabytes,
+        memory_request_gigabytes=settings.memory_request_gigabytes,
         gpus=settings.gpus if name in trains else 0,
         retries=settings.retries,
         timeout_seconds=settings.timeout_seconds,
@@ -67,4 +71,8 @@ def _of(config: Config, name: str) -> Resources:
         return found
     own = exception.model_dump(exclude_none=True)
     own["is_cached"] = own.pop("cache", found.is_cached)
-    return Resources(**{**vars(found), **own})
+    given = {**vars(found), **own}
+    # A smaller limit alone must not end below what is asked for.
+    for asked, limit in (("cpu_request", "cpu"), ("memory_request_gigabytes", "memory_gigabytes")):
+        given[asked] = min(given[asked], given[limit])
+    return Resources(**given)

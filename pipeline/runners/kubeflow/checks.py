@@ -1,0 +1,82 @@
+"""Which settings do for a run on this machine, and not on a cluster."""
+
+import os
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from components.ingest.embedded import is_embedded
+from components.registry.record import without_credentials
+from pipeline.config import Config
+from pipeline.config_errors import ConfigRefused
+from pipeline.runners.kubeflow.facts import COMPILED, REVISION
+
+_DIGEST: Final = re.compile(r".+@sha256:[0-9a-f]{64}")
+_SQLITE: Final = "sqlite:///"
+_WEIGHTS_BY_NAME: Final = ("pretrain", "imagenet", "none")
+
+
+def check(config: Config) -> None:
+    """Refuses what the steps could not use, or what must not be in a file that many can read.
+
+    Raises:
+        ConfigRefused: A sentence a fault.
+    """
+    found = [*_image(config), *_addresses(config), *_credentials(config), *_variables(config)]
+    if found:
+        raise ConfigRefused(found)
+
+
+def _image(config: Config) -> Iterator[str]:
+    image = config.kubeflow.image
+    if not image:
+        yield (
+            "kubeflow.image must be the address of the container image; it is empty. Build and push one as "
+            "docs/kubeflow.md shows, and give it by digest: registry/frostgate@sha256:..."
+        )
+    elif not _DIGEST.fullmatch(image):
+        yield (
+            "kubeflow.image must be given by digest, as in registry/frostgate@sha256: and 64 hexadecimal digits; "
+            f"received {image}. A tag can move, and steps that were cached under it would not notice."
+        )
+
+
+def _addresses(config: Config) -> Iterator[str]:
+    mount = config.kubeflow.mount
+    places = {
+        "data.uri": config.data.uri,
+        "push.destination": config.push.destination,
+        "backbone.weights": config.backbone.weights,
+        "registry.uri": config.registry.uri.removeprefix(_SQLITE) if _SQLITE in config.registry.uri else "",
+    }
+    for key, place in places.items():
+        is_remote = key != "push.destination" and "://" in place
+        is_name = not place or is_remote or place.startswith("tfds:") or is_embedded(place)
+        if is_name or place in _WEIGHTS_BY_NAME or os.path.normpath(place).startswith(f"{mount}/"):
+            continue
+        yield (
+            f"{key} must be an address that every step can reach; received {place}. Steps share no folder but the "
+            f"volume: use one below {mount}{', gs:// or s3://' if key != 'push.destination' else ''}."
+        )
+
+
+def _credentials(config: Config) -> Iterator[str]:
+    if without_credentials(config.registry.uri) != config.registry.uri:
+        yield (
+            "registry.uri must hold no password, for the compiled file is readable by many; received one. Give "
+            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD through kubeflow.secrets."
+        )
+    if without_credentials(config.data.uri) != config.data.uri:
+        yield (
+            "data.uri must hold no password, for the compiled file is readable by many; received one. Give the "
+            "bucket's credentials through kubeflow.secrets, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+        )
+
+
+def _variables(config: Config) -> Iterator[str]:
+    names = [*config.kubeflow.env, *(one.name for one in config.kubeflow.secrets)]
+    for name in sorted(set(names)):
+        if name in (COMPILED, REVISION):
+            yield f"kubeflow.env and kubeflow.secrets must leave {name} alone; it is frostgate's own."
+        elif names.count(name) > 1:
+            yield f"kubeflow.env and kubeflow.secrets must name a variable once; received {name} twice. Keep one."
