@@ -44,6 +44,7 @@ def everything():
         "kubeflow.env={TZ: UTC}",
         "kubeflow.secrets=[{name: AWS_SECRET_ACCESS_KEY, secret: s3, key: secret}]",
         "kubeflow.node_selector={gpu: a100}",
+        "kubeflow.node_affinity=[{key: zone, values: [a, b]}, {key: spot, operator: Exists, weight: 50}]",
         "kubeflow.image_pull_secrets=[registry]",
         "kubeflow.steps={Transform: {cpu: 16, memory_gigabytes: 64, beam_args: [--direct_num_workers=16]}, "
         "Card: {cpu: 0.5}, PushGate: {gpus: 1, retries: 0, cache: false, timeout_seconds: 600}}",
@@ -137,6 +138,10 @@ def test_only_what_trains_is_given_a_gpu(everything):
     for name in accelerators:
         found = on_kubernetes(everything, name)
         assert found["nodeSelector"] == {"labels": {"gpu": "a100"}}
+        assert found["nodeAffinity"] == [
+            {"matchExpressions": [{"key": "zone", "operator": "In", "values": ["a", "b"]}]},
+            {"matchExpressions": [{"key": "spot", "operator": "Exists"}], "weight": 50},
+        ]
         assert found["tolerations"] == [{"key": "nvidia.com/gpu", "operator": "Exists"}]
         assert {
             "volumeName": "shared-memory",
@@ -172,6 +177,14 @@ def test_secrets_come_by_reference_and_the_volume_is_everywhere(everything):
         assert found["pvcMount"] == [{"constant": "frostgate", "mountPath": "/frostgate"}]
         assert found["imagePullSecret"] == [{"secretName": "registry"}]
         assert {"name": "TZ", "value": "UTC"} in executor(everything, name)["env"]
+
+
+def test_another_user_is_asked_for_as_newer_backends_read_it(plain):
+    # `securityContext.runAsUser` is an int64 of the backend's KubernetesExecutorConfig, which kfp 2.13 does not have.
+    other = compiled("kubeflow.run_as_user=4711")
+    user = {"runAsUser": "4711", "runAsNonRoot": True}
+    assert all(on_kubernetes(other, name)["securityContext"] == user for name in ("Trainer", "Blocked", "Ended"))
+    assert "securityContext" not in plain.to_yaml()
 
 
 def test_run_parameters_keep_their_types_and_defaults_and_reach_only_whom_they_concern(plain):

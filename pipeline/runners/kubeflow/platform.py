@@ -25,7 +25,7 @@ def platform(settings: KubeflowSettings, resources: Mapping[str, Resources]) -> 
     made = {name: _of(settings, given) for name, given in resources.items()}
     made |= {name: _pulled(settings) for name in STEPS.values()}
     made[ENDED] = _with_secrets(settings)
-    executors = {EXECUTOR + name: json_format.MessageToDict(one) for name, one in made.items()}
+    executors = {EXECUTOR + name: json_format.MessageToDict(one) | _user(settings) for name, one in made.items()}
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 
 
@@ -40,9 +40,19 @@ def _of(settings: KubeflowSettings, given: Resources) -> kubernetes.KubernetesEx
             volume_name="shared-memory", mount_path="/dev/shm", medium="Memory", size_limit=settings.shared_memory
         )
         made.node_selector.labels.update(settings.node_selector)
+        for rule in settings.node_affinity:
+            term = made.node_affinity.add(weight=rule.weight)
+            term.match_expressions.add(key=rule.key, operator=rule.operator, values=rule.values)
         for one in settings.tolerations:
             made.tolerations.add(key=one.key, operator=one.operator, value=one.value, effect=one.effect)
     return made
+
+
+def _user(settings: KubeflowSettings) -> dict[str, Any]:
+    """What newer backends know and the messages of this SDK do not; int64 is a text in JSON."""
+    if settings.run_as_user is None:
+        return {}
+    return {"securityContext": {"runAsUser": str(settings.run_as_user), "runAsNonRoot": True}}
 
 
 def _with_secrets(settings: KubeflowSettings) -> kubernetes.KubernetesExecutorConfig:

@@ -46,6 +46,19 @@ class Toleration(Settings):
     """The taint's effect; empty: any."""
 
 
+class NodeAffinity(Settings):
+    """A rule about a node's label, as Kubernetes spells it."""
+
+    key: str
+    """The label."""
+    operator: Literal["In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt"] = "In"
+    """How `values` are compared."""
+    values: tuple[str, ...] = ()
+    """What the label is compared with."""
+    weight: int | None = Field(None, ge=1, le=100)
+    """With a weight the rule is a wish; without one a condition."""
+
+
 class StepSettings(Settings):
     """What one step is given; what is left out is as for the steps of its kind."""
 
@@ -102,12 +115,16 @@ class KubeflowSettings(Settings):
     """Environment variables that come from Kubernetes secrets, such as AWS_SECRET_ACCESS_KEY."""
     node_selector: dict[str, str] = Field({})
     """Labels that a node must have to be given a step with a GPU."""
+    node_affinity: tuple[NodeAffinity, ...] = ()
+    """Rules about the nodes of steps with a GPU, where a selector says too little."""
     tolerations: tuple[Toleration, ...] = (Toleration(key="nvidia.com/gpu"),)
     """Taints that steps with a GPU may be scheduled on; a list of your own takes this one's place."""
     image_pull_policy: Literal["Always", "IfNotPresent", "Never"] = "IfNotPresent"
     """When the image is pulled."""
     image_pull_secrets: tuple[str, ...] = ()
     """Secrets with the registry's credentials."""
+    run_as_user: int | None = Field(None, ge=1)
+    """User id of every step where the image's, 1000, does not do; only for a backend that knows it, 2.16 or newer."""
     parameters: tuple[str, ...] = RUN_PARAMETERS
     """Keys of this configuration that every run may be given another value of; data.uri is the parameter data_uri."""
     steps: dict[str, StepSettings] = Field({})
