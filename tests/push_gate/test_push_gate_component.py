@@ -54,7 +54,7 @@ def run_gate(run: Any, folder: Path, settings: str) -> tuple[dict[str, Any], Any
         kind = handle.store.get_artifact_types_by_id([blessing.type_id])[0]
     assert deserialize_artifact(kind, blessing).uri == blessing.uri
     document = json.loads((Path(verdict.uri) / "verdict.json").read_text())
-    assert verdict.properties["decision"].string_value == document["decision"]
+    assert verdict.custom_properties["decision"].string_value == document["decision"]
     assert json.loads((Path(verdict.uri) / "evidence.json").read_text())["classes"] == list("56789")
     return document, blessing
 
