@@ -7,8 +7,11 @@ from unittest import mock
 
 if __name__ == "__main__":
     prepared, backbone, out, settings, num_devices = sys.argv[1:]
+    import absl.logging
     import tensorflow as tf
 
+    # The Trainer tells how many devices it has.
+    absl.logging.set_verbosity(absl.logging.INFO)
     (processor,) = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(processor, [tf.config.LogicalDeviceConfiguration()] * int(num_devices))
     devices = [device.name for device in tf.config.list_logical_devices("CPU")]

@@ -150,24 +150,30 @@ def test_a_finished_training_leaves_features_but_no_checkpoints(head_only):
     assert len(list((work / "features").glob("*/done.json"))) == 2
 
 
-def test_four_devices_train_as_one_does_and_what_is_frozen_stays_so(
-    make_args, prepared, random_backbone, fine_tuned, tmp_path
-):
-    command = [sys.executable, str(Path(__file__).with_name("many_devices.py")), str(prepared), str(random_backbone)]
-    done = subprocess.run(
-        [*command, str(tmp_path), FINE_TUNED.model_dump_json(), "4"], capture_output=True, text=True, check=False
+def test_four_devices_train_as_one_does_and_what_is_frozen_stays_so(make_args, prepared, random_backbone, tmp_path):
+    # Devices draw dropout and augmentation each for itself; without them only the order of sums differs.
+    told = TrainerSettings(
+        head=HeadSettings(epochs=2, dropout=0),
+        fine_tune=FineTuneSettings(blocks=1, epochs=1, learning_rate=1e-4),
     )
+    one, four = make_args(told, tmp_path / "one"), make_args(told, tmp_path / "four")
+    run_fn(one)
+    script = Path(__file__).with_name("many_devices.py")
+    command = [sys.executable, str(script), str(prepared), str(random_backbone)]
+    command += [str(tmp_path / "four"), told.model_dump_json(), "4"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3_000:]
     assert "on 4 device(s)" in done.stderr
-    four = make_args(FINE_TUNED, tmp_path)
-    assert facts(four, "freeze_proof.json")["passed"] and facts(fine_tuned, "freeze_proof.json")["passed"]
-    one, other = keras_model(fine_tuned), keras_model(four)
-    frozen = [layer for layer in one._flatten_layers() if layer.weights and not layer.trainable_weights]
-    assert frozen
-    assert fingerprint(other.non_trainable_variables) == fingerprint(one.non_trainable_variables)
-    # Sums over devices are rounded in another order.
-    for mine, theirs in zip(one.trainable_variables, other.trainable_variables, strict=True):
-        np.testing.assert_allclose(mine.numpy(), theirs.numpy(), atol=2e-2)
+    here, there = facts(one, "freeze_proof.json"), facts(four, "freeze_proof.json")
+    assert here["passed"] and there["passed"]
+    assert here["frozen_after"] == there["frozen_after"] and here["num_frozen_weights"] > 200
+    for mine, theirs in zip(epochs(one), epochs(four), strict=True):
+        for name in ("loss", "train_loss", "eval_loss"):
+            assert theirs[name] == pytest.approx(mine[name], rel=0.01), (mine, theirs)
+
+
+def epochs(args) -> list[dict]:
+    return [epoch for phase in facts(args, "history.json")["phases"] for epoch in phase["epochs"]]
 
 
 @pytest.mark.parametrize(("num_gpus", "is_mirrored"), [(0, False), (1, False), (4, True)])

@@ -91,13 +91,13 @@ class KubeflowSettings(Settings):
     """GPUs of every step that trains: Trainer, and Backbone when it pretrains. 0: none."""
     gpu_resource: str = "nvidia.com/gpu"
     """The cluster's name for a GPU."""
-    cpu: float = Field(4, gt=0)
+    cpu: float = Field(4.0, gt=0)
     """Cores of a step, at most."""
-    cpu_request: float = Field(1, gt=0)
+    cpu_request: float = Field(1.0, gt=0)
     """Cores that a node must have free to be given a step."""
-    memory_gigabytes: float = Field(8, gt=0)
+    memory_gigabytes: float = Field(8.0, gt=0)
     """Memory of a step, at most."""
-    memory_request_gigabytes: float = Field(3, gt=0)
+    memory_request_gigabytes: float = Field(3.0, gt=0)
     """Memory that a node must have free to be given a step."""
     retries: int = Field(2, ge=0)
     """How often a failed step is tried again; a blocked model is no failure."""
