@@ -69,6 +69,8 @@ class Plan:
     baseline: str
     """The registered version to beat, or `none`."""
     git_revision: str
+    image: str
+    """Of the container, by digest; empty outside a cluster."""
     code_hash: Callable[[str], str]
     """A module's name to a hash of everything of ours that it runs."""
 
@@ -100,10 +102,11 @@ def resolve(config: Config) -> Plan:
         pretrain_fingerprint=pretrain_fingerprint,
         schema_file=write_schema(source.classes, str(folders.cache / "schemas")),
         registry=registry,
-        destination=str(Path(config.push.destination or folders.models).absolute()),
+        destination=push_destination(config),
         run_key=key,
         baseline=_baseline(registry, key),
-        git_revision=git_revision(),
+        git_revision=_git_revision(),
+        image="",
         code_hash=code_hash,
     )
 
@@ -118,6 +121,11 @@ def effective_registry(config: Config, folders: Folders) -> RegistrySettings:
             "experiment": settings.experiment or config.name,
         }
     )
+
+
+def push_destination(config: Config) -> str:
+    """Returns the folder that receives served versions."""
+    return str(Path(config.push.destination or folders_of(config).models).absolute())
 
 
 def located(data: DataSettings, folders: Folders) -> DataSettings:
@@ -143,9 +151,10 @@ def run_key(config: Config, source: SourceSummary, pretrain_fingerprint: str, ha
 
 
 def _baseline(registry: RegistrySettings, key: str) -> str:
-    from components.registry.mlflow_registry import champion  # MLflow takes a second to import.
+    from components.registry.opening import existing_registry  # MLflow takes a second to import.
 
-    current = champion(registry)
+    found = existing_registry(registry)
+    current = found.champion() if found else None
     if current is None:
         return "none"
     # The champion came from this very configuration, data and code: the run is a repetition, to be judged by what the
@@ -153,7 +162,7 @@ def _baseline(registry: RegistrySettings, key: str) -> str:
     return current.baseline_token if current.run_key == key else current.version
 
 
-def git_revision() -> str:
+def _git_revision() -> str:
     """Returns the commit of the checkout that the command runs in; empty outside one."""
     try:
         done = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=10, check=False)

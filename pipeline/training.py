@@ -166,7 +166,6 @@ def nodes(plan: Plan) -> list[BaseNode]:
     serving_check = ServingCheck(
         model=model,
         examples=examples,
-        model_blessing=gate.outputs["blessing"],
         settings=config.serving_check.model_dump_json(),
         code_hash=plan.code_hash("components.serving_check.component"),
     )
@@ -174,7 +173,9 @@ def nodes(plan: Plan) -> list[BaseNode]:
         model=model,
         model_blessing=gate.outputs["blessing"],
         infra_blessing=serving_check.outputs["blessing"],
+        baseline=champion.outputs["baseline"],
         destination=plan.destination,
+        registry=plan.registry.model_dump_json(),
         code_hash=plan.code_hash("components.pusher.component"),
     ).with_id("Pusher")
     card = Card(
@@ -188,12 +189,16 @@ def nodes(plan: Plan) -> list[BaseNode]:
         verdict=gate.outputs["verdict"],
         serving_report=serving_check.outputs["report"],
         ingest_report=report,
+        schema=schema,
         card=card.outputs["card"],
         settings=plan.registry.model_dump_json(),
+        destination=plan.destination,
         config_json=config.model_dump_json(),
         config_fingerprint=fingerprint(config),
         run_key=plan.run_key,
         git_revision=plan.git_revision,
+        image=plan.image,
+        kfp_run_id="",  # Known to the backend alone, which fills it in.
         code_hash=plan.code_hash("components.registry.component"),
     )
     return [

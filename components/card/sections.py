@@ -139,7 +139,6 @@ def serving_view(serving: Mapping[str, Any] | None) -> dict[str, Any] | None:
     latency = serving.get("latency_ms") or {}
     return {
         "passed": serving.get("passed"),
-        "skipped": serving.get("skipped"),
         "findings": list(serving.get("findings") or []),
         "max_difference": serving.get("max_difference"),
         "latency": [(batch, (one or {}).get("p50"), (one or {}).get("p95")) for batch, one in latency.items()],

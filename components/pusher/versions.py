@@ -58,7 +58,7 @@ def push(model_dir: Path, destination: str, fingerprint: str) -> PushedVersion:
             the destination for ten minutes.
         OSError: Copying failed; nothing was published.
     """
-    root = _local_folder(destination)
+    root = local_folder(destination)
     hashes = file_hashes(model_dir)
     if not hashes:
         raise ValueError(f"a model to push must have files; received the empty folder {model_dir}. Train it again.")
@@ -136,7 +136,12 @@ def _manifest(version_dir: Path) -> dict | None:
     return manifest if whole else None
 
 
-def _local_folder(destination: str) -> Path:
+def local_folder(destination: str) -> Path:
+    """Makes a push destination if it is absent.
+
+    Raises:
+        ValueError: It is remote, or cannot be made.
+    """
     if "://" in destination:
         raise ValueError(
             f"a push destination must be a path on a mounted file system; received {destination}. "

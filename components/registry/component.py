@@ -3,16 +3,24 @@
 import json
 from pathlib import Path
 
-from tfx.types.standard_artifacts import Model, PushedModel
+from tfx.types.standard_artifacts import Model, PushedModel, Schema
 from tfx.utils import path_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import Baseline, Card, IngestReport, Registration, ServingReport, Verdict
+from components.flags import is_set
 from components.push_gate.fingerprint import directory_fingerprint
-from components.pusher.flags import is_set
-from components.registry import record
-from components.registry.mlflow_registry import SAVED_MODEL, MlflowRegistry
-from components.registry.protocol import ChampionInfo, ModelRecord, ModelRegistry, Registered
+from components.registry import lease, record
+from components.registry.mlflow_registry import SAVED_MODEL
+from components.registry.opening import open_registry
+from components.registry.protocol import (
+    ChampionMoved,
+    ModelRecord,
+    ModelRegistry,
+    Registered,
+    RegisteredVersion,
+)
+from components.registry.publishing import publish
 from components.registry.settings import RegistrySettings
 
 
@@ -33,14 +41,14 @@ def Champion(
 
     Raises:
         RegistryUnavailable: The registry cannot be reached within bounded retries.
-        ValueError: There is no such version, or its files are not what was registered.
+        DataRefused: There is no such version, or its files are not what was registered.
     """
     wanted = RegistrySettings.model_validate_json(settings)
     folder = Path(baseline.uri)
     folder.mkdir(parents=True, exist_ok=True)
     info = None
     if version != "none":
-        registry: ModelRegistry = MlflowRegistry(wanted)
+        registry = open_registry(wanted)
         info = registry.champion() if version == "latest" else registry.version(version)
         if info:
             registry.download(info, folder)
@@ -54,12 +62,16 @@ def RegistryPush(
     verdict: InputArtifact[Verdict],
     serving_report: InputArtifact[ServingReport],
     ingest_report: InputArtifact[IngestReport],
+    schema: InputArtifact[Schema],
     registration: OutputArtifact[Registration],
     settings: Parameter[str],
+    destination: Parameter[str],
     config_json: Parameter[str],
     config_fingerprint: Parameter[str],
     run_key: Parameter[str],
     git_revision: Parameter[str],
+    image: Parameter[str],
+    kfp_run_id: Parameter[str],
     code_hash: Parameter[str],
     card: InputArtifact[Card] = None,  # type: ignore[assignment]  # TFX's way to say optional
 ) -> None:
@@ -71,17 +83,22 @@ def RegistryPush(
         verdict: The gate's.
         serving_report: The serving check's.
         ingest_report: The data's counts.
+        schema: What the data were held against.
         registration: `registration.json`.
         settings: JSON of RegistrySettings, `uri` and `model_name` filled in.
+        destination: Where the Pusher pushed; its lease ends here.
         config_json: The effective configuration.
         config_fingerprint: Its hash.
         run_key: What the run was made of: data, configuration, code.
         git_revision: Of the code; empty outside a checkout.
+        image: Of the step's container, by digest; empty outside a cluster.
+        kfp_run_id: Of the run on the cluster; empty outside one.
         code_hash: Keys the cache by our code; not read.
         card: The run on a page.
 
     Raises:
         RegistryUnavailable: The registry cannot be reached within bounded retries; run again, nothing is lost.
+        ChampionMoved: Somebody moved the alias since the Pusher looked at it.
         ValueError: The model is not the one that the gate judged.
     """
     wanted = RegistrySettings.model_validate_json(settings)
@@ -90,23 +107,55 @@ def RegistryPush(
     fingerprint = directory_fingerprint(saved_model)
     is_same = _is_same_model(judged, fingerprint)
     serving, ingest = _read(serving_report, "serving.json"), _read(ingest_report, "report.json")
+    facts = record.Facts(
+        fingerprint=fingerprint,
+        config_fingerprint=config_fingerprint,
+        run_key=run_key,
+        git_revision=git_revision,
+        image=image,
+        kfp_run_id=kfp_run_id,
+        schema_fingerprint=directory_fingerprint(schema.uri),
+        freeze_proof=_freeze_proof(saved_model),
+    )
+    config = json.loads(config_json)
     entry = ModelRecord(
         fingerprint=fingerprint,
         decision=judged["decision"],
-        tags=record.tags(judged, ingest, fingerprint, config_fingerprint, run_key, git_revision),
-        params=record.flatten(json.loads(config_json)),
+        tags=record.tags(judged, serving, ingest, config, facts),
+        params=record.flatten(config),
         metrics=record.metrics(judged, serving),
         artifacts=_artifacts(model.uri, saved_model, verdict.uri, serving_report.uri, card.uri if card else None),
-        promote=is_same and record.promotes(judged["decision"], is_set(pushed_model, "pushed")),
     )
-    registered = MlflowRegistry(wanted).register(entry)
+    promote = is_same and record.promotes(judged["decision"], is_set(pushed_model, "pushed"))
+    registered = _published(open_registry(wanted), entry, Path(destination) if promote else None)
     folder = Path(registration.uri)
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "registration.json").write_text(json.dumps(_registration(registered, entry, wanted), indent=1))
+    document = _registration(registered, entry, wanted, wanted.alias if promote else None)
+    (folder / "registration.json").write_text(json.dumps(document, indent=1))
+
+
+def _published(registry: ModelRegistry, entry: ModelRecord, served_from: Path | None) -> Registered:
+    """Records the model and, where it is served, makes it the champion under the lease that the Pusher took."""
+    if served_from is None:
+        return publish(registry, entry, promote=False)
+    lease.take(served_from, entry.fingerprint)
+    try:
+        registered = publish(registry, entry, promote=True)
+    except ChampionMoved:
+        lease.release(served_from, entry.fingerprint)
+        raise
+    # A registry that is down keeps the lease, so that nobody comes between this attempt and the next.
+    lease.release(served_from, entry.fingerprint)
+    return registered
 
 
 def _read(artifact: InputArtifact, name: str) -> dict:
     return json.loads(Path(artifact.uri, name).read_bytes())
+
+
+def _freeze_proof(saved_model: str) -> dict | None:
+    path = Path(saved_model, "assets.extra", "freeze_proof.json")
+    return json.loads(path.read_bytes()) if path.exists() else None
 
 
 def _is_same_model(verdict: dict, fingerprint: str) -> bool:
@@ -135,7 +184,7 @@ def _artifacts(
     return {path: folder for path, folder in found.items() if path.exists()}
 
 
-def _baseline(info: ChampionInfo | None, model_name: str) -> dict:
+def _baseline(info: RegisteredVersion | None, model_name: str) -> dict:
     return {
         "version": info.version if info else None,
         "run_id": (info.run_id or None) if info else None,
@@ -144,11 +193,11 @@ def _baseline(info: ChampionInfo | None, model_name: str) -> dict:
     }
 
 
-def _registration(registered: Registered, entry: ModelRecord, settings: RegistrySettings) -> dict:
+def _registration(registered: Registered, entry: ModelRecord, settings: RegistrySettings, alias: str | None) -> dict:
     return {
         "model_name": settings.model_name,
         "version": registered.version,
-        "alias": registered.alias,
+        "alias": alias,
         "tracking_uri": record.without_credentials(settings.uri),
         "run_id": registered.run_id,
         "fingerprint": entry.fingerprint,

@@ -1,11 +1,14 @@
 """MLflow as the registry: an SQLite file with a folder beside it, or a server; the same calls."""
 
+import tempfile
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
 
+from components.errors import DataRefused
 from components.push_gate.fingerprint import directory_fingerprint
 from components.registry.mlflow_connection import (
     check_header,
@@ -14,15 +17,17 @@ from components.registry.mlflow_connection import (
     reaching,
     sqlite_file,
     tolerating_existing,
+    twice,
 )
 from components.registry.protocol import (
     BASELINE,
     DECISION,
     FINGERPRINT,
     RUN_KEY,
-    ChampionInfo,
+    ChampionMoved,
     ModelRecord,
     Registered,
+    RegisteredVersion,
 )
 from components.registry.record import without_credentials
 from components.registry.settings import RegistrySettings
@@ -63,84 +68,132 @@ class MlflowRegistry:
         with self._alone(), self._reaching():
             self._client = MlflowClient(tracking_uri=settings.uri, registry_uri=settings.uri)
 
-    def champion(self) -> ChampionInfo | None:
+    def champion(self) -> RegisteredVersion | None:
         """The version under the alias, or None while there is none."""
         with self._reaching():
-            model = or_none(self._client.get_registered_model, self._settings.model_name)
-            number = model and model.aliases.get(self._settings.alias)
-        return self.version(str(number)) if number else None
+            number = self._champion_number()
+        return self.version(number) if number else None
 
-    def version(self, number: str) -> ChampionInfo:
+    def version(self, number: str) -> RegisteredVersion:
         """The version of that number.
 
         Raises:
-            ValueError: There is none.
+            DataRefused: There is none.
         """
         with self._reaching():
             found = or_none(self._client.get_model_version, self._settings.model_name, number)
-        if found is None:
-            raise ValueError(
-                f"model {self._settings.model_name} has no version {number} in the registry at {self._address}; "
-                "it was deleted or the registry is another one."
-            )
-        return self._describe(found)
+            if found is None:
+                raise DataRefused(
+                    f"model {self._settings.model_name} has no version {number} in the registry at {self._address}; "
+                    "it was deleted or the registry is another one."
+                )
+            return self._describe(found, self._champion_number())
 
-    def download(self, info: ChampionInfo, folder: Path) -> None:
+    def versions(self) -> list[RegisteredVersion]:
+        """Every version, oldest first."""
+        with self._reaching():
+            champion = self._champion_number()
+            return [self._describe(one, champion) for one in self._search(f"name = '{self._settings.model_name}'")]
+
+    def download(self, version: RegisteredVersion, folder: Path) -> None:
         """Puts the version's SavedModel into `folder`/Format-Serving.
 
         Raises:
-            ValueError: The download is not what was registered.
+            DataRefused: The download is not what was registered.
         """
-        from mlflow.artifacts import download_artifacts
-
         folder.mkdir(parents=True, exist_ok=True)
         with self._reaching():
-            source = self._client.get_model_version_download_uri(self._settings.model_name, info.version)
-            path = Path(download_artifacts(source, dst_path=str(folder), tracking_uri=self._settings.uri))
+            source = self._client.get_model_version_download_uri(self._settings.model_name, version.version)
+            path = self._fetched(source, folder)
         found = directory_fingerprint(str(path))
-        if info.fingerprint not in ("", found):
-            raise ValueError(
-                f"version {info.version} of {self._settings.model_name} must hash to {info.fingerprint}; its files "
-                f"hash to {found}. Somebody changed {source}: point the alias at another version."
+        if version.fingerprint not in ("", found):
+            raise DataRefused(
+                f"version {version.version} of {self._settings.model_name} must hash to {version.fingerprint}; its "
+                f"files hash to {found}. Somebody changed {source}: point the alias at another version."
             )
         if path != folder / SAVED_MODEL:
             path.rename(folder / SAVED_MODEL)
 
     def register(self, record: ModelRecord) -> Registered:
-        """Records a run, then a version, then, if `record.promote`, the alias.
+        """Records a run, then a version.
 
         A version with the same fingerprint and decision is kept, and told which run asked last. What an attempt that
         died left behind is completed.
         """
         with self._alone(), self._reaching():
-            found = self._find_version(record)
-            version = found or self._create_version(record, self._finished_run(record))
-            if found:
-                self._retag(found.version, record)
-            # Last: whoever follows the alias finds everything there.
-            if record.promote:
-                self._client.set_registered_model_alias(
-                    self._settings.model_name, self._settings.alias, version.version
-                )
-        alias = self._settings.alias if record.promote else None
-        return Registered(str(version.version), version.run_id or "", alias, already_registered=found is not None)
+            there = self._same(record)
+            if not there:
+                self._create_version(record, self._finished_run(record))
+            version = self._only_one(record)
+            if there:
+                self.tag(version.version, {key: record.tags.get(key, "") for key in (RUN_KEY, BASELINE)})
+        return Registered(str(version.version), version.run_id or "", already_registered=bool(there))
 
-    def _find_version(self, record: ModelRecord) -> "ModelVersion | None":
-        name = self._settings.model_name
-        found = self._client.search_model_versions(f"name = '{name}' and {_identity(record)}")
-        return max(found, key=lambda version: int(version.version), default=None)
+    def tag(self, number: str, tags: Mapping[str, str]) -> None:
+        """Says more about a version, in place of what was said under the same names."""
+        with self._reaching():
+            for key, value in tags.items():
+                twice(self._client.set_model_version_tag, self._settings.model_name, number, key, value)
 
-    def _create_version(self, record: ModelRecord, run: "Run") -> "ModelVersion":
+    def move_alias(self, number: str, expected: str | None) -> None:
+        """Makes a version the champion if `expected` still is.
+
+        MLflow has no conditional write: beside an SQLite file a lock makes it one; on a server the alias is read just
+        before and just after it is set.
+
+        Raises:
+            ChampionMoved: Another one is the champion by now.
+        """
+        with self._alone(), self._reaching():
+            found = self._champion_number()
+            if found == number:
+                return
+            if found == expected:
+                twice(self._client.set_registered_model_alias, self._settings.model_name, self._settings.alias, number)
+                found = self._champion_number()
+        if found != number:
+            raise ChampionMoved(
+                f"version {number} of {self._settings.model_name} was to replace {expected or 'no champion'}, but the "
+                f"champion is {found or 'none'} now; run again to be compared with it."
+            )
+
+    def _champion_number(self) -> str | None:
+        model = or_none(self._client.get_registered_model, self._settings.model_name)
+        number = model and model.aliases.get(self._settings.alias)
+        return str(number) if number else None
+
+    def _search(self, filter_string: str) -> "list[ModelVersion]":
+        found: list[ModelVersion] = []
+        token = None
+        while True:
+            page = self._client.search_model_versions(filter_string, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return sorted(found, key=lambda one: int(one.version))
+
+    def _same(self, record: ModelRecord) -> "list[ModelVersion]":
+        return self._search(f"name = '{self._settings.model_name}' and {_identity(record)}")
+
+    def _create_version(self, record: ModelRecord, run: "Run") -> None:
         name = self._settings.model_name
         if or_none(self._client.get_registered_model, name) is None:
             tolerating_existing(self._client.create_registered_model, name)
         source = f"{run.info.artifact_uri.rstrip('/')}/{SAVED_MODEL}"
-        tags = dict(record.tags)
-        return self._client.create_model_version(name, source, run_id=run.info.run_id, tags=tags)
+        self._client.create_model_version(name, source, run_id=run.info.run_id, tags=dict(record.tags))
 
-    def _retag(self, version: str, record: ModelRecord) -> None:
-        for key in (RUN_KEY, BASELINE):
-            self._client.set_model_version_tag(self._settings.model_name, version, key, record.tags.get(key, ""))
+    def _only_one(self, record: ModelRecord) -> "ModelVersion":
+        """Keeps the first version of the model and removes those that others made at the same time.
+
+        A server has no lock, but gives every number out once; the version that was made first is seen by everybody who
+        looks after making their own.
+        """
+        first, *later = self._same(record)
+        for one in later:
+            or_none(self._client.delete_model_version, self._settings.model_name, one.version)
+            if one.run_id and one.run_id != first.run_id:
+                or_none(self._client.delete_run, one.run_id)
+        return first
 
     def _finished_run(self, record: ModelRecord) -> "Run":
         experiment_id = self._experiment_id()
@@ -149,6 +202,7 @@ class MlflowRegistry:
         if run.info.status == "FINISHED":
             return run
         self._log(run, record)
+        self._verify(run, record)
         # Finished says that everything was uploaded; an attempt that finds a run without it starts the upload again.
         self._client.set_terminated(run.info.run_id, "FINISHED")
         return run
@@ -174,6 +228,19 @@ class MlflowRegistry:
             upload = self._client.log_artifacts if path.is_dir() else self._client.log_artifact
             upload(run_id, str(path), folder or None)
 
+    def _verify(self, run: "Run", record: ModelRecord) -> None:
+        """Reads the uploaded model back: what is registered is what was judged."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = self._fetched(f"{run.info.artifact_uri.rstrip('/')}/{SAVED_MODEL}", Path(folder))
+            found = directory_fingerprint(str(path))
+        if found != record.fingerprint:
+            raise OSError(f"the uploaded model hashes to {found}, the judged one to {record.fingerprint}")
+
+    def _fetched(self, source: str, folder: Path) -> Path:
+        from mlflow.artifacts import download_artifacts
+
+        return Path(download_artifacts(source, dst_path=str(folder), tracking_uri=self._settings.uri))
+
     def _experiment_id(self) -> str:
         name = self._settings.experiment or self._settings.model_name
         if self._client.get_experiment_by_name(name) is None:
@@ -182,14 +249,14 @@ class MlflowRegistry:
             tolerating_existing(self._client.create_experiment, name, folder)
         return self._client.get_experiment_by_name(name).experiment_id
 
-    def _describe(self, version: "ModelVersion") -> ChampionInfo:
-        return ChampionInfo(
+    def _describe(self, version: "ModelVersion", champion: str | None) -> RegisteredVersion:
+        return RegisteredVersion(
             version=str(version.version),
             run_id=version.run_id or "",
-            fingerprint=version.tags.get(FINGERPRINT, ""),
-            run_key=version.tags.get(RUN_KEY, ""),
-            baseline_token=version.tags.get(BASELINE, ""),
-            tracking_uri=self._address,
+            tags=dict(version.tags),
+            source=version.source or "",
+            created=int(version.creation_timestamp or 0),
+            is_champion=str(version.version) == champion,
         )
 
     def _alone(self) -> AbstractContextManager:
@@ -198,22 +265,6 @@ class MlflowRegistry:
 
     def _reaching(self) -> AbstractContextManager:
         return reaching(self._address)
-
-
-def champion(settings: RegistrySettings) -> ChampionInfo | None:
-    """Looks the champion up for the command line; makes nothing.
-
-    Args:
-        settings: With `uri` and `model_name` filled in.
-
-    Returns:
-        The version under the alias, or None; None also, at no cost, where the SQLite file does not exist yet.
-
-    Raises:
-        RegistryUnavailable: The registry cannot be reached within bounded retries.
-    """
-    file = sqlite_file(settings.uri)
-    return None if file and not file.exists() else MlflowRegistry(settings).champion()
 
 
 def _identity(record: ModelRecord) -> str:

@@ -7,34 +7,72 @@ from typing import Final, Protocol
 
 # Tags of a run and of a model version, spelled in one place.
 FINGERPRINT: Final = "frostgate.fingerprint"
+# Of what was learnt alone: names in a SavedModel's graph depend on what its process did before.
+WEIGHTS: Final = "frostgate.weights_fingerprint"
 DECISION: Final = "frostgate.decision"
+CODES: Final = "frostgate.codes"
 RUN_KEY: Final = "frostgate.run_key"
 BASELINE: Final = "frostgate.baseline"
+ACCURACY: Final = "frostgate.validation_accuracy"
+# "yes" or "no": what the serving check found.
+SERVES: Final = "frostgate.serves"
+# Who answers for a model that the gate did not pass, and who took one back; absent or empty: nobody.
+APPROVED: Final = "frostgate.approved_by"
+WITHDRAWN: Final = "frostgate.withdrawn_by"
+# The champion before this one, and since when this one is.
+PREDECESSOR: Final = "frostgate.champion_after"
+SINCE: Final = "frostgate.champion_since"
+# One tag for each thing that a person did, by time: nothing is overwritten.
+AUDIT: Final = "frostgate.audit."
 
 
 class RegistryUnavailable(RuntimeError):
     """The registry did not answer, or not with sense, after its bounded retries; nothing on disk is lost."""
 
 
+class ChampionMoved(RuntimeError):
+    """The champion is not the one that was expected: somebody else moved the alias in the meantime."""
+
+
 @dataclass(frozen=True)
-class ChampionInfo:
+class RegisteredVersion:
     """A version of the registered model, as the registry describes it.
 
     Attributes:
         version: The registry's number for it.
         run_id: The run that made it; empty where somebody registered it by hand.
-        fingerprint: Hex sha256 of its SavedModel; empty where somebody registered it by hand.
-        run_key: What the run was made of (data, configuration, code); empty likewise.
-        baseline_token: The version it was judged against, or "none"; empty likewise.
-        tracking_uri: The registry's address, without credentials.
+        tags: What is said about it; without ours where somebody registered it by hand.
+        source: Where its files are.
+        created: When it was registered, in milliseconds since 1970, UTC.
+        is_champion: Whether the alias points at it.
     """
 
     version: str
     run_id: str
-    fingerprint: str
-    run_key: str
-    baseline_token: str
-    tracking_uri: str
+    tags: Mapping[str, str]
+    source: str
+    created: int
+    is_champion: bool
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex sha256 of its SavedModel; empty where somebody registered it by hand."""
+        return self.tags.get(FINGERPRINT, "")
+
+    @property
+    def weights(self) -> str:
+        """Hex sha256 of its weights; empty likewise, and for a model without any."""
+        return self.tags.get(WEIGHTS, "")
+
+    @property
+    def run_key(self) -> str:
+        """What the run was made of (data, configuration, code); empty likewise."""
+        return self.tags.get(RUN_KEY, "")
+
+    @property
+    def baseline_token(self) -> str:
+        """The version it was judged against, or "none"; empty likewise."""
+        return self.tags.get(BASELINE, "")
 
 
 @dataclass(frozen=True)
@@ -44,11 +82,10 @@ class ModelRecord:
     Attributes:
         fingerprint: Hex sha256 of the SavedModel; with `decision` the record's identity.
         decision: PASS, BLOCK or HOLD.
-        tags: Short texts to search for, the four named in this module among them.
+        tags: Short texts to search for, the fingerprint and the decision among them.
         params: The flattened configuration.
         metrics: Finite numbers by name.
         artifacts: Local file or folder -> folder in the run ("" for its root). A folder's contents go into it.
-        promote: Whether the alias moves here: only for a model that passed and was pushed.
     """
 
     fingerprint: str
@@ -57,7 +94,6 @@ class ModelRecord:
     params: Mapping[str, str]
     metrics: Mapping[str, float]
     artifacts: Mapping[Path, str] = field(default_factory=dict)
-    promote: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,13 +103,11 @@ class Registered:
     Attributes:
         version: The model version's number.
         run_id: The run it belongs to.
-        alias: The alias that points at it, or None.
         already_registered: The version was there before; nothing was uploaded.
     """
 
     version: str
     run_id: str
-    alias: str | None
     already_registered: bool
 
 
@@ -83,18 +117,38 @@ class ModelRegistry(Protocol):
     Every method raises RegistryUnavailable when the registry cannot be reached within bounded retries.
     """
 
-    def champion(self) -> ChampionInfo | None:
+    def champion(self) -> RegisteredVersion | None:
         """The version under the alias, or None while there is none."""
         ...
 
-    def version(self, number: str) -> ChampionInfo:
-        """The version of that number; ValueError where there is none."""
+    def version(self, number: str) -> RegisteredVersion:
+        """The version of that number; DataRefused where there is none."""
         ...
 
-    def download(self, info: ChampionInfo, folder: Path) -> None:
-        """Puts the version's SavedModel into `folder`/Format-Serving; ValueError if it is not what was registered."""
+    def versions(self) -> list[RegisteredVersion]:
+        """Every version, oldest first."""
+        ...
+
+    def download(self, version: RegisteredVersion, folder: Path) -> None:
+        """Puts its SavedModel into `folder`/Format-Serving; DataRefused if it is not what was registered."""
         ...
 
     def register(self, record: ModelRecord) -> Registered:
-        """Records a run, then a version, then, if `promote`, the alias; again is a no-op, half done is completed."""
+        """Records a run, then a version; again, or twice at once, is one version, and half done is completed."""
+        ...
+
+    def tag(self, number: str, tags: Mapping[str, str]) -> None:
+        """Says more about a version, in place of what was said under the same names."""
+        ...
+
+    def move_alias(self, number: str, expected: str | None) -> None:
+        """Makes a version the champion.
+
+        Args:
+            number: The version; if it is the champion already, nothing happens.
+            expected: The champion that it replaces, None for none.
+
+        Raises:
+            ChampionMoved: Another one is the champion by now.
+        """
         ...

@@ -4,13 +4,39 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
-from components.registry.protocol import BASELINE, DECISION, FINGERPRINT, RUN_KEY
+from components.registry.protocol import ACCURACY, BASELINE, CODES, DECISION, FINGERPRINT, RUN_KEY, SERVES, WEIGHTS
 
 # A: training images in training mode, B: the same in inference mode, C: validation images.
 _ACCURACIES: Final = {"A": "train.accuracy_training_mode", "B": "train.accuracy", "C": "eval.accuracy"}
 _SINGLE_METRICS: Final = ("majority_share", "top_share", "parity_difference")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run beside its verdict.
+
+    Attributes:
+        fingerprint: Of the model.
+        config_fingerprint: Of the effective configuration.
+        run_key: What the run was made of.
+        git_revision: Of the code; empty outside a checkout.
+        image: Of the container, by digest; empty outside a cluster.
+        kfp_run_id: Of the run on the cluster; empty outside one.
+        schema_fingerprint: Of what the data were held against.
+        freeze_proof: freeze_proof.json of the export; None for one that has none.
+    """
+
+    fingerprint: str
+    config_fingerprint: str
+    run_key: str
+    git_revision: str
+    image: str
+    kfp_run_id: str
+    schema_fingerprint: str
+    freeze_proof: Mapping[str, Any] | None
 
 
 def promotes(decision: str, pushed: bool) -> bool:
@@ -34,7 +60,11 @@ def metrics(verdict: Mapping[str, Any], serving: Mapping[str, Any]) -> dict[str,
         Finite numbers by name; what was not measured is absent, never zero.
     """
     measured = verdict.get("measurements") or {}
-    found: dict[str, Any] = {name: (measured.get(key) or {}).get("value") for key, name in _ACCURACIES.items()}
+    found: dict[str, Any] = {}
+    for key, name in _ACCURACIES.items():
+        counts = measured.get(key) or {}
+        interval = counts.get("interval") or {}
+        found |= {name: counts.get("value"), f"{name}_low": interval.get("low"), f"{name}_high": interval.get("high")}
     found |= {name: measured.get(name) for name in _SINGLE_METRICS}
     found |= {f"{split}.loss": value for split, value in (measured.get("loss") or {}).items()}
     found |= {
@@ -48,41 +78,59 @@ def metrics(verdict: Mapping[str, Any], serving: Mapping[str, Any]) -> dict[str,
 
 def tags(
     verdict: Mapping[str, Any],
+    serving: Mapping[str, Any],
     ingest: Mapping[str, Any],
-    fingerprint: str,
-    config_fingerprint: str,
-    run_key: str,
-    git_revision: str,
+    config: Mapping[str, Any],
+    facts: Facts,
 ) -> dict[str, str]:
     """Collects what a person or a later run searches for.
 
     Args:
         verdict: verdict.json.
+        serving: serving.json.
         ingest: report.json of the ingest step.
-        fingerprint: Of the model.
-        config_fingerprint: Of the effective configuration.
-        run_key: What the run was made of.
-        git_revision: Of the code; empty outside a checkout.
+        config: The effective configuration.
+        facts: What else is known.
+
+    Returns:
+        Text by name; what is not known is absent.
     """
     fingerprints = verdict.get("fingerprints") or {}
     splits = ingest.get("by_split") or {}
+    proof = facts.freeze_proof
     found = {
-        FINGERPRINT: fingerprint,
+        FINGERPRINT: facts.fingerprint,
         DECISION: verdict["decision"],
-        RUN_KEY: run_key,
+        RUN_KEY: facts.run_key,
         BASELINE: (verdict.get("baseline") or {}).get("version") or "none",
-        "frostgate.codes": ",".join(verdict.get("codes") or ()),
+        CODES: ",".join(verdict.get("codes") or ()),
+        ACCURACY: _share((verdict.get("measurements") or {}).get("C")),
+        SERVES: "yes" if serving.get("passed") else "no",
         "frostgate.sentence": verdict.get("sentence"),
         "frostgate.causes": ",".join(cause["id"] for cause in (verdict.get("diagnosis") or {}).get("causes", ())),
         "frostgate.repaired_from": verdict.get("repaired_from"),
-        "frostgate.config_fingerprint": config_fingerprint,
+        "frostgate.thresholds": json.dumps(verdict.get("thresholds") or {}, separators=(",", ":")),
+        "frostgate.freeze_proof": None if proof is None else "passed" if proof["passed"] else "failed",
+        "frostgate.config_fingerprint": facts.config_fingerprint,
+        WEIGHTS: fingerprints.get("weights"),
         "frostgate.data_fingerprint": fingerprints.get("data"),
         "frostgate.backbone_fingerprint": fingerprints.get("backbone"),
+        "frostgate.schema_fingerprint": facts.schema_fingerprint,
+        "frostgate.span": (config.get("data") or {}).get("span"),
         "frostgate.num_rejected": ingest.get("num_rejected"),
-        "frostgate.git_revision": git_revision,
-        "mlflow.source.git.commit": git_revision,
+        "frostgate.git_revision": facts.git_revision,
+        "frostgate.image": facts.image,
+        "frostgate.kfp_run_id": facts.kfp_run_id,
+        "mlflow.source.git.commit": facts.git_revision,
     } | {f"frostgate.num_{split}": count for split, count in splits.items()}
     return {key: str(value) for key, value in found.items() if value not in (None, "")}
+
+
+def _share(counts: Mapping[str, Any] | None) -> str | None:
+    if not counts or "interval" not in counts:
+        return None
+    low, high = counts["interval"]["low"], counts["interval"]["high"]
+    return f"{counts['value']:.4f} [{low:.4f}, {high:.4f}]"
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

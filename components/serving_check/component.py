@@ -1,17 +1,16 @@
-"""The node between the gate and the Pusher: an export that does not serve is not pushed."""
+"""The node before the Pusher: an export that does not serve is not pushed."""
 
 import json
 from pathlib import Path
 from typing import Final
 
 from tfx.types import artifact_utils
-from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelBlessing
+from tfx.types.standard_artifacts import Examples, InfraBlessing, Model
 from tfx.utils import io_utils, path_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import ServingReport
-from components.pusher.flags import is_set
-from components.serving_check.check import check, document
+from components.serving_check.check import check
 from components.serving_check.reference import read_images
 from components.serving_check.settings import ServingCheckSettings
 from schemas import features
@@ -28,9 +27,10 @@ def ServingCheck(
     report: OutputArtifact[ServingReport],
     settings: Parameter[str],
     code_hash: Parameter[str],
-    model_blessing: InputArtifact[ModelBlessing] = None,  # type: ignore[assignment]  # TFX's way to say optional
 ) -> None:
     """Loads the export in a fresh process and asks it good, odd and bad questions.
+
+    A model that the gate refused is tried, too: somebody may answer for it later, and has to know that it serves.
 
     Args:
         model: The Trainer's export.
@@ -39,15 +39,11 @@ def ServingCheck(
         report: `serving.json`.
         settings: JSON of ServingCheckSettings.
         code_hash: Keys the cache by our code; not read.
-        model_blessing: A model that the gate refused is not tried; it gets no blessing here either.
     """
     limits = ServingCheckSettings.model_validate_json(settings)
-    if model_blessing is not None and not is_set(model_blessing, "blessed"):
-        result = document((), skipped="the gate did not bless the model")
-    else:
-        images = read_images(artifact_utils.get_split_uri([examples], features.EVAL), limits.num_examples)
-        saved_model = Path(path_utils.serving_model_path(model.uri))
-        result = check(saved_model, Path(model.uri, "Format-Keras", "model.keras"), images, limits)
+    images = read_images(artifact_utils.get_split_uri([examples], features.EVAL), limits.num_examples)
+    saved_model = Path(path_utils.serving_model_path(model.uri))
+    result = check(saved_model, Path(model.uri, "Format-Keras", "model.keras"), images, limits)
     io_utils.write_string_file(f"{report.uri}/serving.json", json.dumps(result, indent=1))
     io_utils.write_string_file(f"{blessing.uri}/{_BLESSING_FILES[result['passed']]}", "")
     blessing.set_int_custom_property("blessed", int(result["passed"]))

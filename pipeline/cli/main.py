@@ -7,7 +7,21 @@ from importlib.metadata import version
 import typer
 
 from components.errors import DataRefused
-from pipeline.cli import cases, compile, config, doctor, report, run, runs, schedule, submit, validate
+from components.registry.protocol import ChampionMoved, RegistryUnavailable
+from pipeline.cli import (
+    approve,
+    cases,
+    compile,
+    config,
+    doctor,
+    registry,
+    report,
+    run,
+    runs,
+    schedule,
+    submit,
+    validate,
+)
 
 app = typer.Typer(
     name="frostgate",
@@ -24,6 +38,8 @@ app.command("run", epilog=run.EPILOG)(run.run_command)
 app.command("validate")(validate.validate_command)
 app.command("report")(report.report_command)
 app.command("runs")(runs.runs_command)
+app.add_typer(registry.app, name="registry")
+app.command("approve", epilog=approve.EPILOG)(approve.approve_command)
 app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor_command)
 app.command("cases", epilog=cases.EPILOG)(cases.cases_command)
 app.command("compile", epilog=compile.EPILOG)(compile.compile_command)
@@ -53,6 +69,9 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"frostgate: {line}", file=sys.stderr)
         raise SystemExit(2) from None
+    except (ChampionMoved, RegistryUnavailable) as error:
+        print(f"frostgate: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
     except OSError as error:
         print(f"frostgate: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
         raise SystemExit(1) from None

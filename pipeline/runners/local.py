@@ -190,7 +190,7 @@ def _judged(attempt: _Attempt, walk: Walk) -> _Outcome:
     pushed = _read(walk.outputs["Pusher"]["PushedModel"] / "pushed.json")
     registration = _read(walk.outputs["RegistryPush"]["Registration"] / "registration.json")
     version = str(pushed["version"]) if pushed["pushed"] else None
-    status, exit_code, message = judge(verdict, serving, version)
+    status, exit_code, message = judge(verdict, serving, pushed)
     facts = RunFacts(
         run_id=attempt.run_id,
         started=attempt.started.isoformat(timespec="seconds"),

@@ -57,14 +57,14 @@ class RunSummary(BaseModel):
 
 
 def judge(
-    verdict: Mapping[str, Any], serving: Mapping[str, Any], pushed_version: str | None
+    verdict: Mapping[str, Any], serving: Mapping[str, Any], pushed: Mapping[str, Any]
 ) -> tuple[RunStatus, int, str]:
     """Says how a run ended whose every node ran.
 
     Args:
         verdict: `verdict.json`.
         serving: `serving.json`.
-        pushed_version: The version that is served now, or None.
+        pushed: `pushed.json`.
 
     Returns:
         The status, the exit code and a sentence.
@@ -75,7 +75,9 @@ def judge(
         return "blocked", 3, _with_cause(verdict)
     if not serving["passed"]:
         return "blocked", 3, f"Blocked (serving check): {' '.join(serving['findings'])}"
-    if pushed_version is None:
+    if reason := pushed.get("objection"):
+        return "held", 4, f"Held (registry): {reason}"
+    if not pushed["pushed"]:
         return "failed", 1, "The model passed, but no version was pushed; see the log."
     return "pushed", 0, verdict["sentence"]
 

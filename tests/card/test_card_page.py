@@ -234,12 +234,6 @@ def test_the_run_s_facts_are_on_the_page(verdict: dict, evidence: dict, run_fact
     assert "epochs: 12" in section(page, "provenance")
 
 
-def test_a_skipped_serving_check_is_neither_passed_nor_failed(verdict: dict, evidence: dict) -> None:
-    facts = RunFacts(serving={"passed": False, "skipped": "the gate did not bless the model"})
-    page = section(render(verdict, evidence, facts), "serving")
-    assert "not tried" in page and "the gate did not bless the model" in page and "failed" not in page
-
-
 def test_slices_show_their_counts(verdict: dict, evidence: dict) -> None:
     page = section(render(verdict, evidence, None), "checks")
     assert "97.6 % (41 of 42)" in page and "-0.01 to 0.1" in page

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from components.registry.mlflow_registry import champion
+from components.registry.opening import open_registry
 from components.registry.settings import RegistrySettings
 from pipeline.config import load
 from tests.kubeflow.backend import Backend, Execution
@@ -68,7 +68,8 @@ def verdict(backend, executions):
 
 
 def champion_of(backend):
-    found = champion(RegistrySettings(uri=f"sqlite:///{backend.home}/volume/digits/mlflow.db", model_name="digits"))
+    settings = RegistrySettings(uri=f"sqlite:///{backend.home}/volume/digits/mlflow.db", model_name="digits")
+    found = open_registry(settings).champion()
     return found.version if found else None
 
 
@@ -118,6 +119,8 @@ def test_the_registry_knows_which_data_the_run_met(backend, run, healthy):
         tags["frostgate.data_fingerprint"]
         == run["ImageExampleGen"].artifacts["examples"]["metadata"]["input_fingerprint"]
     )
+    assert (tags["frostgate.kfp_run_id"], tags["frostgate.image"]) == ("a-run", IMAGE.partition("=")[2])
+    assert tags["frostgate.serves"] == "yes" and tags["frostgate.freeze_proof"] == "passed"
     compiled = yaml.safe_load_all(healthy.read_text())
     assert tags["frostgate.run_key"] not in json.dumps(next(compiled)), "keyed by data that nobody had seen"
 

@@ -20,7 +20,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from components.registry.mlflow_registry import champion
+from components.registry.opening import open_registry
 from pipeline.config import load
 from pipeline.resolve import effective_registry, folders_of
 
@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[2]
 
 def champion_version(output: Path) -> str | None:
     config = load(None, [f"output={output}"])
-    found = champion(effective_registry(config, folders_of(config)))
+    found = open_registry(effective_registry(config, folders_of(config))).champion()
     return found.version if found else None
 
 

@@ -36,7 +36,7 @@ def make_record(tmp_path: Path) -> Callable[..., ModelRecord]:
         (model / "variables" / "data").write_bytes(b"w" * 1000)
         (tmp_path / "verdict.json").write_text(f'{{"decision": "{decision}"}}')
         fingerprint = directory_fingerprint(str(model))
-        tags = {FINGERPRINT: fingerprint, DECISION: decision, RUN_KEY: "key", BASELINE: "none"}
+        tags = {FINGERPRINT: fingerprint, DECISION: decision, RUN_KEY: f"key-{contents}", BASELINE: "none"}
         return replace(
             ModelRecord(
                 fingerprint=fingerprint,
@@ -45,7 +45,6 @@ def make_record(tmp_path: Path) -> Callable[..., ModelRecord]:
                 params={"train.epochs": "3"},
                 metrics={"eval.accuracy": 0.9},
                 artifacts={model: "Format-Serving", tmp_path / "verdict.json": ""},
-                promote=decision == "PASS",
             ),
             **changes,
         )

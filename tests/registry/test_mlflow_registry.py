@@ -5,17 +5,30 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 
+from components.errors import DataRefused
 from components.push_gate.fingerprint import directory_fingerprint
-from components.registry.mlflow_registry import MlflowRegistry, champion
-from components.registry.protocol import BASELINE, RUN_KEY, ChampionInfo, ModelRecord, RegistryUnavailable
+from components.registry.mlflow_registry import MlflowRegistry
+from components.registry.opening import existing_registry
+from components.registry.protocol import (
+    BASELINE,
+    RUN_KEY,
+    ChampionMoved,
+    ModelRecord,
+    Registered,
+    RegisteredVersion,
+    RegistryUnavailable,
+)
+from components.registry.publishing import publish
 from components.registry.settings import RegistrySettings
 
 Make = Callable[..., ModelRecord]
@@ -33,10 +46,15 @@ def client(settings: RegistrySettings) -> MlflowClient:
     return MlflowClient(tracking_uri=settings.uri, registry_uri=settings.uri)
 
 
-def found(registry: MlflowRegistry) -> ChampionInfo:
+def found(registry: MlflowRegistry) -> RegisteredVersion:
     info = registry.champion()
     assert info is not None
     return info
+
+
+def push(registry: MlflowRegistry, record: ModelRecord) -> Registered:
+    """As the node does: only what passed becomes the champion."""
+    return publish(registry, record, promote=record.decision == "PASS")
 
 
 def numbers(settings: RegistrySettings) -> list[int]:
@@ -50,10 +68,12 @@ def test_a_pushed_model_becomes_the_champion_and_comes_back_whole(
 ) -> None:
     registry, record = MlflowRegistry(settings), make_record()
     assert registry.champion() is None
-    registered = registry.register(record)
-    assert (registered.version, registered.alias, registered.already_registered) == ("1", "champion", False)
+    registered = push(registry, record)
+    assert (registered.version, registered.already_registered) == ("1", False)
     info = found(registry)
-    assert info == ChampionInfo("1", registered.run_id, record.fingerprint, "key", "none", settings.uri)
+    assert (info.version, info.run_id, info.is_champion) == ("1", registered.run_id, True)
+    assert (info.fingerprint, info.run_key, info.baseline_token) == (record.fingerprint, "key-graph", "none")
+    assert registry.versions() == [info]
     registry.download(info, tmp_path / "baseline")
     assert directory_fingerprint(str(tmp_path / "baseline" / "Format-Serving")) == record.fingerprint
 
@@ -74,16 +94,15 @@ def test_a_refused_model_is_recorded_and_the_champion_stays(
     file_settings: RegistrySettings, make_record: Make, decision: str
 ) -> None:
     registry = MlflowRegistry(file_settings)
-    registry.register(make_record("good"))
-    refused = registry.register(make_record("bad", decision))
-    assert (refused.version, refused.alias) == ("2", None)
+    push(registry, make_record("good"))
+    assert push(registry, make_record("bad", decision)).version == "2"
     assert client(file_settings).get_model_version("digits", "2").tags["frostgate.decision"] == decision
     assert found(registry).version == "1"
 
 
 def test_a_first_model_that_was_refused_makes_no_champion(file_settings: RegistrySettings, make_record: Make) -> None:
     registry = MlflowRegistry(file_settings)
-    registry.register(make_record(decision="BLOCK"))
+    push(registry, make_record(decision="BLOCK"))
     assert registry.champion() is None
 
 
@@ -91,8 +110,8 @@ def test_the_same_model_again_makes_no_second_version_and_tells_who_asked_last(
     settings: RegistrySettings, make_record: Make
 ) -> None:
     registry, record = MlflowRegistry(settings), make_record()
-    first = registry.register(record)
-    again = registry.register(make_record(tags={**record.tags, RUN_KEY: "later", BASELINE: "1"}))
+    first = push(registry, record)
+    again = push(registry, make_record(tags={**record.tags, RUN_KEY: "later", BASELINE: "1"}))
     assert (again.version, again.run_id, again.already_registered) == (first.version, first.run_id, True)
     assert numbers(settings) == [1]
     assert (found(registry).run_key, found(registry).baseline_token) == ("later", "1")
@@ -100,21 +119,22 @@ def test_the_same_model_again_makes_no_second_version_and_tells_who_asked_last(
 
 def test_the_same_model_judged_otherwise_is_another_version(file_settings: RegistrySettings, make_record: Make) -> None:
     registry = MlflowRegistry(file_settings)
-    registry.register(make_record(decision="BLOCK"))
-    assert registry.register(make_record(decision="PASS")).version == "2"
+    push(registry, make_record(decision="BLOCK"))
+    assert push(registry, make_record(decision="PASS")).version == "2"
     assert found(registry).version == "2"
 
 
 STEPS = ["create_run", "log_batch", "log_artifacts", "log_artifact", "set_terminated", "create_registered_model",
-         "create_model_version", "set_registered_model_alias"]  # fmt: skip
+         "create_model_version", "set_model_version_tag", "set_registered_model_alias"]  # fmt: skip
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 @pytest.mark.parametrize("step", STEPS)
 def test_a_push_that_died_is_completed_by_the_next(
-    file_settings: RegistrySettings, make_record: Make, monkeypatch: pytest.MonkeyPatch, step: str, moment: str
+    settings: RegistrySettings, make_record: Make, monkeypatch: pytest.MonkeyPatch, step: str, moment: str
 ) -> None:
-    registry, record = MlflowRegistry(file_settings), make_record()
+    settings = settings.model_copy(update={"model_name": f"died {moment} {step}"})
+    registry, record = MlflowRegistry(settings), make_record()
     call = getattr(registry._client, step)
 
     def dying(*args: Any, **kwargs: Any) -> None:
@@ -124,14 +144,46 @@ def test_a_push_that_died_is_completed_by_the_next(
 
     monkeypatch.setattr(registry._client, step, dying)
     with pytest.raises(KeyboardInterrupt):
-        registry.register(record)
+        push(registry, record)
     # The alias is last: it is there only if everything else is.
-    assert (MlflowRegistry(file_settings).champion() is not None) == (step == STEPS[-1] and moment == "after")
-    registered = MlflowRegistry(file_settings).register(record)
-    info = found(MlflowRegistry(file_settings))
+    assert (MlflowRegistry(settings).champion() is not None) == (step == STEPS[-1] and moment == "after")
+    registered = push(MlflowRegistry(settings), record)
+    info = found(MlflowRegistry(settings))
     assert (info.version, info.fingerprint, info.run_id) == ("1", record.fingerprint, registered.run_id)
-    assert numbers(file_settings) == [1]
-    assert client(file_settings).get_run(registered.run_id).data.metrics == record.metrics
+    assert numbers(settings) == [1]
+    assert client(settings).get_run(registered.run_id).data.metrics == record.metrics
+
+
+def test_an_upload_that_arrived_otherwise_is_no_version(
+    settings: RegistrySettings, make_record: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, record = MlflowRegistry(settings), make_record()
+    upload = registry._client.log_artifacts
+
+    def cut(run_id: str, folder: str, target: str | None) -> None:
+        Path(folder, "saved_model.pb").write_text("gra")
+        upload(run_id, folder, target)
+        Path(folder, "saved_model.pb").write_text("graph")
+
+    monkeypatch.setattr(registry._client, "log_artifacts", cut)
+    with pytest.raises(RegistryUnavailable, match="the uploaded model hashes to"):
+        push(registry, record)
+    assert numbers(settings) == []
+    assert push(MlflowRegistry(settings), record).version == "1"
+
+
+def test_the_alias_is_moved_from_the_expected_champion_only(settings: RegistrySettings, make_record: Make) -> None:
+    registry = MlflowRegistry(settings)
+    for contents in ("a", "b", "c"):
+        registry.register(make_record(contents))
+    registry.move_alias("1", None)
+    with pytest.raises(ChampionMoved, match=r"version 3 of .* was to replace no champion, but the champion is 1 now"):
+        registry.move_alias("3", None)
+    registry.move_alias("2", "1")
+    with pytest.raises(ChampionMoved, match="was to replace 1, but the champion is 2 now"):
+        registry.move_alias("3", "1")
+    registry.move_alias("2", "1")  # It is already.
+    assert found(registry).version == "2"
 
 
 REGISTER = """
@@ -143,32 +195,65 @@ from components.registry.settings import RegistrySettings
 arguments = json.loads(sys.argv[1])
 artifacts = {Path(path): folder for path, folder in arguments["artifacts"].items()}
 registry = MlflowRegistry(RegistrySettings(**arguments["settings"]))
+print("ready", flush=True)
+sys.stdin.readline()
 print(registry.register(ModelRecord(**{**arguments["record"], "artifacts": artifacts})).version)
 """
 
 
-def test_two_processes_registering_one_model_make_one_version_and_no_noise(
-    file_settings: RegistrySettings, make_record: Make
+def test_processes_registering_one_model_at_once_make_one_version_and_no_noise(
+    settings: RegistrySettings, make_record: Make
 ) -> None:
     record = make_record()
     fields = {name: value for name, value in vars(record).items() if name != "artifacts"}
     artifacts = {str(path): folder for path, folder in record.artifacts.items()}
-    arguments = json.dumps({"settings": file_settings.model_dump(), "record": fields, "artifacts": artifacts})
+    arguments = json.dumps({"settings": settings.model_dump(), "record": fields, "artifacts": artifacts})
     command = [sys.executable, "-c", REGISTER, arguments]
     pipe = subprocess.PIPE
-    both = [subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) for _ in range(2)]
-    assert [process.communicate() for process in both] == [("1\n", "")] * 2
-    assert numbers(file_settings) == [1]
+    several = [subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
+    for process in several:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+    # All have paid for their imports: they really meet.
+    told = [process.communicate("go\n") for process in several]
+    assert len({number for number, _ in told}) == 1 and {noise for _, noise in told} == {""}
+    assert numbers(settings) == [int(told[0][0])]
+    assert (
+        len(client(settings).search_runs([client(settings).get_experiment_by_name(settings.model_name).experiment_id]))
+        == 1
+    )
+
+
+def test_all_who_look_before_anybody_made_a_version_end_with_one(mlflow_server: str, make_record: Make) -> None:
+    settings = RegistrySettings(uri=mlflow_server, model_name="at once")
+    record, everybody = make_record(), threading.Barrier(3)
+
+    def register() -> str:
+        registry = MlflowRegistry(settings)
+        create = registry._create_version
+
+        def create_with_the_others(*args: Any) -> None:
+            everybody.wait(timeout=60)
+            create(*args)
+
+        registry._create_version = create_with_the_others  # type: ignore[method-assign]
+        return push(registry, record).version
+
+    with ThreadPoolExecutor(3) as pool:
+        told = [future.result() for future in [pool.submit(register) for _ in range(3)]]
+    assert len(set(told)) == 1 and numbers(settings) == [int(told[0])]
+    assert found(MlflowRegistry(settings)).version == told[0]
+    experiment = client(settings).get_experiment_by_name("at once")
+    assert experiment is not None and len(client(settings).search_runs([experiment.experiment_id])) == 1
 
 
 def test_a_champion_whose_files_changed_is_refused(
     file_settings: RegistrySettings, make_record: Make, tmp_path: Path
 ) -> None:
     registry = MlflowRegistry(file_settings)
-    registry.register(make_record())
+    push(registry, make_record())
     (stored,) = (tmp_path / "the registry" / "mlartifacts").rglob("saved_model.pb")
     stored.write_text("something else")
-    with pytest.raises(ValueError, match=r"version 1 of digits must hash to .* point the alias at another version"):
+    with pytest.raises(DataRefused, match=r"version 1 of digits must hash to .* point the alias at another version"):
         registry.download(found(registry), tmp_path / "baseline")
 
 
@@ -187,7 +272,7 @@ def test_a_model_registered_by_hand_can_be_the_champion(
 
 
 def test_a_version_that_is_not_there_is_named(file_settings: RegistrySettings) -> None:
-    with pytest.raises(ValueError, match="model digits has no version 7 in the registry at sqlite:///"):
+    with pytest.raises(DataRefused, match="model digits has no version 7 in the registry at sqlite:///"):
         MlflowRegistry(file_settings).version("7")
 
 
@@ -225,13 +310,15 @@ def test_a_registry_without_address_or_name_is_refused() -> None:
 
 
 def test_looking_before_there_is_a_registry_makes_none(file_settings: RegistrySettings, tmp_path: Path) -> None:
-    assert champion(file_settings) is None
+    assert existing_registry(file_settings) is None
     assert not (tmp_path / "the registry").exists()
 
 
 def test_looking_finds_the_champion(file_settings: RegistrySettings, make_record: Make) -> None:
-    MlflowRegistry(file_settings).register(make_record())
-    info = champion(file_settings)
+    push(MlflowRegistry(file_settings), make_record())
+    registry = existing_registry(file_settings)
+    assert registry is not None
+    info = registry.champion()
     assert info is not None and info.version == "1"
 
 

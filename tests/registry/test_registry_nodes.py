@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from tfx.types.artifact import Artifact
-from tfx.types.standard_artifacts import Model, PushedModel
+from tfx.types.standard_artifacts import Model, PushedModel, Schema
 
 from components.artifacts import Baseline, Card, IngestReport, Registration, ServingReport, Verdict
 from components.push_gate.fingerprint import directory_fingerprint
@@ -56,10 +56,16 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
         verdict = {
             "decision": decision,
             "codes": [] if decision == "PASS" else ["G1", "G3"],
-            "measurements": {"A": {"value": 0.95}, "B": {"value": 0.9}, "C": None, "loss": {"eval": 0.3}},
+            "measurements": {
+                "A": {"value": 0.95},
+                "B": {"value": 0.9, "interval": {"low": 0.8, "high": 0.95}},
+                "C": None,
+                "loss": {"eval": 0.3},
+            },
+            "thresholds": {"max_mode_gap": 0.05},
             "fingerprints": {"model": fingerprint, "data": "d" * 64},
         }
-        serving = {"max_difference": 1e-7, "latency_ms": {"1": {"p50": 2.0, "p95": 3.0}}}
+        serving = {"passed": True, "max_difference": 1e-7, "latency_ms": {"1": {"p50": 2.0, "p95": 3.0}}}
         card = artifact(Card, tmp_path)
         Path(card.uri, "card.html").write_text("<html>")
         inputs = {
@@ -69,13 +75,19 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
             "serving_report": [artifact(ServingReport, tmp_path, serving=serving)],
             "ingest_report": [artifact(IngestReport, tmp_path, report={"by_split": {"train": 80}, "num_rejected": 2})],
             "card": [card],
+            "schema": [artifact(Schema, tmp_path, schema={})],
         }
         properties = {
             "settings": settings.model_dump_json(),
-            "config_json": json.dumps({"train": {"epochs": 3}, "data": "http://user:canary@host/x"}),
+            "destination": str(tmp_path),
+            "config_json": json.dumps(
+                {"train": {"epochs": 3}, "uri": "http://user:canary@host/x", "data": {"span": 4}}
+            ),
             "config_fingerprint": "c",
             "run_key": "key",
             "git_revision": "abcdef",
+            "image": "frostgate@sha256:1",
+            "kfp_run_id": "a-run",
             "code_hash": "x",
         }
         RegistryPush.EXECUTOR_SPEC.executor_class().Do(inputs | changes, {"registration": [output]}, properties)
@@ -112,7 +124,7 @@ def test_a_pushed_model_goes_to_a_server_and_comes_back_with_its_signatures(
 
 
 def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
-    push_node: Push, file_settings: RegistrySettings
+    push_node: Push, file_settings: RegistrySettings, tmp_path: Path
 ) -> None:
     from mlflow import MlflowClient
 
@@ -124,12 +136,14 @@ def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
     assert run.data.metrics == {
         "train.accuracy_training_mode": 0.95,
         "train.accuracy": 0.9,
+        "train.accuracy_low": 0.8,
+        "train.accuracy_high": 0.95,
         "eval.loss": 0.3,
         "serving.batch_1.p50_milliseconds": 2.0,
         "serving.batch_1.p95_milliseconds": 3.0,
         "serving.max_difference": 1e-7,
     }
-    assert run.data.params == {"train.epochs": "3", "data": "http://host/x"}
+    assert run.data.params == {"train.epochs": "3", "uri": "http://host/x", "data.span": "4"}
     tags = {name.removeprefix("frostgate."): value for name, value in run.data.tags.items() if "frostgate" in name}
     assert tags == {
         "fingerprint": registration["fingerprint"],
@@ -139,8 +153,14 @@ def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
         "codes": "G1,G3",
         "config_fingerprint": "c",
         "data_fingerprint": "d" * 64,
+        "schema_fingerprint": directory_fingerprint(str(tmp_path / "Schema")),
+        "span": "4",
+        "thresholds": '{"max_mode_gap":0.05}',
+        "serves": "yes",
         "num_rejected": "2",
         "git_revision": "abcdef",
+        "image": "frostgate@sha256:1",
+        "kfp_run_id": "a-run",
         "num_train": "80",
     }
     assert sorted(file.path for file in client.list_artifacts(registration["run_id"])) == [

@@ -192,12 +192,15 @@ def test_a_second_run_at_once_is_refused_and_a_stopped_one_is_resumable(tiny, ti
 
 def test_every_outcome_has_its_exit_code():
     passed, fine = {"decision": "PASS", "sentence": "s"}, {"passed": True, "findings": []}
-    assert judge(passed, fine, "1")[:2] == ("pushed", 0)
-    assert judge(passed, fine, None)[:2] == ("failed", 1)
-    assert judge(passed, {"passed": False, "findings": ["f"]}, None)[:2] == ("blocked", 3)
-    assert judge({"decision": "BLOCK", "sentence": "s"}, fine, "1")[:2] == ("blocked", 3)
-    assert judge({"decision": "HOLD", "sentence": "s"}, fine, None)[:2] == ("held", 4)
+    no = {"pushed": 0}
+    assert judge(passed, fine, {"pushed": 1})[:2] == ("pushed", 0)
+    assert judge(passed, fine, no)[:2] == ("failed", 1)
+    assert judge(passed, {"passed": False, "findings": ["f"]}, no)[:2] == ("blocked", 3)
+    assert judge({"decision": "BLOCK", "sentence": "s"}, fine, {"pushed": 1})[:2] == ("blocked", 3)
+    assert judge({"decision": "HOLD", "sentence": "s"}, fine, no)[:2] == ("held", 4)
+    late = {"pushed": 0, "objection": "the champion was 1."}
+    assert judge(passed, fine, late) == ("held", 4, "Held (registry): the champion was 1.")
     # The gate's word comes before the serving check's.
     broken = {"passed": False, "findings": ["f"]}
-    assert judge({"decision": "HOLD", "sentence": "s"}, broken, None) == ("held", 4, "s")
-    assert judge({"decision": "BLOCK", "sentence": "s"}, broken, None) == ("blocked", 3, "s")
+    assert judge({"decision": "HOLD", "sentence": "s"}, broken, no) == ("held", 4, "s")
+    assert judge({"decision": "BLOCK", "sentence": "s"}, broken, no) == ("blocked", 3, "s")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 from tfx.components.util import model_utils
-from tfx.types.standard_artifacts import Examples, InfraBlessing, Model, ModelBlessing
+from tfx.types.standard_artifacts import Examples, InfraBlessing, Model
 
 from components.artifacts import ServingReport
 from components.serving_check.component import ServingCheck
@@ -20,7 +20,7 @@ MakeModel = Callable[..., Path]
 
 @pytest.fixture
 def check_node(tmp_path: Path, images: list[bytes]) -> Check:
-    """Runs the node on a model's folder; `blessed` is the gate's answer, None leaves the input out."""
+    """Runs the node on a model's folder."""
     examples = Examples()
     examples.uri, examples.split_names = str(tmp_path / "examples"), '["train","eval"]'
     (tmp_path / "examples" / "Split-eval").mkdir(parents=True)
@@ -31,14 +31,10 @@ def check_node(tmp_path: Path, images: list[bytes]) -> Check:
             features = tf.train.Features(feature={"image_bytes": feature})
             writer.write(tf.train.Example(features=features).SerializeToString())
 
-    def run(folder: Path, blessed: float | None) -> tuple[InfraBlessing, dict]:
-        model, blessing, report, gate = Model(), InfraBlessing(), ServingReport(), ModelBlessing()
+    def run(folder: Path) -> tuple[InfraBlessing, dict]:
+        model, blessing, report = Model(), InfraBlessing(), ServingReport()
         model.uri, blessing.uri, report.uri = str(folder), str(tmp_path / "blessing"), str(tmp_path / "report")
-        inputs = {"model": [model], "examples": [examples], "model_blessing": []}
-        if blessed is not None:
-            # Kubeflow's metadata gives every number back as a double.
-            gate.set_float_custom_property("blessed", blessed)
-            inputs["model_blessing"] = [gate]
+        inputs = {"model": [model], "examples": [examples]}
         properties = {"settings": ServingCheckSettings(num_timed_requests=1).model_dump_json(), "code_hash": "x"}
         executor = ServingCheck.EXECUTOR_SPEC.executor_class()
         executor.Do(inputs, {"blessing": [blessing], "report": [report]}, properties)
@@ -47,22 +43,15 @@ def check_node(tmp_path: Path, images: list[bytes]) -> Check:
     return run
 
 
-@pytest.mark.parametrize("gate", [None, 1.0])
 def test_a_good_model_is_blessed_as_the_stock_validator_would(
-    check_node: Check, make_model: MakeModel, tmp_path: Path, gate: float | None
+    check_node: Check, make_model: MakeModel, tmp_path: Path
 ) -> None:
-    blessing, report = check_node(make_model(), gate)
+    blessing, report = check_node(make_model())
     assert model_utils.is_infra_validated(blessing) and report["passed"]
     assert [child.name for child in (tmp_path / "blessing").iterdir()] == ["INFRA_BLESSED"]
 
 
-def test_a_refused_model_is_not_tried_and_not_blessed(check_node: Check, tmp_path: Path) -> None:
-    blessing, report = check_node(tmp_path / "no such model", 0.0)
-    assert not model_utils.is_infra_validated(blessing) and not report["passed"]
-    assert report["skipped"] == "the gate did not bless the model" and report["findings"] == []
-    assert [child.name for child in (tmp_path / "blessing").iterdir()] == ["INFRA_NOT_BLESSED"]
-
-
 def test_a_model_that_does_not_load_is_not_blessed(check_node: Check, tmp_path: Path) -> None:
-    blessing, report = check_node(tmp_path / "no such model", 1.0)
-    assert not model_utils.is_infra_validated(blessing) and report["findings"]
+    blessing, report = check_node(tmp_path / "no such model")
+    assert not model_utils.is_infra_validated(blessing) and report["findings"] and not report["passed"]
+    assert [child.name for child in (tmp_path / "blessing").iterdir()] == ["INFRA_NOT_BLESSED"]

@@ -17,6 +17,8 @@ from typing import Any, Final
 # The run itself is one step of the compiled file, and this one comes after it.
 TRAINING: Final = "training"
 ENDED: Final = "Ended"
+# The backend puts the run's id in its place.
+RUN_ID: Final = "{{$.pipeline_job_uuid}}"
 NOTIFY_URL: Final = "FROSTGATE_NOTIFY_URL"
 _TIMEOUT_SECONDS: Final = 30
 _WORDS: Final = {"COMPLETE": "is over", "CACHED": "is over", "FAILED": "failed", "CANCELED": "was cancelled"}
@@ -102,7 +104,7 @@ def add_end(spec: dict[str, Any], component: str, executor: str, container: dict
                 "dependentTasks": [TRAINING],
                 "inputs": {
                     "parameters": {
-                        "run": {"runtimeValue": {"constant": "{{$.pipeline_job_uuid}}"}},
+                        "run": {"runtimeValue": {"constant": RUN_ID}},
                         "status": {"taskFinalStatus": {"producerTask": TRAINING}},
                     }
                 },

@@ -34,7 +34,7 @@ def outcome(inputs: Mapping[str, Sequence[Any]]) -> dict[str, str]:
             ("pushed_model", "pushed.json"),
         )
     )
-    status, _, message = judge(verdict, serving, pushed.get("version"))
+    status, _, message = judge(verdict, serving, pushed)
     if status not in STEPS:
         raise RuntimeError(message)
     return {"status": status, "message": message}

@@ -7,9 +7,9 @@ from typing import Any, Final
 
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused, all_keys
-from pipeline.runners.kubeflow.ending import TRAINING, add_end
+from pipeline.runners.kubeflow.ending import RUN_ID, TRAINING, add_end
 from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts, parameter_name
-from pipeline.runners.kubeflow.outcome import SMALL, add_steps
+from pipeline.runners.kubeflow.outcome import DECIDED_BY, SMALL, add_steps
 from pipeline.runners.kubeflow.pages import PAGES
 from pipeline.runners.kubeflow.steps import Resources
 
@@ -58,6 +58,8 @@ def accepted(
                 "backoffDuration": _FIRST_RETRY_AFTER,
                 "backoffFactor": 2.0,
             }
+    tasks = spec["root"]["dag"]["tasks"]
+    tasks[DECIDED_BY]["inputs"]["parameters"]["kfp_run_id"] = {"runtimeValue": {"constant": RUN_ID}}
     importer = spec["deploymentSpec"]["executors"][EXECUTOR + "ImportSchemaGen"]["container"]
     importer["args"][0:0] = ["--file", facts.schema_file, schema]
     card = spec["components"][COMPONENT + "Card"]["outputDefinitions"]["artifacts"]

@@ -1,0 +1,37 @@
+"""Recording a model, and making it the champion: the alias moves last."""
+
+from datetime import UTC, datetime
+
+from components.registry import champions
+from components.registry.protocol import BASELINE, WEIGHTS, ChampionMoved, ModelRecord, ModelRegistry, Registered
+
+
+def publish(registry: ModelRegistry, record: ModelRecord, promote: bool) -> Registered:
+    """Records a judged model; whoever follows the alias afterwards finds everything there.
+
+    Args:
+        registry: Where to.
+        record: The model and its verdict.
+        promote: Whether it passed and is served, so that the alias moves to it.
+
+    Raises:
+        ChampionMoved: The champion is not the one that the gate compared the model with.
+    """
+    registered = registry.register(record)
+    if promote:
+        versions = registry.versions()
+        judged_against = record.tags.get(BASELINE, champions.NONE)
+        against = None if judged_against == champions.NONE else judged_against
+        if reason := champions.objection(record.fingerprint, record.tags.get(WEIGHTS, ""), against, versions):
+            raise ChampionMoved(reason)
+        make_champion(registry, registered.version)
+    return registered
+
+
+def make_champion(registry: ModelRegistry, number: str) -> None:
+    """Moves the alias, having written down which version it was taken from."""
+    champion = registry.champion()
+    if champion and champion.version == number:
+        return
+    registry.tag(number, champions.promotion(champion, datetime.now(UTC)))
+    registry.move_alias(number, champion.version if champion else None)

@@ -1,0 +1,183 @@
+"""What a person does to the registry: make a version the champion, take one back, answer for one."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from components.errors import DataRefused
+from components.push_gate.fingerprint import directory_fingerprint
+from components.pusher.versions import local_folder, push
+from components.registry import champions, lease
+from components.registry.mlflow_registry import SAVED_MODEL
+from components.registry.opening import existing_registry
+from components.registry.protocol import APPROVED, SINCE, WITHDRAWN, ModelRegistry, RegisteredVersion
+from components.registry.publishing import make_champion
+from components.registry.record import without_credentials
+from pipeline.config import Config
+from pipeline.resolve import effective_registry, folders_of, push_destination
+
+
+@dataclass(frozen=True)
+class Author:
+    """Who does something, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """What came of an action; JSON-like."""
+
+    action: str
+    champion: str
+    before: str | None
+    served_version: str | None
+    """The folder's number for a model server; None where nothing is served from here."""
+
+
+def registry_of(config: Config) -> ModelRegistry:
+    """Opens the registry of a configuration's runs to look at it.
+
+    Raises:
+        DataRefused: There is none yet.
+    """
+    settings = effective_registry(config, folders_of(config))
+    found = existing_registry(settings)
+    if found is None:
+        raise DataRefused(
+            f"There is no registry yet at {without_credentials(settings.uri)}; the first `frostgate run` makes it. "
+            "Say which one: --set output=FOLDER --set name=NAME, or --set registry.uri=ADDRESS."
+        )
+    return found
+
+
+def promote(config: Config, number: str, author: Author, serve: bool = True) -> Change:
+    """Makes a version that passed, or that somebody answers for, the champion, and serves it.
+
+    Args:
+        config: Whose registry and push destination.
+        number: The version.
+        author: Is remembered.
+        serve: Whether its files are pushed, too, as the newest version of the destination.
+
+    Raises:
+        DataRefused: There is no such version, it may not serve, or its files are not what was registered.
+        ChampionMoved: Somebody else was faster.
+    """
+    registry = registry_of(config)
+    version = registry.version(number)
+    champions.may_serve(version)
+    champion = registry.champion()
+    return _changed(config, registry, "promote", champion, version, author, serve)
+
+
+def rollback(config: Config, author: Author, serve: bool = True) -> Change:
+    """Makes the champion before this one champion again; no run serves the one that was taken back.
+
+    Args:
+        config: Whose registry and push destination.
+        author: Is remembered.
+        serve: Whether the files are pushed, too.
+
+    Raises:
+        DataRefused: There is nothing to go back to, or its files are not what was registered.
+        ChampionMoved: Somebody else was faster.
+    """
+    registry = registry_of(config)
+    versions = registry.versions()
+    champion = champions.champion_of(versions)
+    version = champions.before(champion, versions)
+    champions.may_serve(version)
+    return _changed(config, registry, "rollback", champion, version, author, serve)
+
+
+def approve(
+    config: Config, number: str, author: Author, override_codes: Sequence[str] = (), serve: bool = True
+) -> Change:
+    """Serves a model that the gate held, or with every code named one that it blocked, on somebody's word.
+
+    Args:
+        config: Whose registry and push destination.
+        number: The model's version.
+        author: Answers for it.
+        override_codes: The codes that blocked it.
+        serve: Whether its files are pushed, too.
+
+    Raises:
+        DataRefused: The version needs no approval, a code is not named, or the champion is no longer the one that the
+            model was compared with.
+        ChampionMoved: Somebody else was faster.
+    """
+    registry = registry_of(config)
+    version, champion = registry.version(number), registry.champion()
+    champions.unapproved(version, override_codes)
+    against = None if version.baseline_token == champions.NONE else version.baseline_token
+    if reason := champions.objection(version.fingerprint, version.weights, against, registry.versions()):
+        raise DataRefused(f"Version {number} is not approved: {reason}")
+    registry.tag(number, {APPROVED: author.name})
+    return _changed(config, registry, "approve", champion, version, author, serve, codes=",".join(override_codes))
+
+
+def _changed(
+    config: Config,
+    registry: ModelRegistry,
+    action: str,
+    champion: RegisteredVersion | None,
+    version: RegisteredVersion,
+    author: Author,
+    serve: bool,
+    **facts: str,
+) -> Change:
+    now, before = datetime.now(UTC), champion.version if champion else None
+    served = None
+    if serve:
+        with _files(registry, version) as model_dir, _lease(config, version) as destination:
+            served = str(push(model_dir, destination, directory_fingerprint(str(model_dir))).version)
+            _move(registry, action, champion, version, author, now)
+    else:
+        _move(registry, action, champion, version, author, now)
+    facts["champion_before"] = before or champions.NONE
+    registry.tag(version.version, champions.audit(action, author.name, author.reason, now, **facts))
+    return Change(action, version.version, before, served)
+
+
+def _move(
+    registry: ModelRegistry,
+    action: str,
+    champion: RegisteredVersion | None,
+    version: RegisteredVersion,
+    author: Author,
+    now: datetime,
+) -> None:
+    if action != "rollback" or champion is None:
+        make_champion(registry, version.version)
+        return
+    # First: a run that comes between must not serve it again.
+    withdrawn = champions.audit("withdraw", author.name, author.reason, now, for_version=version.version)
+    registry.tag(champion.version, {WITHDRAWN: author.name} | withdrawn)
+    # Its predecessor stays, so that one can go back further.
+    registry.tag(version.version, {SINCE: now.isoformat(timespec="seconds")})
+    registry.move_alias(version.version, champion.version)
+
+
+@contextmanager
+def _files(registry: ModelRegistry, version: RegisteredVersion) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as folder:
+        registry.download(version, Path(folder))
+        yield Path(folder) / SAVED_MODEL
+
+
+@contextmanager
+def _lease(config: Config, version: RegisteredVersion) -> Iterator[str]:
+    """Keeps runs from pushing at the same time."""
+    destination = push_destination(config)
+    root = local_folder(destination)
+    lease.take(root, version.fingerprint)
+    try:
+        yield destination
+    finally:
+        lease.release(root, version.fingerprint)

@@ -1,0 +1,98 @@
+"""One push at a time, also across machines that share a folder."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from components.errors import DataRefused
+from components.registry import lease
+
+
+class Clock:
+    """A clock that moves when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def take(root: Path, holder: str, clock: Clock, patience: float = 20.0) -> None:
+    lease.take(root, holder, patience, clock, clock.sleep)
+
+
+def test_another_model_waits_and_is_then_refused_in_one_sentence(tmp_path: Path) -> None:
+    clock = Clock()
+    take(tmp_path, "a" * 64, clock)
+    with pytest.raises(DataRefused, match=f"Another push, of model {'a' * 12}, has held .* for 20 seconds"):
+        take(tmp_path, "b", clock)
+    assert clock.now == 1020.0
+
+
+def test_the_same_model_goes_on(tmp_path: Path) -> None:
+    clock = Clock()
+    take(tmp_path, "a", clock)
+    clock.now += lease.LEASE_SECONDS - 1
+    take(tmp_path, "a", clock)
+    # It was prolonged: what was taken first would be over.
+    clock.now += 2
+    with pytest.raises(DataRefused):
+        take(tmp_path, "b", clock)
+
+
+def test_a_lease_that_was_given_back_is_free(tmp_path: Path) -> None:
+    clock = Clock()
+    take(tmp_path, "a", clock)
+    lease.release(tmp_path, "b")
+    with pytest.raises(DataRefused):
+        take(tmp_path, "b", clock)
+    lease.release(tmp_path, "a")
+    take(tmp_path, "b", clock)
+
+
+def test_what_died_is_overtaken_when_its_time_is_over(tmp_path: Path) -> None:
+    clock = Clock()
+    take(tmp_path, "a", clock)
+    take(tmp_path, "b", clock, patience=lease.LEASE_SECONDS)
+    assert clock.now == pytest.approx(1000.0 + lease.LEASE_SECONDS, abs=5)
+
+
+def test_a_torn_lease_is_nobodys(tmp_path: Path) -> None:
+    take(tmp_path, "a", Clock())
+    (tmp_path / ".push-lease.json").write_text('{"holder": ')
+    take(tmp_path, "b", Clock())
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from components.registry import lease
+root, log, holder = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
+lease._ASK_AGAIN_SECONDS = 0.01
+lease.take(root, holder)
+with log.open("a") as file:
+    file.write(holder + " in\\n")
+time.sleep(0.2)
+with log.open("a") as file:
+    file.write(holder + " out\\n")
+lease.release(root, holder)
+"""
+
+
+def test_processes_never_hold_it_at_once(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    started = time.monotonic()
+    several = [subprocess.Popen([sys.executable, "-c", HOLD, tmp_path, log, holder]) for holder in "abcd"]
+    assert [process.wait(timeout=60) for process in several] == [0] * 4
+    lines = [line.split() for line in log.read_text().splitlines()]
+    assert len(lines) == 8 and time.monotonic() - started < 60
+    assert all(entered[0] == left[0] for entered, left in zip(lines[::2], lines[1::2], strict=True)), lines
+    assert not list(tmp_path.glob("*.json")), json.dumps(lines)

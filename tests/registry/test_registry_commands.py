@@ -1,0 +1,245 @@
+"""`frostgate registry` and `frostgate approve`: what a person does, and what it leaves behind."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.pusher.versions import push
+from components.registry.mlflow_registry import MlflowRegistry
+from components.registry.protocol import BASELINE, CODES, RUN_KEY, SERVES, ModelRecord
+from components.registry.publishing import publish
+from components.registry.settings import RegistrySettings
+from pipeline.cli.main import main
+
+Make = Callable[..., ModelRecord]
+Say = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(params=["file", "server"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> RegistrySettings:
+    if request.param == "server":
+        address = request.getfixturevalue("mlflow_server")
+        return RegistrySettings(uri=address, model_name=request.node.name.partition("[")[0])
+    return RegistrySettings(uri=f"sqlite:///{tmp_path}/out/digits/mlflow.db", model_name="digits")
+
+
+@pytest.fixture
+def say(
+    settings: RegistrySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Say:
+    """Runs a command on the registry; returns its exit code and what it said."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        told = [f"output={tmp_path}/out", f"registry.uri={settings.uri}", f"registry.model_name={settings.model_name}"]
+        overrides = [word for one in told for word in ("--set", one)]
+        monkeypatch.setattr("sys.argv", ["frostgate", *words, *overrides])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        code = ended.value.code
+        return int(code if isinstance(code, int | str) else 0), said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def judged(settings: RegistrySettings, make_record: Make, tmp_path: Path) -> Callable[..., str]:
+    """Does what a run does with a judged model: served and champion if it passed, and recorded anyway."""
+
+    def make(contents: str, decision: str = "PASS", codes: str = "", serves: str = "yes") -> str:
+        registry = MlflowRegistry(settings)
+        champion = registry.champion()
+        record = make_record(contents, decision)
+        said = {CODES: codes, SERVES: serves, RUN_KEY: f"key-{contents}"}
+        said[BASELINE] = champion.version if champion else "none"
+        record = make_record(contents, decision, tags={**record.tags, **said})
+        passed = decision == "PASS" and serves == "yes"
+        if passed:
+            push(next(iter(record.artifacts)), str(tmp_path / "out" / "digits" / "models"), record.fingerprint)
+        return publish(registry, record, promote=passed).version
+
+    return make
+
+
+def served(tmp_path: Path) -> dict[str, str]:
+    """What a model server finds: version -> content."""
+    found = (tmp_path / "out" / "digits" / "models").glob("[0-9]*")
+    return {path.name: (path / "saved_model.pb").read_text() for path in sorted(found)}
+
+
+def champion(settings: RegistrySettings) -> Any:
+    found = MlflowRegistry(settings).champion()
+    return found.version if found else None
+
+
+def shown(say: Say, number: str) -> dict[str, Any]:
+    return json.loads(say("registry", "show", number, "--json")[1])
+
+
+def test_a_rollback_serves_the_champion_before_and_another_one_the_one_before_that(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
+) -> None:
+    for contents in ("one", "two", "three"):
+        judged(contents)
+    code, out, _ = say("registry", "rollback", "--by", "Ada", "--reason", "answers slowly")
+    assert (code, champion(settings)) == (0, "2")
+    assert out == "Version 2 is the champion now; before: 3.\n  served version: 4\n"
+    # Servers load the highest number, so what is served again gets a new one.
+    assert served(tmp_path) == {"1": "one", "2": "two", "3": "three", "4": "two"}
+    assert say("registry", "rollback", "--by", "Bob")[0] == 0
+    assert champion(settings) == "1" and served(tmp_path)["5"] == "one"
+    code, _, err = say("registry", "rollback")
+    assert code == 2 and err.count("\n") == 1 and "no version before it is left" in err
+    (entry,) = shown(say, "3")["audit"]
+    assert (entry["action"], entry["by"], entry["reason"]) == ("withdraw", "Ada", "answers slowly")
+    assert "taken back by Ada" in say("registry", "list")[1]
+
+
+def test_what_was_taken_back_is_promoted_by_hand_only(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
+) -> None:
+    judged("one")
+    judged("two")
+    say("registry", "rollback", "--by", "Ada")
+    code, out, err = say("registry", "promote", "2", "--by", "Bob", "--reason", "it was the network", "--json")
+    assert code == 0, err
+    assert json.loads(out) == {"action": "promote", "champion": "2", "before": "1", "served_version": "4"}
+    assert champion(settings) == "2" and served(tmp_path)["4"] == "two"
+    assert "withdrawn" not in json.dumps({k: v for k, v in shown(say, "2")["tags"].items() if v})
+    code, out, _ = say("registry", "promote", "2", "--by", "Bob")
+    assert code == 0 and "Version 2 is the champion already." in out
+
+
+@pytest.mark.parametrize(
+    ("decision", "codes", "serves", "sentence"),
+    [
+        ("BLOCK", "G1,G3", "yes", "frostgate approve 2 --by NAME --reason TEXT --override-code G1 --override-code G3"),
+        ("HOLD", "HOLD", "yes", "frostgate approve 2 --by NAME --reason TEXT"),
+        ("PASS", "", "no", "failed the serving check"),
+    ],
+)
+def test_a_model_that_did_not_pass_is_not_promoted(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path, decision: str, codes: str,
+    serves: str, sentence: str,
+) -> None:  # fmt: skip
+    # The server keeps one model a test, whatever its parameters: contents differ, numbers go on.
+    judged(f"good {decision}{serves}")
+    before = champion(settings)
+    number = judged(f"bad {decision}{serves}", decision, codes, serves)
+    code, _, err = say("registry", "promote", number, "--by", "Ada")
+    assert code == 2 and err.count("\n") == 1 and sentence.replace("approve 2", f"approve {number}") in err
+    assert champion(settings) == before and len(served(tmp_path)) == 1
+
+
+def test_a_held_model_serves_when_somebody_answers_for_it(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
+) -> None:
+    judged("one")
+    number = judged("two", "HOLD", "HOLD")
+    code, out, err = say("approve", number, "--by", "Ada", "--reason", "180 images are what there is")
+    assert (code, err) == (0, "") and "Version 2 is the champion now; before: 1." in out
+    assert champion(settings) == "2" and served(tmp_path) == {"1": "one", "2": "two"}
+    document = shown(say, "2")
+    assert document["tags"]["frostgate.approved_by"] == "Ada" and document["tags"]["frostgate.decision"] == "HOLD"
+    (entry,) = document["audit"]
+    assert entry["reason"] == "180 images are what there is" and entry["champion_before"] == "1"
+    # It may come back after a rollback, for somebody answered for it.
+    say("registry", "rollback", "--by", "Bob")
+    assert say("registry", "promote", "2", "--by", "Ada")[0] == 0
+
+
+def test_a_blocked_model_needs_every_code_and_is_loud(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
+) -> None:
+    judged("one")
+    number = judged("two", "BLOCK", "G1,G3,HOLD")
+    told = ("approve", number, "--by", "Ada", "--reason", "a demonstration")
+    for codes in ((), ("--override-code", "G3"), ("--override-code", "G1", "--override-code", "G2")):
+        code, _, err = say(*told, *codes)
+        assert code == 2 and "--override-code G1 --override-code G3" in err
+        assert champion(settings) == "1" and list(served(tmp_path)) == ["1"]
+    code, _, err = say(*told, "--override-code", "G1", "--override-code", "G3")
+    assert code == 0 and err.startswith("WARNING: G1, G3 BLOCKED THIS MODEL")
+    assert champion(settings) == "2" and shown(say, "2")["audit"][0]["codes"] == "G1,G3"
+
+
+def test_a_champion_that_moved_is_compared_with_first(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings
+) -> None:
+    judged("one")
+    number = judged("two", "HOLD", "HOLD")
+    judged("three")
+    code, _, err = say("approve", number, "--by", "Ada", "--reason", "late")
+    assert code == 2 and "the champion was 1 when the model was judged and is 3 now" in err
+    assert champion(settings) == "3" and "frostgate.approved_by" not in shown(say, number)["tags"]
+
+
+def test_files_that_changed_since_are_not_served(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
+) -> None:
+    if not settings.uri.startswith("sqlite"):
+        pytest.skip("a server's files are its own")
+    judged("one")
+    judged("two")
+    (stored,) = (
+        path for path in (tmp_path / "out").rglob("mlartifacts/**/saved_model.pb") if path.read_text() == "one"
+    )
+    stored.write_text("something else")
+    code, _, err = say("registry", "rollback", "--by", "Ada")
+    assert code == 2 and "Somebody changed" in err
+    assert champion(settings) == "2" and served(tmp_path) == {"1": "one", "2": "two"}
+
+
+def test_the_alias_alone_moves_where_the_served_folder_is_elsewhere(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
+) -> None:
+    judged("one")
+    judged("two")
+    code, out, _ = say("registry", "rollback", "--by", "Ada", "--no-serve")
+    assert (code, out) == (0, "Version 1 is the champion now; before: 2.\n")
+    assert champion(settings) == "1" and list(served(tmp_path)) == ["1", "2"]
+
+
+def test_the_list_says_what_each_version_is(say: Say, judged: Callable[..., str]) -> None:
+    judged("one")
+    judged("two", "BLOCK", "G3")
+    code, out, _ = say("registry", "list")
+    lines = out.splitlines()
+    assert code == 0 and len(lines) == 3
+    assert lines[1].split()[:2] == ["1", "PASS"] and lines[1].rstrip().endswith("champion")
+    assert lines[2].split()[:3] == ["2", "BLOCK", "G3"]
+    found = json.loads(say("registry", "list", "--json")[1])
+    assert [(one["version"], one["champion"]) for one in found] == [("1", True), ("2", False)]
+    code, out, _ = say("registry", "show")
+    assert code == 0 and out.startswith("version 1  PASS  champion\n") and "  decision: PASS\n" in out
+
+
+def test_what_is_not_there_is_a_sentence(say: Say, judged: Callable[..., str], settings: RegistrySettings) -> None:
+    if settings.uri.startswith("sqlite"):
+        code, _, err = say("registry", "list")
+        assert code == 2 and "There is no registry yet at sqlite:///" in err
+    judged("one", "BLOCK", "G3")
+    for words, sentence in (
+        (("show",), "no champion yet"),
+        (("show", "9"), "has no version 9"),
+        (("rollback",), "no champion to roll back"),
+        (("promote", "9"), "has no version 9"),
+    ):
+        code, _, err = say("registry", *words)
+        assert code == 2 and err.count("\n") == 1 and sentence in err, err
+    code, _, err = say("approve", "1", "--by", " ", "--reason", "x")
+    assert code == 2 and "needs a name and a reason" in err
+
+
+def test_a_server_that_is_down_is_exit_code_1(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+    monkeypatch.setattr("sys.argv", ["frostgate", "registry", "list", "--set", "registry.uri=http://127.0.0.1:9"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    err = capsys.readouterr().err
+    assert ended.value.code == 1 and err.count("\n") == 1 and "registry at http://127.0.0.1:9 did not" in err
