@@ -235,7 +235,7 @@ def test_all_who_look_before_anybody_made_a_version_end_with_one(mlflow_server: 
             everybody.wait(timeout=60)
             create(*args)
 
-        registry._create_version = create_with_the_others  # type: ignore[method-assign]
+        registry._create_version = create_with_the_others  # type: ignore[method-assign, assignment]
         return push(registry, record).version
 
     with ThreadPoolExecutor(3) as pool:
