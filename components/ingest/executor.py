@@ -53,12 +53,12 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES])
         described = artifact_utils.get_single_instance(output_dict[REPORT])
         examples.split_names = artifact_utils.encode_split_names(list(features.SPLITS))
-        examples.span = settings.span
+        examples.span = max(listing.spans, default=settings.span)
         for artifact in (examples, described):
             artifact.set_string_custom_property(FINGERPRINT, listing.fingerprint)
 
         rejects, counts = self._run_beam(listing, settings, examples, os.path.join(described.uri, "parts"))
-        report = build_report(settings.uri, listing.fingerprint, classes, counts, rejects)
+        report = build_report(settings.uri, listing.fingerprint, listing.spans, classes, counts, rejects)
         _refuse_empty_splits(report)
         _write_report(report, rejects, described.uri)
 

@@ -91,6 +91,8 @@ class Listing:
     """The class names as far as the listing tells, sorted; None when only the records know."""
     rejects: tuple[Reject, ...] = field(default=())
     """What the listing itself refuses: files without a class, rows without an image."""
+    spans: tuple[int, ...] = ()
+    """The numbers of the spans that it was put together from, ascending; empty where the address has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,3 +103,5 @@ class SourceSummary:
     classes: tuple[str, ...]
     fingerprint: str
     has_splits: bool
+    spans: tuple[int, ...] = ()
+    """The numbers of the spans, ascending; empty where the address has none."""

@@ -35,6 +35,8 @@ class Report(BaseModel):
     model_config = ConfigDict(frozen=True)
     uri: str
     fingerprint: str
+    spans: tuple[int, ...]
+    """Numbers of the spans that were read, ascending; empty where the address has none."""
     classes: tuple[str, ...]
     num_read: int
     num_kept: int
@@ -58,6 +60,7 @@ class Report(BaseModel):
 def build_report(
     uri: str,
     fingerprint: str,
+    spans: Sequence[int],
     classes: Sequence[str],
     counts: Mapping[tuple[str, str, str], int],
     rejects: Sequence[Reject],
@@ -67,6 +70,7 @@ def build_report(
     Args:
         uri: The data's address.
         fingerprint: The listing's.
+        spans: The listing's.
         classes: The class list.
         counts: (READ | KEPT | WRITTEN | DUPLICATE, split or "", label or "") -> number.
         rejects: Every refused image, sorted.
@@ -87,6 +91,7 @@ def build_report(
     return Report(
         uri=uri,
         fingerprint=fingerprint,
+        spans=tuple(spans),
         classes=tuple(classes),
         num_read=_total(counts, READ),
         num_kept=num_kept,

@@ -15,7 +15,8 @@ class DataSettings(Settings):
 
     uri: str = EMBEDDED_DIGITS
     """A class-per-folder tree, a TFRecord glob, a CSV or Parquet manifest, or `tfds:NAME[@FOLDER]`; local, gs:// or
-    s3://. Also an embedded example: `embedded:digits-5-9` or `embedded:digits-0-4`."""
+    s3://. With `{SPAN}` or `{YYYY-MM-DD}` in it, as in `s3://pictures/span-{SPAN}`, every run reads the newest spans.
+    Also an embedded example: `embedded:digits-5-9` or `embedded:digits-0-4`."""
     format: Literal["auto", "folder", "tfrecord", "manifest", "tfds"] = "auto"
     """How to read `uri`; `auto` decides from its form."""
     classes: tuple[str, ...] = ()
@@ -26,7 +27,10 @@ class DataSettings(Settings):
     """Whether splits given by the data (folders `train` and `eval`, `val` or `validation`, a `split` column, TFDS
     splits) are used."""
     span: int = Field(0, ge=0)
-    """The span number recorded on the examples."""
+    """Where `uri` has spans, the newest one to read (0: the newest there is; a day's number counts the days since
+    1970-01-01); elsewhere, the number that is recorded on the examples."""
+    window: int = Field(1, ge=0)
+    """Where `uri` has spans, how many of them a run reads, the newest included; 0: all."""
     max_reject_fraction: float = Field(0.01, ge=0, le=1)
     """More rejected images than this share stop the run."""
     max_pixels: int = Field(50_000_000, gt=0)

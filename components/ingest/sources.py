@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from components.errors import DataRefused
-from components.ingest import datasets, folder, manifest, shards, storage
+from components.ingest import datasets, folder, manifest, shards, spans, storage
 from components.ingest.items import Broken, Container, Listing, Raw, Reject, SourceSummary
 from components.ingest.names import checked_classes
 from components.ingest.settings import DataSettings
@@ -31,7 +31,9 @@ def discover(settings: DataSettings) -> SourceSummary:
             required and there are none.
     """
     listing = list_source(settings)
-    return SourceSummary(listing.format, classes_of(listing, settings), listing.fingerprint, listing.has_splits)
+    return SourceSummary(
+        listing.format, classes_of(listing, settings), listing.fingerprint, listing.has_splits, listing.spans
+    )
 
 
 def list_source(settings: DataSettings) -> Listing:
@@ -40,7 +42,8 @@ def list_source(settings: DataSettings) -> Listing:
     Raises:
         DataRefused: As for `discover`, apart from the classes.
     """
-    listing = _LISTERS[format_of(settings)](settings)
+    list_one = _LISTERS[format_of(settings)]
+    listing = spans.list_spans(settings, list_one) if spans.has_spans(settings.uri) else list_one(settings)
     if settings.given_splits == "require" and not listing.has_splits:
         raise DataRefused(f"data.given_splits is `require`, but {settings.uri} has no train and eval splits.")
     if settings.given_splits == "ignore" or not listing.has_splits:

@@ -117,12 +117,11 @@ def RegistryPush(
         schema_fingerprint=directory_fingerprint(schema.uri),
         freeze_proof=_freeze_proof(saved_model),
     )
-    config = json.loads(config_json)
     entry = ModelRecord(
         fingerprint=fingerprint,
         decision=judged["decision"],
-        tags=record.tags(judged, serving, ingest, config, facts),
-        params=record.flatten(config),
+        tags=record.tags(judged, serving, ingest, facts),
+        params=record.flatten(json.loads(config_json)),
         metrics=record.metrics(judged, serving),
         artifacts=_artifacts(model.uri, saved_model, verdict.uri, serving_report.uri, card.uri if card else None),
     )

@@ -77,11 +77,7 @@ def metrics(verdict: Mapping[str, Any], serving: Mapping[str, Any]) -> dict[str,
 
 
 def tags(
-    verdict: Mapping[str, Any],
-    serving: Mapping[str, Any],
-    ingest: Mapping[str, Any],
-    config: Mapping[str, Any],
-    facts: Facts,
+    verdict: Mapping[str, Any], serving: Mapping[str, Any], ingest: Mapping[str, Any], facts: Facts
 ) -> dict[str, str]:
     """Collects what a person or a later run searches for.
 
@@ -89,7 +85,6 @@ def tags(
         verdict: verdict.json.
         serving: serving.json.
         ingest: report.json of the ingest step.
-        config: The effective configuration.
         facts: What else is known.
 
     Returns:
@@ -116,7 +111,7 @@ def tags(
         "frostgate.data_fingerprint": fingerprints.get("data"),
         "frostgate.backbone_fingerprint": fingerprints.get("backbone"),
         "frostgate.schema_fingerprint": facts.schema_fingerprint,
-        "frostgate.span": (config.get("data") or {}).get("span"),
+        "frostgate.spans": ",".join(map(str, ingest.get("spans") or ())),
         "frostgate.num_rejected": ingest.get("num_rejected"),
         "frostgate.git_revision": facts.git_revision,
         "frostgate.image": facts.image,

@@ -1,25 +1,10 @@
 """The summaries of past runs."""
 
-from collections.abc import Iterator
-
-from pydantic import ValidationError
-
 from components.errors import DataRefused
 from pipeline.config import Config
+from pipeline.resolve import folders_of
 from pipeline.runners.results import RunSummary
-
-
-def past_runs(config: Config) -> Iterator[RunSummary]:
-    """Yields a pipeline's runs, oldest first; one that was killed left no summary and is not listed."""
-    from pipeline.resolve import folders_of
-
-    for path in sorted(folders_of(config).runs.glob("*/summary.json")):
-        try:
-            yield RunSummary.model_validate_json(path.read_text())
-        except ValidationError as error:
-            raise DataRefused(
-                f"{path} must be a run's summary; it is damaged or of another version. Remove its folder to go on."
-            ) from error
+from pipeline.runners.summaries import past_runs
 
 
 def one_run(config: Config, run_id: str | None) -> RunSummary:
@@ -28,7 +13,7 @@ def one_run(config: Config, run_id: str | None) -> RunSummary:
     Raises:
         DataRefused: There is no such run.
     """
-    found = [summary for summary in past_runs(config) if run_id in (None, summary.run_id)]
+    found = [summary for summary in past_runs(folders_of(config).runs) if run_id in (None, summary.run_id)]
     if not found:
         raise DataRefused(no_run_in(config, run_id))
     return found[-1]
@@ -36,8 +21,6 @@ def one_run(config: Config, run_id: str | None) -> RunSummary:
 
 def no_run_in(config: Config, run_id: str | None = None) -> str:
     """Says that a run, or any at all, is not where it was looked for."""
-    from pipeline.resolve import folders_of
-
     folder = folders_of(config).runs
     if run_id:
         return f"There is no run {run_id} in {folder}. `frostgate runs` lists them."

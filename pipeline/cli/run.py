@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -13,8 +13,8 @@ from pipeline.config import Config
 from pipeline.runners.results import RunSummary
 
 EPILOG = (
-    "Exit codes: 0 pushed, 3 blocked, 4 held for a human, 2 bad configuration or data, 1 failure, 130 or 143 "
-    "interrupted (the same command continues). Examples: frostgate run; frostgate run --set data.uri=FOLDER "
+    "Exit codes: 0 pushed or nothing new, 3 blocked, 4 held for a human, 2 bad configuration or data, 1 failure, 130 "
+    "or 143 interrupted (the same command continues). Examples: frostgate run; frostgate run --set data.uri=FOLDER "
     "--set name=NAME; frostgate run --config FILE --json."
 )
 
@@ -23,6 +23,7 @@ def run_command(
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: Json = False,
+    again: Annotated[bool, typer.Option("--again", help="Run although no span is new since the last verdict.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List the data and the nodes; start nothing.")] = False,
 ) -> None:
     """Train a classifier, judge it, and push and register it if it passes."""
@@ -34,7 +35,7 @@ def run_command(
     from pipeline.runners.local import run
 
     with progress_to(sys.stderr) as progress:
-        summary = run(checked, progress)
+        summary = run(checked, progress, again=again)
     if as_json:
         print(summary.model_dump_json(indent=2))
     else:
@@ -63,10 +64,16 @@ def _print_plan(config: Config, as_json: bool) -> None:
 
         ids = [node.id for node in nodes(plan)]
     if as_json:
-        found = {"uri": plan.data.uri, "format": plan.source.format, "classes": list(plan.source.classes)}
+        found: dict[str, Any] = {
+            "uri": plan.data.uri,
+            "format": plan.source.format,
+            "classes": list(plan.source.classes),
+        }
+        found["spans"] = list(plan.source.spans)
         print(json.dumps({"data": found, "baseline": plan.baseline, "destination": plan.destination, "nodes": ids}))
         return
-    print(f"data: {plan.data.uri} ({plan.source.format}), classes {', '.join(plan.source.classes)}")
+    spans = f", span {', '.join(map(str, plan.source.spans))}" if plan.source.spans else ""
+    print(f"data: {plan.data.uri} ({plan.source.format}{spans}), classes {', '.join(plan.source.classes)}")
     print(f"champion to beat: {plan.baseline}")
     print(f"would be pushed to: {plan.destination}")
     print("nodes, unless they are in the cache:")

@@ -3,15 +3,17 @@
 import json
 import sys
 
-from pipeline.cli.history import no_run_in, past_runs
+from pipeline.cli.history import no_run_in
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
+from pipeline.resolve import folders_of
 from pipeline.runners.results import RunSummary
+from pipeline.runners.summaries import past_runs
 
 
 def runs_command(config: ConfigFile = None, overrides: Overrides = None, as_json: Json = False) -> None:
     """List a pipeline's runs, oldest first."""
     checked = configured(config, overrides)
-    found = list(past_runs(checked))
+    found = list(past_runs(folders_of(checked).runs))
     if as_json:
         print(json.dumps([summary.model_dump(mode="json") for summary in found], indent=2))
         return

@@ -24,7 +24,8 @@ def validate_command(
     print("The configuration is valid.")
     if found:
         splits = "splits of its own" if found["has_splits"] else f"{checked.data.eval_fraction:.0%} for validation"
-        print(f"{found['uri']}: {found['format']}, {splits}, {len(found['classes'])} classes:")
+        spans = f", span {', '.join(map(str, found['spans']))}" if found["spans"] else ""
+        print(f"{found['uri']}: {found['format']}{spans}, {splits}, {len(found['classes'])} classes:")
         print(f"  {', '.join(found['classes'])}")
 
 
@@ -39,5 +40,6 @@ def _source(config: Config) -> dict[str, Any]:
         "format": source.format,
         "classes": list(source.classes),
         "has_splits": source.has_splits,
+        "spans": list(source.spans),
         "fingerprint": source.fingerprint,
     }

@@ -1,6 +1,7 @@
 """One run on this machine: resolve, run every node, tell what came of it."""
 
 import contextlib
+import dataclasses
 import json
 import os
 import secrets
@@ -25,6 +26,7 @@ from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge
 from pipeline.runners.stopping import Stop, stoppable
 from pipeline.runners.store import check
+from pipeline.runners.summaries import past_runs, same_as_last
 
 if TYPE_CHECKING:
     from tfx.v1.dsl import Pipeline
@@ -69,10 +71,14 @@ class _Outcome:
     served_version: str | None = None
     registered_version: str | None = None
     card: str | None = None
+    plan: Plan | None = None
 
 
 def run(
-    config: Config, progress: Progress | None = None, build: Callable[[Plan], "Pipeline"] | None = None
+    config: Config,
+    progress: Progress | None = None,
+    build: Callable[[Plan], "Pipeline"] | None = None,
+    again: bool = False,
 ) -> RunSummary:
     """Runs the training pipeline and writes `summary.json`, whatever happens.
 
@@ -80,6 +86,7 @@ def run(
         config: The run's configuration.
         progress: Is told of every node; None tells nobody.
         build: Makes the pipeline from the plan; None takes the training pipeline.
+        again: Whether spans of which none is new since the last verdict are run all the same.
 
     Returns:
         What came of it. A failure is a summary too, not an exception.
@@ -98,7 +105,7 @@ def run(
         os._exit(128 + signal_number)
 
     with output_to(attempt.log), stoppable(abandon) as stop:
-        outcome = _try(attempt, listener, build, walk, stop)
+        outcome = _try(attempt, listener, build, walk, stop, again)
     return _written(attempt, outcome, walk)
 
 
@@ -106,6 +113,8 @@ def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
     summary = RunSummary(
         run_id=attempt.run_id,
         pipeline=attempt.config.name,
+        run_key=outcome.plan.run_key if outcome.plan else None,
+        spans=outcome.plan.source.spans if outcome.plan else (),
         started=attempt.started.isoformat(timespec="seconds"),
         seconds=attempt.seconds,
         status=outcome.status,
@@ -146,13 +155,22 @@ def _make_folder(attempt: _Attempt) -> None:
 
 
 def _try(
-    attempt: _Attempt, progress: Progress, build: Callable[[Plan], "Pipeline"] | None, walk: Walk, stop: Stop
+    attempt: _Attempt,
+    progress: Progress,
+    build: Callable[[Plan], "Pipeline"] | None,
+    walk: Walk,
+    stop: Stop,
+    again: bool,
 ) -> _Outcome:
     try:
         with alone(attempt.folders.root):
             check(attempt.folders.metadata)
-            _run_nodes(resolve(attempt.config), attempt.run_id, progress, build, walk)
-            return _judged(attempt, walk)
+            plan = resolve(attempt.config)
+            last = None if again or not plan.source.spans else _last_verdict(plan)
+            if last is not None:
+                return _nothing_new(plan, last)
+            _run_nodes(plan, attempt.run_id, progress, build, walk)
+            return dataclasses.replace(_judged(attempt, walk), plan=plan)
     except (Exception, KeyboardInterrupt) as error:
         with contextlib.suppress(OSError):  # The log is on the disk that may be full.
             traceback.print_exc()
@@ -163,6 +181,16 @@ def _try(
             return _stopped(signal.SIGINT)
         failed_node = next((node.id for node in walk.nodes if node.status == "failed"), None)
         return _Outcome(*explain(error, failed_node, str(attempt.folders.root)))
+
+
+def _last_verdict(plan: Plan) -> RunSummary | None:
+    return same_as_last(past_runs(plan.folders.runs, newest_first=True), plan.run_key)
+
+
+def _nothing_new(plan: Plan, last: RunSummary) -> _Outcome:
+    spans = ", ".join(map(str, plan.source.spans))
+    message = f"Nothing new in span {spans} since run {last.run_id} ({last.status}); --again runs all the same."
+    return _Outcome("unchanged", 0, message, plan=plan)
 
 
 def _stopped(signal_number: int) -> _Outcome:

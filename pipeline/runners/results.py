@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 NodeStatus = Literal["done", "cached", "failed", "skipped"]
-RunStatus = Literal["pushed", "blocked", "held", "refused", "failed", "interrupted"]
+RunStatus = Literal["pushed", "blocked", "held", "refused", "failed", "interrupted", "unchanged"]
 
 
 class NodeResult(BaseModel):
@@ -40,6 +40,10 @@ class RunSummary(BaseModel):
 
     run_id: str
     pipeline: str
+    run_key: str | None = None
+    """What it was made of: data, configuration, code; None where that was not found out."""
+    spans: tuple[int, ...] = ()
+    """Numbers of the spans that it read; empty where the data have none."""
     started: str
     """ISO 8601, with time zone."""
     seconds: float

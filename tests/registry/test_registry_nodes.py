@@ -66,6 +66,7 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
             "fingerprints": {"model": fingerprint, "data": "d" * 64},
         }
         serving = {"passed": True, "max_difference": 1e-7, "latency_ms": {"1": {"p50": 2.0, "p95": 3.0}}}
+        report = {"spans": [4, 5], "by_split": {"train": 80}, "num_rejected": 2}
         card = artifact(Card, tmp_path)
         Path(card.uri, "card.html").write_text("<html>")
         inputs = {
@@ -73,16 +74,14 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
             "pushed_model": [pushed_model],
             "verdict": [artifact(Verdict, tmp_path, verdict=verdict, evidence={})],
             "serving_report": [artifact(ServingReport, tmp_path, serving=serving)],
-            "ingest_report": [artifact(IngestReport, tmp_path, report={"by_split": {"train": 80}, "num_rejected": 2})],
+            "ingest_report": [artifact(IngestReport, tmp_path, report=report)],
             "card": [card],
             "schema": [artifact(Schema, tmp_path, schema={})],
         }
         properties = {
             "settings": settings.model_dump_json(),
             "destination": str(tmp_path),
-            "config_json": json.dumps(
-                {"train": {"epochs": 3}, "uri": "http://user:canary@host/x", "data": {"span": 4}}
-            ),
+            "config_json": json.dumps({"train": {"epochs": 3}, "uri": "http://user:canary@host/x"}),
             "config_fingerprint": "c",
             "run_key": "key",
             "git_revision": "abcdef",
@@ -143,7 +142,7 @@ def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
         "serving.batch_1.p95_milliseconds": 3.0,
         "serving.max_difference": 1e-7,
     }
-    assert run.data.params == {"train.epochs": "3", "uri": "http://host/x", "data.span": "4"}
+    assert run.data.params == {"train.epochs": "3", "uri": "http://host/x"}
     tags = {name.removeprefix("frostgate."): value for name, value in run.data.tags.items() if "frostgate" in name}
     assert tags == {
         "fingerprint": registration["fingerprint"],
@@ -154,7 +153,7 @@ def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
         "config_fingerprint": "c",
         "data_fingerprint": "d" * 64,
         "schema_fingerprint": directory_fingerprint(str(tmp_path / "Schema")),
-        "span": "4",
+        "spans": "4,5",
         "thresholds": '{"max_mode_gap":0.05}',
         "serves": "yes",
         "num_rejected": "2",

@@ -93,6 +93,70 @@ def test_the_verdict_decides_the_exit_code(tiny, tiny_config, options, status, e
     assert (summary.status, summary.exit_code, summary.message) == (status, exit_code, message)
 
 
+def arrives(tmp_path: Path, span: int) -> None:
+    for label in ("cat", "dog"):
+        folder = tmp_path / f"span-{span}" / label
+        folder.mkdir(parents=True)
+        (folder / "1.png").write_bytes(f"{label}{span}".encode())
+
+
+@pytest.fixture
+def spans_config(tmp_path):
+    arrives(tmp_path, 1)
+    told = [f"output={tmp_path}/out", f"data.uri={tmp_path}/span-{{SPAN}}", "data.window=2", "backbone.weights=none"]
+    return load(None, told)
+
+
+def test_a_new_span_is_run_and_nothing_new_is_a_recorded_no_op(tiny, spans_config, tmp_path):
+    first = run(spans_config, None, tiny())
+    assert (first.status, first.spans) == ("pushed", (1,))
+    idle = run(spans_config, None, tiny())
+    assert (idle.status, idle.exit_code, idle.nodes, idle.served_version) == ("unchanged", 0, (), None)
+    assert idle.message.startswith(f"Nothing new in span 1 since run {first.run_id} (pushed)")
+    stored = Path(idle.log).with_name("summary.json")
+    assert RunSummary.model_validate_json(stored.read_text()) == idle
+    assert run(spans_config, None, tiny()).message == idle.message, "it is counted from the verdict, not from a no-op"
+    assert run(spans_config, None, tiny(), again=True).status == "pushed"
+    arrives(tmp_path, 2)
+    assert (run(spans_config, None, tiny()).status, run(spans_config, None, tiny()).spans) == ("pushed", (1, 2))
+    # A span that was written again is new.
+    (tmp_path / "span-1" / "cat" / "1.png").write_bytes(b"another cat")
+    assert run(spans_config, None, tiny()).status == "pushed"
+    # And so is another configuration.
+    assert run(load(None, _told(spans_config, "gate.max_mode_gap=0.04")), None, tiny()).status == "pushed"
+
+
+def _told(config, *overrides):
+    return [
+        f"output={config.output}",
+        f"data.uri={config.data.uri}",
+        "data.window=2",
+        "backbone.weights=none",
+        *overrides,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "repeated"),
+    [
+        ({"decision": "BLOCK"}, "unchanged"),
+        ({"decision": "HOLD"}, "unchanged"),
+        ({"serves": False}, "blocked"),
+        # What passed and was not pushed is tried again, and so is what failed.
+        ({"version": ""}, "failed"),
+        ({"behaviour": "crash"}, "failed"),
+    ],
+)
+def test_only_a_verdict_that_stands_makes_the_next_run_idle(tiny, spans_config, options, repeated):
+    run(spans_config, None, tiny(**options))
+    assert run(spans_config, None, tiny(**options)).status == repeated
+
+
+def test_data_without_spans_are_run_every_time(tiny, tiny_config):
+    run(tiny_config, None, tiny())
+    assert run(tiny_config, None, tiny()).status == "pushed"
+
+
 def test_refused_data_are_told_whole_whatever_was_wrapped_around_them(tiny, tiny_config):
     summary = run(tiny_config, None, tiny(behaviour="refuse"))
     assert (summary.status, summary.exit_code) == ("refused", 2)

@@ -1,0 +1,45 @@
+"""The summaries that runs left, and what they say of the next one."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from components.errors import DataRefused
+from pipeline.runners.results import RunSummary
+
+
+def past_runs(folder: Path, newest_first: bool = False) -> Iterator[RunSummary]:
+    """Yields a pipeline's runs in order; one that was killed left no summary and is not listed.
+
+    Args:
+        folder: Holds a folder a run.
+        newest_first: Instead of oldest first; each is read when it is asked for.
+
+    Raises:
+        DataRefused: A summary is damaged.
+    """
+    for path in sorted(folder.glob("*/summary.json"), reverse=newest_first):
+        try:
+            yield RunSummary.model_validate_json(path.read_text())
+        except ValidationError as error:
+            raise DataRefused(
+                f"{path} must be a run's summary; it is damaged or of another version. Remove its folder to go on."
+            ) from error
+
+
+def same_as_last(newest_first: Iterable[RunSummary], run_key: str) -> RunSummary | None:
+    """Finds the newest run that came to a verdict, if it was made of the same data, configuration and code.
+
+    Args:
+        newest_first: Past runs.
+        run_key: Of the run that is about to start.
+
+    Returns:
+        None where something is new, where no run came to a verdict, or where a model that passed was not pushed, so
+        that it has to be judged again.
+    """
+    last = next((summary for summary in newest_first if summary.verdict is not None), None)
+    if last is None or last.verdict is None or last.run_key != run_key:
+        return None
+    return last if last.status == "pushed" or last.verdict["decision"] != "PASS" else None
