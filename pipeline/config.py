@@ -23,10 +23,11 @@ from components.transform.settings import TransformSettings
 from pipeline.config_errors import ConfigRefused, booleans_for_numbers, sentences
 from pipeline.config_rules import contradictions
 from pipeline.config_sources import Told, from_environment, from_file, from_overrides, merge, nested
+from pipeline.retention import RetentionSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 # Where a run is written and how fast it goes does not change what comes out of it.
-_WITHOUT_INFLUENCE: Final = ("name", "output", "push", "registry", "beam", "kubeflow")
+_WITHOUT_INFLUENCE: Final = ("name", "output", "push", "registry", "retention", "beam", "kubeflow")
 
 
 class BeamSettings(Settings):
@@ -66,6 +67,8 @@ class Config(Settings):
     """Where served versions are kept."""
     registry: RegistrySettings = RegistrySettings()
     """Where judged models are recorded."""
+    retention: RetentionSettings = RetentionSettings()
+    """What `frostgate prune` keeps."""
     beam: BeamSettings = BeamSettings()
     """How the data steps run on this machine."""
     kubeflow: KubeflowSettings = KubeflowSettings()

@@ -79,6 +79,12 @@ def versions(root: Path) -> tuple[int, ...]:
     return tuple(sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]*", name)))
 
 
+def fingerprints_of(root: Path) -> dict[int, str]:
+    """What every version under `root` holds: number -> fingerprint, empty where something else wrote it."""
+    manifests = {number: _manifest(root / str(number)) for number in versions(root)}
+    return {number: manifest["fingerprint"] if manifest else "" for number, manifest in manifests.items()}
+
+
 def file_hashes(folder: Path) -> dict[str, str]:
     """Hashes every file but the manifest.
 

@@ -1,7 +1,7 @@
 """MLflow as the registry: an SQLite file with a folder beside it, or a server; the same calls."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +12,7 @@ from components.errors import DataRefused
 from components.push_gate.fingerprint import directory_fingerprint
 from components.registry.mlflow_connection import (
     check_header,
+    collect_garbage,
     or_none,
     prepare,
     reaching,
@@ -128,6 +129,28 @@ class MlflowRegistry:
             if there:
                 self.tag(version.version, {key: record.tags.get(key, "") for key in (RUN_KEY, BASELINE)})
         return Registered(str(version.version), version.run_id or "", already_registered=bool(there))
+
+    def forget(self, versions: Sequence[RegisteredVersion]) -> None:
+        """Removes versions and their runs; beside an SQLite file their files, too.
+
+        A server's files go with `mlflow gc`, where its database is.
+
+        Raises:
+            DataRefused: One of them is the champion.
+        """
+        run_ids = [version.run_id for version in versions if version.run_id]
+        with self._alone(), self._reaching():
+            champion = self._champion_number()
+            if any(version.version == champion for version in versions):
+                raise DataRefused(
+                    f"Version {champion} is the champion and cannot be removed; promote another one first."
+                )
+            for version in versions:
+                or_none(self._client.delete_model_version, self._settings.model_name, version.version)
+            for run_id in run_ids:
+                or_none(self._client.delete_run, run_id)
+            if self._file and run_ids:
+                collect_garbage(self._settings.uri, run_ids)
 
     def tag(self, number: str, tags: Mapping[str, str]) -> None:
         """Says more about a version, in place of what was said under the same names."""

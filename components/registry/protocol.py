@@ -1,6 +1,6 @@
 """What a model registry must be able to do, whoever makes it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -63,6 +63,11 @@ class RegisteredVersion:
     def weights(self) -> str:
         """Hex sha256 of its weights; empty likewise, and for a model without any."""
         return self.tags.get(WEIGHTS, "")
+
+    @property
+    def is_audited(self) -> bool:
+        """Whether a person did something to it."""
+        return any(key.startswith(AUDIT) for key in self.tags)
 
     @property
     def run_key(self) -> str:
@@ -135,6 +140,10 @@ class ModelRegistry(Protocol):
 
     def register(self, record: ModelRecord) -> Registered:
         """Records a run, then a version; again, or twice at once, is one version, and half done is completed."""
+        ...
+
+    def forget(self, versions: Sequence[RegisteredVersion]) -> None:
+        """Removes versions and what was recorded with them; the champion's is refused with DataRefused."""
         ...
 
     def tag(self, number: str, tags: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from pipeline.cli import (
     compile,
     config,
     doctor,
+    prune,
     registry,
     report,
     run,
@@ -22,6 +23,7 @@ from pipeline.cli import (
     submit,
     validate,
 )
+from pipeline.runners.errors import AnotherRun, StoreUnusable
 
 app = typer.Typer(
     name="frostgate",
@@ -40,6 +42,7 @@ app.command("report")(report.report_command)
 app.command("runs")(runs.runs_command)
 app.add_typer(registry.app, name="registry")
 app.command("approve", epilog=approve.EPILOG)(approve.approve_command)
+app.command("prune", epilog=prune.EPILOG)(prune.prune_command)
 app.command("doctor", epilog=doctor.EPILOG)(doctor.doctor_command)
 app.command("cases", epilog=cases.EPILOG)(cases.cases_command)
 app.command("compile", epilog=compile.EPILOG)(compile.compile_command)
@@ -69,7 +72,7 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"frostgate: {line}", file=sys.stderr)
         raise SystemExit(2) from None
-    except (ChampionMoved, RegistryUnavailable) as error:
+    except (AnotherRun, ChampionMoved, RegistryUnavailable, StoreUnusable) as error:
         print(f"frostgate: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from components.errors import DataRefused
+from pipeline.runners.errors import AnotherRun, StoreUnusable
 from pipeline.runners.results import RunStatus
-from pipeline.runners.store import StoreUnusable
 
 _NO_ROOM_OR_RIGHT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 # How native libraries, which know no OSError, say that there is no room.
@@ -20,10 +20,6 @@ _REFUSED_BY_WORKER: Final = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _TRACEBACK: Final = "Traceback (most recent call last):\n"
-
-
-class AnotherRun(RuntimeError):
-    """Somebody else is running this pipeline in the same folder."""
 
 
 def explain(error: BaseException, failed_node: str | None, root: str) -> tuple[RunStatus, int, str]:

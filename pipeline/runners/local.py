@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import secrets
 import signal
 import time
 import traceback
@@ -95,7 +94,8 @@ def run(
         DataRefused: The output folder cannot be written to, so there is nowhere to put a summary.
     """
     now = datetime.now().astimezone()
-    run_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    # Four digits of the time within the second: ids sort by time, also of runs that start in the same second.
+    run_id = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 16:04x}"
     attempt = _Attempt(config, folders_of(config), run_id, now, time.monotonic())
     _make_folder(attempt)
     walk, listener = Walk(), progress or Silent()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import filelock
 
-from pipeline.runners.failures import AnotherRun
+from pipeline.runners.errors import AnotherRun
 
 
 @contextlib.contextmanager

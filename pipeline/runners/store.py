@@ -9,11 +9,9 @@ from pathlib import Path
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
+from pipeline.runners.errors import StoreUnusable
+
 _OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
-
-
-class StoreUnusable(RuntimeError):
-    """The metadata store cannot be read; the message names the file and the way out."""
 
 
 @dataclass(frozen=True)

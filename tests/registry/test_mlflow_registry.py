@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import ViewType
 
 from components.errors import DataRefused
 from components.push_gate.fingerprint import directory_fingerprint
@@ -244,6 +245,36 @@ def test_all_who_look_before_anybody_made_a_version_end_with_one(mlflow_server: 
     assert found(MlflowRegistry(settings)).version == told[0]
     experiment = client(settings).get_experiment_by_name("at once")
     assert experiment is not None and len(client(settings).search_runs([experiment.experiment_id])) == 1
+
+
+def test_versions_that_are_forgotten_leave_neither_rows_nor_files(
+    file_settings: RegistrySettings, make_record: Make, tmp_path: Path
+) -> None:
+    registry = MlflowRegistry(file_settings)
+    for contents in ("one", "two", "three"):
+        registry.register(make_record(contents))
+    registry.move_alias("3", None)
+    folder = tmp_path / "the registry" / "mlartifacts"
+    assert len(list(folder.rglob("saved_model.pb"))) == 3
+    registry.forget(registry.versions()[:2])
+    assert numbers(file_settings) == [3]
+    assert [path.read_text() for path in folder.rglob("saved_model.pb")] == ["three"]
+    experiment = client(file_settings).get_experiment_by_name("digits")
+    assert experiment is not None
+    assert len(client(file_settings).search_runs([experiment.experiment_id], run_view_type=ViewType.ALL)) == 1
+    with pytest.raises(DataRefused, match="Version 3 is the champion and cannot be removed"):
+        registry.forget(registry.versions())
+    assert numbers(file_settings) == [3]
+    # Numbers are never given twice: whoever wrote down version 2 does not find another model.
+    assert registry.register(make_record("four")).version == "4"
+
+
+def test_a_server_forgets_versions_too(mlflow_server: str, make_record: Make) -> None:
+    registry = MlflowRegistry(RegistrySettings(uri=mlflow_server, model_name="forgotten"))
+    for contents in ("one", "two"):
+        registry.register(make_record(contents))
+    registry.forget(registry.versions()[:1])
+    assert [version.version for version in registry.versions()] == ["2"]
 
 
 def test_a_champion_whose_files_changed_is_refused(

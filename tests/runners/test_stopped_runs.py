@@ -11,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.runners.errors import StoreUnusable
 from pipeline.runners.failures import explain
-from pipeline.runners.store import StoreUnusable, check
+from pipeline.runners.store import check
 
 ROOT = Path(__file__).parents[2]
 
