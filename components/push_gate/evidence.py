@@ -65,6 +65,10 @@ class Champion:
 
     version: str
     pairs: PairedCounts
+    reordered: Counts | None = None
+    """What the champion would get right if the classes were in another order, cross-fitted; None: not looked at."""
+    order: tuple[tuple[str, str], ...] = ()
+    """That order, where it differs: the champion's name of a class, and the name that these images give it."""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.diagnosis.relabelling import best_relabelling
 from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import Champion, SliceEvidence
 from components.push_gate.examples import SplitExamples, read_split
@@ -109,7 +110,13 @@ def compare_with_champion(version: str, champion_uri: str, measurement: Measurem
     theirs_of_mine = np.array([position[name] for name in measurement.classes])
     relabelled = _with_labels(examples, theirs_of_mine)
     theirs = score_split(champion, relabelled)
-    return Champion(version, PairedCounts.of(theirs.right, mine.right)), ""
+    found = best_relabelling(theirs.labels, theirs.predicted, len(champion.classes))
+    order = tuple(
+        (name, champion.classes[label])
+        for name, label in zip(champion.classes, found.mapping, strict=True)
+        if name != champion.classes[label]
+    )
+    return Champion(version, PairedCounts.of(theirs.right, mine.right), found.counts, order), ""
 
 
 def slice_evidence(measurement: Measurement) -> tuple[SliceEvidence, ...]:

@@ -21,6 +21,10 @@ from components.push_gate.settings import GateSettings
 GAP_CONFIDENCE = 0.95
 ACCURACY_CONFIDENCE = 0.975
 
+# G4: below half, no order of the classes explains what the champion answers.
+_REORDERED_IS_RIGHT = 0.5
+_NUM_RENAMED = 5
+
 # G5: a class may be predicted this much more often than the majority class occurs.
 _TOP_SHARE_OVER_MAJORITY = 0.3
 
@@ -124,6 +128,33 @@ def baseline(evidence: Evidence, settings: GateSettings) -> Check:
     )
     fired = interval.low > threshold
     return Check("G4", "baseline", fired, "champion - candidate", detail, pairs.difference, interval, threshold)
+
+
+def label_order(evidence: Evidence, settings: GateSettings) -> Check:
+    """G4: are the labels in another order than those that the champion learnt?
+
+    A model that was trained and validated on renamed classes is as good as any by its own measure.
+    """
+    threshold, champion = settings.max_reordering_gain, evidence.champion
+    if champion is None or champion.reordered is None:
+        detail = "there is no champion to know another order of the classes."
+        return Check("G4", "label order", False, "reordered - champion", detail, threshold=threshold)
+    as_they_are, reordered = champion.pairs.first, champion.reordered
+    interval = newcombe(reordered, as_they_are, GAP_CONFIDENCE)
+    # A champion that no order makes right has met other pictures, not other names.
+    fired = interval.low > threshold and wilson(reordered, ACCURACY_CONFIDENCE).low > _REORDERED_IS_RIGHT
+    gained = reordered.value - as_they_are.value
+    detail = (
+        f"the champion (version {champion.version}) gets {percent(as_they_are.value)} of these images right, and would "
+        f"get {percent(reordered.value)} in another order of the classes"
+    )
+    detail += f" ({_renamed(champion.order)}); look at how these images were labelled." if fired else "."
+    return Check("G4", "label order", fired, "reordered - champion", detail, gained, interval, threshold)
+
+
+def _renamed(order: tuple[tuple[str, str], ...]) -> str:
+    shown = ", ".join(f"{learnt!r} is called {given!r}" for learnt, given in order[:_NUM_RENAMED])
+    return shown + (", ..." if len(order) > _NUM_RENAMED else "")
 
 
 def degenerate(evidence: Evidence, settings: GateSettings) -> Check:

@@ -13,6 +13,7 @@ from components.push_gate.quality import (
     degenerate,
     generalisation,
     judge_slices,
+    label_order,
     mode_gap,
     slice_generalisation,
 )
@@ -53,6 +54,7 @@ def decide(evidence: Evidence, settings: GateSettings) -> Decision:
         generalisation(evidence, settings),
         slice_generalisation(slices, settings),
         baseline(evidence, settings),
+        label_order(evidence, settings),
         degenerate(evidence, settings),
     )
     return _decision(blocks, _holds(evidence, settings), slices, evidence)

@@ -18,6 +18,9 @@ class GateSettings(Settings):
     """HOLD: a gap whose upper bound exceeds this is for a human to decide."""
     max_drop_against_champion: float = Field(0.02, ge=0, le=1)
     """G4: largest accepted lower bound of the accuracy lost against the registry's champion."""
+    max_reordering_gain: float = Field(0.1, ge=0, le=1)
+    """G4: largest accepted lower bound of what the champion would gain on these images from another order of the
+    classes."""
     min_first_accuracy: float = Field(0.5, ge=0, le=1)
     """G4: without a champion, validation accuracy's lower bound must reach this."""
     max_top_share: float = Field(0.9, gt=0, le=1)

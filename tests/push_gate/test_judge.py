@@ -258,6 +258,19 @@ def test_the_champions_classes_are_matched_by_name(
     assert document["decision"] == "PASS" and document["baseline"]["accuracy"] > 0.9
 
 
+def test_labels_in_another_order_than_the_champion_learnt_are_blocked(
+    run_of: Callable[[str], Any], toy: ModuleType, tmp_path: Path
+) -> None:
+    digits = toy.digits()["train"]
+    # The same names in the same order, and yet what was called 5 is called 9 now.
+    champion = toy.export(tmp_path / "champion", toy.healthy(toy.Digits(digits.images, 4 - digits.labels)))
+    uris = with_champion(run_of("healthy"), champion, tmp_path)
+    document = verdict_of(judge(uris, SETTINGS), uris)
+    assert (document["decision"], document["codes"]) == ("BLOCK", ["G4"])
+    assert document["sentence"].startswith("Blocked (G4 label order): the champion (version 3) gets")
+    assert "('5' is called '9', '6' is called '8', '8' is called '6', '9' is called '5')" in document["sentence"]
+
+
 def test_a_champion_of_other_classes_is_for_a_person_to_replace(
     run_of: Callable[[str], Any], toy: ModuleType, tmp_path: Path
 ) -> None:

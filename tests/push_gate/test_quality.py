@@ -8,7 +8,7 @@ import pytest
 from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import Champion, Check, Evidence, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
-from components.push_gate.quality import baseline, chance, degenerate, generalisation, mode_gap
+from components.push_gate.quality import baseline, chance, degenerate, generalisation, label_order, mode_gap
 from components.push_gate.rule import Decision, decide, decide_on_scores
 from components.push_gate.settings import GateSettings
 
@@ -227,6 +227,49 @@ def test_a_model_worse_than_the_champion_is_blocked_with_both_numbers(healthy: E
 
 def test_a_better_model_passes_the_champion(healthy: Evidence) -> None:
     assert decide(against(healthy, PairedCounts(450, 5, 40, 5)), SETTINGS).outcome == "PASS"
+
+
+def reordered(healthy: Evidence, right: int, right_in_another_order: int) -> Evidence:
+    """A champion that gets so many of 200 images right, and so many once the classes are renamed."""
+    order = (("cat", "dog"), ("dog", "cat"))
+    champion = Champion("3", PairedCounts(right, 0, 200 - right, 0), Counts(right_in_another_order, 200), order)
+    return replace(healthy, champion=champion)
+
+
+def test_labels_in_another_order_than_the_champion_learnt_are_blocked_and_named(healthy: Evidence) -> None:
+    decision = decide(reordered(healthy, 4, 190), SETTINGS)
+    assert decision.codes == ("G4",)
+    assert decision.sentence == (
+        "Blocked (G4 label order): the champion (version 3) gets 2.0 % of these images right, and would get 95.0 % in "
+        "another order of the classes ('cat' is called 'dog', 'dog' is called 'cat'); look at how these images were "
+        "labelled."
+    )
+
+
+def test_two_of_many_classes_that_changed_places_are_enough(healthy: Evidence) -> None:
+    assert decide(reordered(healthy, 150, 192), SETTINGS).codes == ("G4",)
+
+
+@pytest.mark.parametrize(
+    ("right", "in_another_order"),
+    [(190, 190), (150, 165), (20, 70), (20, 105)],
+    ids=["nothing gained", "hardly anything", "no order helps", "not surely half"],
+)
+def test_a_champion_that_is_wrong_for_other_reasons_says_nothing_about_labels(
+    healthy: Evidence, right: int, in_another_order: int
+) -> None:
+    assert decide(reordered(healthy, right, in_another_order), SETTINGS).outcome == "PASS"
+
+
+def test_gain_from_another_order_fires_only_above_its_threshold(healthy: Evidence) -> None:
+    evidence = reordered(healthy, 120, 170)
+    fired = [at_threshold(label_order, evidence, "max_reordering_gain", offset) for offset in (1e-9, 0.0, -1e-9)]
+    assert fired == [False, False, True]
+
+
+def test_without_a_champion_no_order_is_known(healthy: Evidence) -> None:
+    check = label_order(healthy, SETTINGS)
+    assert not check.fired and "no champion" in check.detail
 
 
 def test_the_floor_is_for_models_without_a_champion(healthy: Evidence) -> None:

@@ -7,9 +7,11 @@ from functools import cache
 import numpy as np
 import pytest
 
+from components.diagnosis.relabelling import best_relabelling
 from components.intervals import Counts, PairedCounts
-from components.push_gate.evidence import Evidence, SplitEvaluation
+from components.push_gate.evidence import Champion, Evidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
+from components.push_gate.quality import label_order
 from components.push_gate.rule import decide
 from components.push_gate.settings import GateSettings
 
@@ -74,3 +76,43 @@ def test_a_real_gap_passes_as_rarely_as_promised(
 def test_a_model_at_chance_never_passes(healthy: Evidence, num_validation: int) -> None:
     assert rates(healthy, num_validation, gap=0.88)["PASS"] == 0.0
     assert rates(healthy, num_validation, gap=0.0, train_accuracy=0.10)["BLOCK"] == 1.0
+
+
+def champion_that_answers(answers: np.ndarray, labels: np.ndarray, num_classes: int) -> Champion:
+    right = answers == labels
+    found = best_relabelling(labels, answers, num_classes)
+    return Champion("1", PairedCounts.of(right, np.ones_like(right)), found.counts)
+
+
+@pytest.mark.parametrize("num_classes", [2, 5, 20])
+@pytest.mark.parametrize("accuracy", [0.05, 0.3, 0.6, 0.95])
+def test_a_champion_whose_answers_are_worse_is_not_taken_for_other_labels(
+    healthy: Evidence, num_classes: int, accuracy: float
+) -> None:
+    """A third of the errors fall on one neighbour, as classes that look alike are mixed up."""
+    random = np.random.default_rng(int(100 * accuracy) + num_classes)
+    fired = 0
+    for _ in range(300):
+        labels = random.integers(num_classes, size=200)
+        elsewhere = random.integers(num_classes, size=200)
+        wrong = np.where(random.random(200) < 1 / 3, (labels + 1) % num_classes, elsewhere)
+        # With two classes a champion that is wrong more often than right has learnt the other order.
+        right = random.random(200) < max(accuracy, 0.5 if num_classes == 2 else 0.0)
+        champion = champion_that_answers(np.where(right, labels, wrong), labels, num_classes)
+        fired += label_order(replace(healthy, champion=champion), SETTINGS).fired
+    assert fired <= 3
+
+
+@pytest.mark.parametrize(("num_classes", "moved", "least"), [(2, 2, 0.999), (5, 5, 0.999), (5, 2, 0.999), (10, 2, 0.9)])
+def test_classes_that_changed_places_are_found(healthy: Evidence, num_classes: int, moved: int, least: float) -> None:
+    """A champion that is right about 95 % meets labels of which some classes changed places."""
+    random = np.random.default_rng(num_classes)
+    order = np.arange(num_classes)
+    order[:moved] = np.roll(order[:moved], 1)
+    fired = 0
+    for _ in range(300):
+        learnt = random.integers(num_classes, size=300)
+        answers = np.where(random.random(300) < 0.95, learnt, random.integers(num_classes, size=300))
+        champion = champion_that_answers(answers, order[learnt], num_classes)
+        fired += label_order(replace(healthy, champion=champion), SETTINGS).fired
+    assert fired / 300 >= least
