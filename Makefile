@@ -19,7 +19,7 @@ run: .tools/uv/bin/uv ## Train, judge, push and register a classifier of the emb
 test: .tools/dev ## Run every test
 	sh tests/install-browser.sh
 	sh tests/install-docker.sh
-	$(RUN) pytest --durations=25
+	$(RUN) pytest -n 2 --dist loadfile --durations=25
 
 test-fast: .tools/dev ## Run the tests that need neither TFX nor a browser
 	$(RUN) pytest -m "not tfx and not engine and not browser"

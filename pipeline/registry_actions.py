@@ -1,7 +1,7 @@
 """What a person does to the registry: make a version the champion, take one back, answer for one."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -118,8 +118,8 @@ def approve(
     against = None if version.baseline_token == champions.NONE else version.baseline_token
     if reason := champions.objection(version.fingerprint, version.weights, against, registry.versions()):
         raise DataRefused(f"Version {number} is not approved: {reason}")
-    registry.tag(number, {APPROVED: author.name})
-    return _changed(config, registry, "approve", champion, version, author, serve, codes=",".join(override_codes))
+    facts = {"codes": ",".join(override_codes)}
+    return _changed(config, registry, "approve", champion, version, author, serve, {APPROVED: author.name}, facts)
 
 
 def _changed(
@@ -130,18 +130,22 @@ def _changed(
     version: RegisteredVersion,
     author: Author,
     serve: bool,
-    **facts: str,
+    tags: Mapping[str, str] | None = None,
+    facts: Mapping[str, str] | None = None,
 ) -> Change:
     now, before = datetime.now(UTC), champion.version if champion else None
+    told = {"champion_before": before or champions.NONE} | dict(facts or {})
+    # Said before the alias moves: whoever follows it finds who moved it.
+    said = dict(tags or {}) | champions.audit(action, author.name, author.reason, now, **told)
     served = None
     if serve:
         with _files(registry, version) as model_dir, _lease(config, version) as destination:
             served = str(push(model_dir, destination, directory_fingerprint(str(model_dir))).version)
+            registry.tag(version.version, said)
             _move(registry, action, champion, version, author, now)
     else:
+        registry.tag(version.version, said)
         _move(registry, action, champion, version, author, now)
-    facts["champion_before"] = before or champions.NONE
-    registry.tag(version.version, champions.audit(action, author.name, author.reason, now, **facts))
     return Change(action, version.version, before, served)
 
 

@@ -45,10 +45,16 @@ def print_places(summary: RunSummary) -> None:
         (_registration(summary), summary.registered_version),
         ("card", summary.card),
         ("log", summary.log),
+        ("to serve it on your word, with the same --config and --set", _approval(summary)),
     ]
     for name, value in places:
         if value is not None:
             print(f"  {name}: {value}")
+
+
+def _approval(summary: RunSummary) -> str | None:
+    is_held = (summary.verdict or {}).get("decision") == "HOLD"
+    return f"frostgate approve {summary.run_id} --by NAME --reason TEXT" if is_held else None
 
 
 def _registration(summary: RunSummary) -> str:

@@ -258,6 +258,17 @@ def test_a_report_shows_verdict_checks_and_places(with_a_run):
     assert json.loads(frostgate("report", "--json", str(SUMMARY["run_id"]), cwd=with_a_run).stdout) == SUMMARY
 
 
+def test_a_held_run_says_how_a_person_may_serve_it(with_a_run):
+    (path,) = with_a_run.rglob("summary.json")
+    assert "approve" not in frostgate("report", cwd=with_a_run).stdout
+    held = SUMMARY | {"status": "held", "verdict": {"decision": "HOLD", "checks": []}}
+    path.write_text(json.dumps(held))
+    told = (
+        "to serve it on your word, with the same --config and --set: frostgate approve 20260101-000000-abcd --by NAME"
+    )
+    assert told in frostgate("report", cwd=with_a_run).stdout
+
+
 def test_runs_are_listed(with_a_run):
     table = frostgate("runs", cwd=with_a_run).stdout
     assert all(text in table for text in ("20260101-000000-abcd", "blocked", "0.123", "7"))

@@ -1,0 +1,64 @@
+"""Three deliveries, the second with its labels in another order: what a scheduled pipeline does with each."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from components.registry.opening import open_registry
+from pipeline.config import load
+from pipeline.resolve import effective_registry, folders_of
+
+pytestmark = pytest.mark.engine
+
+CLASSES = "56789"
+
+
+@pytest.fixture
+def arrives(first_run, tmp_path):
+    """Delivers every third of the embedded pictures, under the names that they are given."""
+    (digits,) = [path for path in (first_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
+
+    def deliver(span: int, names: str = CLASSES) -> None:
+        for position, picture in enumerate(sorted(digits.glob("[5-9]/*.png"), key=lambda path: path.name)):
+            if position % 3 == span - 1:
+                name = names[CLASSES.index(picture.parent.name)]
+                target = tmp_path / "incoming" / f"span-{span}" / name / picture.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(picture, target)
+
+    return deliver
+
+
+def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
+    arrives, run_in_process, with_backbone: Path, tmp_path: Path
+):
+    # Half of 300 pictures is what there is to validate on.
+    told = [f"data.uri={tmp_path}/incoming/span-{{SPAN}}", "data.classes=['5', '6', '7', '8', '9']"]
+    told += ["data.eval_fraction=0.5", "gate.min_eval_examples=100"]
+    arrives(1)
+    first = run_in_process(with_backbone, *told)
+    assert (first.summary["status"], first.summary["spans"]) == ("pushed", [1]), first.summary["message"]
+    assert run_in_process(with_backbone, *told).summary["status"] == "unchanged"
+
+    arrives(2, names="67895")
+    second = run_in_process(with_backbone, *told)
+    message = second.summary["message"]
+    assert (second.summary["status"], second.summary["spans"]) == ("blocked", [2]), message
+    # By its own measure the model is as good as the first; the champion knows better.
+    assert second.summary["verdict"]["codes"] == ["G4"]
+    assert second.summary["verdict"]["measurements"]["C"]["value"] > 0.8
+    assert message.startswith("Blocked (G4 label order)") and "'5' is called '6'" in message
+
+    arrives(3)
+    third = run_in_process(with_backbone, *told)
+    assert (third.summary["status"], third.summary["spans"]) == ("pushed", [3]), third.summary["message"]
+    assert third.summary["verdict"]["baseline"]["version"] == first.summary["registered_version"]
+    assert third.versions == ["1", "2"]
+    config = load(None, [f"output={with_backbone}"])
+    versions = open_registry(effective_registry(config, folders_of(config))).versions()
+    assert [(one.tags["frostgate.spans"], one.tags["frostgate.decision"], one.is_champion) for one in versions] == [
+        ("1", "PASS", False),
+        ("2", "BLOCK", False),
+        ("3", "PASS", True),
+    ]
