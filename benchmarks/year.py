@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "runners")]
+_HEADING = """# A year of daily runs
+
+{days} runs on {days} deliveries, a prune a week, two cores; nodes that do next to nothing, so that what is measured is what a run
+leaves behind and pays for.
+
+"""
 _TABLES = ("Execution", "Artifact", "Event", "Context", "Association", "Attribution", "ExecutionProperty")
 
 
@@ -48,7 +54,7 @@ def main() -> None:
     table = _table(seconds, left)
     print(table)
     if told.out:
-        told.out.write_text(table + "\n")
+        told.out.write_text(_HEADING.format(days=told.days) + table + "\n")
 
 
 def _year(folder: Path, num_days: int) -> tuple[list[float], list[Left]]:
