@@ -26,8 +26,8 @@ ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "runners")]
 _HEADING = """# A year of daily runs
 
-{days} runs on {days} deliveries, a prune a week, two cores; nodes that do next to nothing, so that what is measured is what a run
-leaves behind and pays for.
+{days} runs on {days} deliveries, a prune a week, two cores; nodes that do next to nothing, so that what is
+measured is what a run leaves behind and pays for.
 
 """
 _TABLES = ("Execution", "Artifact", "Event", "Context", "Association", "Attribution", "ExecutionProperty")
