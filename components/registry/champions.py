@@ -37,15 +37,17 @@ def objection(
         this model back.
     """
     same = [one for one in versions if fingerprint == one.fingerprint or (weights and weights == one.weights)]
-    for one in same:
-        if one.tags.get(WITHDRAWN):
-            return (
-                f"this model was served as version {one.version} and taken back by {one.tags[WITHDRAWN]}; "
-                f"`frostgate registry promote {one.version}` serves it again."
-            )
+    withdrawn = next((one for one in same if one.tags.get(WITHDRAWN)), None)
     champion = champion_of(versions)
+    if champion in same and champion != withdrawn:
+        return None
+    if withdrawn:
+        return (
+            f"this model was served as version {withdrawn.version} and taken back by {withdrawn.tags[WITHDRAWN]}; "
+            f"`frostgate registry promote {withdrawn.version}` serves it again."
+        )
     found = champion.version if champion else None
-    if found == judged_against or champion in same:
+    if found == judged_against:
         return None
     return (
         f"the champion was {judged_against or NONE} when the model was judged and is {found or NONE} now; "

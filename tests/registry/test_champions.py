@@ -43,6 +43,8 @@ def version(number: str, is_champion: bool = False, **tags: str) -> RegisteredVe
         # The candidate is the champion already: by its content, or as another process wrote the same run down.
         (None, [version("1", is_champion=True, fingerprint="candidate")]),
         (None, [version("1", is_champion=True, weights="mine")]),
+        # Somebody took one version of it back and made another one champion.
+        (None, [version("1", weights="mine", withdrawn="Ada"), version("2", is_champion=True, weights="mine")]),
     ],
 )
 def test_a_model_that_was_compared_with_the_present_champion_may_be_served(judged_against, versions):
@@ -58,6 +60,8 @@ def test_a_model_that_was_compared_with_the_present_champion_may_be_served(judge
         ("1", [version("1", is_champion=True), version("3", fingerprint="candidate", withdrawn="Ada")],
          "served as version 3 and taken back by Ada; `frostgate registry promote 3`"),
         ("1", [version("1", is_champion=True), version("3", weights="mine", withdrawn="Ada")], "taken back by Ada"),
+        # In the middle of a rollback, which marks first and moves the alias then.
+        (None, [version("1", is_champion=True, weights="mine", withdrawn="Ada")], "taken back by Ada"),
     ],
 )  # fmt: skip
 def test_what_stands_against_serving_a_model_is_said(judged_against, versions, sentence):
