@@ -75,6 +75,7 @@ def with_a_run(tmp_path: Path) -> Path:
         (["registry", "--help"], "rollback Take the champion back"),
         (["registry", "--help"], "Exit codes: 0 done, 2 refused"),
         (["approve", "--help"], "A blocked one needs every code that blocked it"),
+        (["predict", "--help"], "0 every picture has an answer"),
         (["prune", "--help"], "Never removed: the champion"),
         (["prune"], "Nothing is old enough to be removed."),
         (["--help"], "config Show what may be set"),
