@@ -19,6 +19,7 @@ run: .tools/uv/bin/uv ## Train, judge, push and register a classifier of the emb
 test: .tools/dev ## Run every test
 	sh tests/install-browser.sh
 	sh tests/install-docker.sh
+	sh tests/install-prometheus.sh
 	$(RUN) pytest -n 2 --dist loadfile --durations=25
 
 test-fast: .tools/dev ## Run the tests that need neither TFX nor a browser

@@ -13,6 +13,7 @@ from pydantic_core import to_jsonable_python
 from components.backbone.settings import BackboneSettings
 from components.evaluation.settings import EvaluationSettings
 from components.ingest.settings import DataSettings
+from components.monitoring.settings import MonitoringSettings
 from components.push_gate.settings import GateSettings
 from components.pusher.settings import PushSettings
 from components.registry.settings import RegistrySettings
@@ -27,7 +28,7 @@ from pipeline.retention import RetentionSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 # Where a run is written and how fast it goes does not change what comes out of it.
-_WITHOUT_INFLUENCE: Final = ("name", "output", "push", "registry", "retention", "beam", "kubeflow")
+_WITHOUT_INFLUENCE: Final = ("name", "output", "push", "registry", "monitoring", "retention", "beam", "kubeflow")
 
 
 class BeamSettings(Settings):
@@ -67,6 +68,8 @@ class Config(Settings):
     """Where served versions are kept."""
     registry: RegistrySettings = RegistrySettings()
     """Where judged models are recorded."""
+    monitoring: MonitoringSettings = MonitoringSettings()
+    """Where a run's numbers go."""
     retention: RetentionSettings = RetentionSettings()
     """What `frostgate prune` keeps."""
     beam: BeamSettings = BeamSettings()

@@ -50,6 +50,8 @@ def print_places(summary: RunSummary) -> None:
     for name, value in places:
         if value is not None:
             print(f"  {name}: {value}")
+    for warning in summary.warnings:
+        print(f"  warning: {warning}")
 
 
 def _approval(summary: RunSummary) -> str | None:

@@ -106,7 +106,24 @@ def run(
 
     with output_to(attempt.log), stoppable(abandon) as stop:
         outcome = _try(attempt, listener, build, walk, stop, again)
-    return _written(attempt, outcome, walk)
+    return _monitored(attempt, _written(attempt, outcome, walk))
+
+
+def _monitored(attempt: _Attempt, summary: RunSummary) -> RunSummary:
+    """Tells Prometheus; that it could not be told is a warning of the run."""
+    if not attempt.config.monitoring.pushgateway and not attempt.config.monitoring.textfile:
+        return summary
+    from components.monitoring.metrics import metrics, success
+    from components.monitoring.sending import send
+
+    document, now = summary.model_dump(mode="json"), time.time()
+    well = success(document, now) if summary.exit_code == 0 else None
+    warnings = send(attempt.config.monitoring, summary.pipeline, metrics(document, now), well)
+    if not warnings:
+        return summary
+    summary = summary.model_copy(update={"warnings": warnings})
+    _store(attempt, summary)
+    return summary
 
 
 def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
@@ -128,6 +145,11 @@ def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         config=attempt.told.model_dump(mode="json"),
         nodes=tuple(walk.nodes),
     )
+    _store(attempt, summary)
+    return summary
+
+
+def _store(attempt: _Attempt, summary: RunSummary) -> None:
     path, unfinished = attempt.folder / "summary.json", attempt.folder / "summary-unfinished.json"
     try:
         unfinished.write_text(summary.model_dump_json(indent=2))
@@ -136,7 +158,6 @@ def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         # A full disk's error does not say which file it was.
         text = f"could not be written ({error.strerror}); the run had ended as {summary.status}"
         raise OSError(error.errno, text, str(path)) from error
-    return summary
 
 
 def _make_folder(attempt: _Attempt) -> None:

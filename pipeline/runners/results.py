@@ -55,6 +55,8 @@ class RunSummary(BaseModel):
     served_version: str | None
     registered_version: str | None
     card: str | None
+    warnings: tuple[str, ...] = ()
+    """What went wrong beside the run itself, a sentence each."""
     log: str
     config: dict[str, Any]
     nodes: tuple[NodeResult, ...]

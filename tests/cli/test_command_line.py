@@ -40,6 +40,7 @@ SUMMARY = {
     "served_version": None,
     "registered_version": "7",
     "card": "card.html",
+    "warnings": ["The gateway is down."],
     "log": "log.txt",
     "config": {},
     "nodes": [],
@@ -256,6 +257,7 @@ def test_a_report_shows_verdict_checks_and_places(with_a_run):
     assert "ruled out:\n   - label_order: no other order does better" in done.stdout
     assert "rejected images: 2; the card says which and why" in done.stdout
     assert "recorded, without the alias, as version: 7" in done.stdout
+    assert "warning: The gateway is down." in done.stdout
     assert json.loads(frostgate("report", "--json", str(SUMMARY["run_id"]), cwd=with_a_run).stdout) == SUMMARY
 
 

@@ -39,6 +39,8 @@ def test_no_step_imports_another_steps_node(graph):
         ("backbone", {"ingest", "transform"}),
         ("registry", {"push_gate"}),
         ("pusher", {"push_gate", "registry"}),
+        ("monitoring", set()),
+        ("predict", {"ingest"}),
         ("card", set()),
         ("diagnosis", {"backbone"}),
         ("doctor", {"backbone", "diagnosis", "ingest", "push_gate", "transform"}),

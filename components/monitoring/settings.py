@@ -1,0 +1,12 @@
+"""Where a run's numbers go."""
+
+from components.settings import Settings
+
+
+class MonitoringSettings(Settings):
+    """What Prometheus is told of every run; a gateway that does not answer costs a warning."""
+
+    pushgateway: str = ""
+    """Address of a Pushgateway, as in http://pushgateway:9091; empty: none."""
+    textfile: str = ""
+    """Folder of node_exporter's textfile collector; empty: none."""
