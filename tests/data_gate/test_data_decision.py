@@ -11,7 +11,7 @@ CLEAN: dict[str, list[str]] = {"train": [], "eval": []}
 
 def report(**changes: Any) -> Report:
     values: dict[str, Any] = {
-        "uri": "data", "fingerprint": "f", "classes": ("cat", "dog"), "num_read": 100, "num_kept": 99,
+        "uri": "data", "fingerprint": "f", "spans": (), "classes": ("cat", "dog"), "num_read": 100, "num_kept": 99,
         "num_rejected": 1, "by_split": {"train": 66, "eval": 33},
         "by_class": {"train": {"cat": 33, "dog": 33}, "eval": {"cat": 16, "dog": 17}},
         "rejected_by_reason": {"corrupt": 1}, "num_duplicates": 0,

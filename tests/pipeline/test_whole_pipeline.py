@@ -79,7 +79,6 @@ def test_another_threshold_re_runs_the_gate_and_what_follows_it(first_run, run_i
 @pytest.mark.parametrize(
     ("broken", "codes"),
     [
-        ("components.cases.guide_recipe.naive", {"G0", "G1"}),
         ("broken_models.constant", {"G2", "G5"}),
         ("broken_models.not_a_number", {"G0"}),
     ],
