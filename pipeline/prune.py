@@ -24,9 +24,7 @@ class Removal:
     num_bytes: int
 
 
-def prune(
-    config: Config, dry_run: bool = False, tell: Callable[[Removal], None] = lambda removal: None
-) -> list[Removal]:
+def prune(config: Config, dry_run: bool, tell: Callable[[Removal], None]) -> list[Removal]:
     """Removes what the retention settings do not keep.
 
     Rows go before the files that they name, and what a prune that was killed left is found by the next one.

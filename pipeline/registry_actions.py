@@ -115,7 +115,7 @@ def approve(
     registry = registry_of(config)
     version, champion = registry.version(number), registry.champion()
     champions.unapproved(version, override_codes)
-    against = None if version.baseline_token == champions.NONE else version.baseline_token
+    against = champions.judged_against(version.tags)
     if reason := champions.objection(version.fingerprint, version.weights, against, registry.versions()):
         raise DataRefused(f"Version {number} is not approved: {reason}")
     facts = {"codes": ",".join(override_codes)}

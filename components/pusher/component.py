@@ -62,11 +62,9 @@ def VersionPusher(
             versions = open_registry(RegistrySettings.model_validate_json(registry)).versions()
             reason = objection(fingerprint, weights_fingerprint(str(model_dir)) or "", judged_against, versions)
             record = {"pushed": 0, "objection": reason} if reason else _push(model_dir, destination, fingerprint)
-        except Exception:
-            lease.release(root, fingerprint)
-            raise
-        if reason:
-            lease.release(root, fingerprint)
+        finally:
+            if not record["pushed"]:
+                lease.release(root, fingerprint)
     if record["pushed"]:
         pushed_model.set_string_custom_property("pushed_version", record["version"])
         pushed_model.set_string_custom_property("pushed_destination", record["path"])

@@ -9,6 +9,7 @@ from components.errors import DataRefused
 from components.registry.protocol import (
     APPROVED,
     AUDIT,
+    BASELINE,
     CODES,
     DECISION,
     PREDECESSOR,
@@ -53,6 +54,12 @@ def objection(
         f"the champion was {judged_against or NONE} when the model was judged and is {found or NONE} now; "
         "run again to be compared with it."
     )
+
+
+def judged_against(tags: Mapping[str, str]) -> str | None:
+    """Returns the version that the gate compared a model with, None for none."""
+    token = tags.get(BASELINE, NONE)
+    return None if token == NONE else token
 
 
 def champion_of(versions: Sequence[RegisteredVersion]) -> RegisteredVersion | None:

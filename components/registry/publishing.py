@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from components.registry import champions
-from components.registry.protocol import BASELINE, WEIGHTS, ChampionMoved, ModelRecord, ModelRegistry, Registered
+from components.registry.protocol import WEIGHTS, ChampionMoved, ModelRecord, ModelRegistry, Registered
 
 
 def publish(registry: ModelRegistry, record: ModelRecord, promote: bool) -> Registered:
@@ -19,10 +19,8 @@ def publish(registry: ModelRegistry, record: ModelRecord, promote: bool) -> Regi
     """
     registered = registry.register(record)
     if promote:
-        versions = registry.versions()
-        judged_against = record.tags.get(BASELINE, champions.NONE)
-        against = None if judged_against == champions.NONE else judged_against
-        if reason := champions.objection(record.fingerprint, record.tags.get(WEIGHTS, ""), against, versions):
+        weights, against = record.tags.get(WEIGHTS, ""), champions.judged_against(record.tags)
+        if reason := champions.objection(record.fingerprint, weights, against, registry.versions()):
             raise ChampionMoved(reason)
         make_champion(registry, registered.version)
     return registered

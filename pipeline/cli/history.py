@@ -2,9 +2,8 @@
 
 from components.errors import DataRefused
 from pipeline.config import Config
-from pipeline.resolve import folders_of
 from pipeline.runners.results import RunSummary
-from pipeline.runners.summaries import past_runs
+from pipeline.runners.summaries import runs_of
 
 
 def one_run(config: Config, run_id: str | None) -> RunSummary:
@@ -13,7 +12,7 @@ def one_run(config: Config, run_id: str | None) -> RunSummary:
     Raises:
         DataRefused: There is no such run.
     """
-    found = [summary for summary in past_runs(folders_of(config).runs) if run_id in (None, summary.run_id)]
+    found = [summary for summary in runs_of(config) if run_id in (None, summary.run_id)]
     if not found:
         raise DataRefused(no_run_in(config, run_id))
     return found[-1]
@@ -21,6 +20,8 @@ def one_run(config: Config, run_id: str | None) -> RunSummary:
 
 def no_run_in(config: Config, run_id: str | None = None) -> str:
     """Says that a run, or any at all, is not where it was looked for."""
+    from pipeline.resolve import folders_of
+
     folder = folders_of(config).runs
     if run_id:
         return f"There is no run {run_id} in {folder}. `frostgate runs` lists them."

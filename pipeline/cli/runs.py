@@ -5,15 +5,14 @@ import sys
 
 from pipeline.cli.history import no_run_in
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
-from pipeline.resolve import folders_of
 from pipeline.runners.results import RunSummary
-from pipeline.runners.summaries import past_runs
+from pipeline.runners.summaries import runs_of
 
 
 def runs_command(config: ConfigFile = None, overrides: Overrides = None, as_json: Json = False) -> None:
     """List a pipeline's runs, oldest first."""
     checked = configured(config, overrides)
-    found = list(past_runs(folders_of(checked).runs))
+    found = list(runs_of(checked))
     if as_json:
         print(json.dumps([summary.model_dump(mode="json") for summary in found], indent=2))
         return

@@ -6,7 +6,15 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from components.errors import DataRefused
+from pipeline.config import Config
 from pipeline.runners.results import RunSummary
+
+
+def runs_of(config: Config) -> Iterator[RunSummary]:
+    """Yields a configuration's runs, oldest first, as `past_runs` does."""
+    from pipeline.resolve import folders_of  # Brings the readers of images, which --help does not need.
+
+    return past_runs(folders_of(config).runs)
 
 
 def past_runs(folder: Path, newest_first: bool = False) -> Iterator[RunSummary]:
