@@ -4,6 +4,9 @@ report = frostgate.diagnose(model, (x_train, y_train), (x_val, y_val))
 print(report)
 
 model.fit(x_train, y_train, callbacks=[frostgate.FrostgateCallback((x_train, y_train))])
+
+with frostgate.serving_log("requests", rate=0.1) as log:
+    log.record(picture_bytes, class_name, probability)
 """
 
 from typing import TYPE_CHECKING, Any
@@ -14,8 +17,9 @@ if TYPE_CHECKING:
 
     from components.doctor.callback import FrostgateCallback
     from components.doctor.report import Report
+    from components.serving_log.writer import ServingLog
 
-__all__ = ["FrostgateCallback", "diagnose"]
+__all__ = ["FrostgateCallback", "diagnose", "serving_log"]
 
 
 def diagnose(
@@ -47,6 +51,30 @@ def diagnose(
     source = None if source_backbone is None else weights_by_layer(source_backbone)
     splits = split_of(train, "train"), split_of(validation, "validation")
     return examine(model, *splits, batch_size, source=source)
+
+
+def serving_log(uri: str, rate: float = 1.0, pictures: bool = False, model: str | None = None) -> "ServingLog":
+    """Opens a log of requests for `frostgate monitor`, to be written beside a model server.
+
+    Args:
+        uri: Folder, local, gs:// or s3://, that receives a folder a day.
+        rate: Share of requests that is kept, in (0, 1], drawn at random.
+        pictures: Whether the pictures are kept, too; without them nothing of what they show is.
+        model: Folder of the SavedModel that answers, so that its requests are told from another's; None: not known.
+
+    Returns:
+        `log.record(encoded_picture, class_name, probability)` keeps a request, and never raises for what a disk does;
+        `log.close()` brings the last ones to the folder.
+
+    Raises:
+        ValueError: A value is impossible.
+    """
+    from components.push_gate.fingerprint import weights_fingerprint
+    from components.serving_log.settings import ServingLogSettings
+    from components.serving_log.writer import ServingLog
+
+    settings = ServingLogSettings(uri=uri, rate=rate, pictures=pictures)
+    return ServingLog(settings, (model and weights_fingerprint(model)) or "")
 
 
 def __getattr__(name: str) -> Any:

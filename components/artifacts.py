@@ -23,7 +23,10 @@ class DataDecision(Artifact):
 
 
 class Baseline(Artifact):
-    """`baseline.json`: the champion's version or null; `Format-Serving/`: its SavedModel when there is one."""
+    """`baseline.json`: the champion's version or null; when there is one, `Format-Serving/`, its SavedModel.
+
+    `reference/` beside it is its Reference; a champion of an older frostgate has none.
+    """
 
     TYPE_NAME = "frostgate.Baseline"
     PROPERTIES: ClassVar[dict[str, Property]] = {}
@@ -33,6 +36,30 @@ class Verdict(Artifact):
     """`verdict.json`: the decision, as `schemas/verdict.schema.json` says; `evidence.json`: what the card shows."""
 
     TYPE_NAME = "frostgate.Verdict"
+    PROPERTIES: ClassVar[dict[str, Property]] = {}
+
+
+class Reference(Artifact):
+    """What the model says of validation images, for later comparison with what it is asked; empty if it said nothing.
+
+    `examples.tfrecord.gz`: derived scalars and answers, no pictures; `embedding_mean.npy`: float32 [features].
+    """
+
+    TYPE_NAME = "frostgate.Reference"
+    PROPERTIES: ClassVar[dict[str, Property]] = {}
+
+
+class ServingLogReport(Artifact):
+    """`log.json`: what the log of requests held, and what of it was not used."""
+
+    TYPE_NAME = "frostgate.ServingLogReport"
+    PROPERTIES: ClassVar[dict[str, Property]] = {}
+
+
+class DriftReport(Artifact):
+    """`drift.json`: whether what is served moved away from what was learnt; `drift.html`: the same for people."""
+
+    TYPE_NAME = "frostgate.DriftReport"
     PROPERTIES: ClassVar[dict[str, Property]] = {}
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import to_jsonable_python
 
 from components.backbone.settings import BackboneSettings
+from components.drift.settings import DriftSettings
 from components.evaluation.settings import EvaluationSettings
 from components.ingest.settings import DataSettings
 from components.monitoring.settings import MonitoringSettings
@@ -18,6 +19,7 @@ from components.push_gate.settings import GateSettings
 from components.pusher.settings import PushSettings
 from components.registry.settings import RegistrySettings
 from components.serving_check.settings import ServingCheckSettings
+from components.serving_log.settings import ServingLogSettings
 from components.settings import Settings
 from components.trainer.settings import TrainerSettings
 from components.transform.settings import TransformSettings
@@ -28,7 +30,18 @@ from pipeline.retention import RetentionSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
 # Where a run is written and how fast it goes does not change what comes out of it.
-_WITHOUT_INFLUENCE: Final = ("name", "output", "push", "registry", "monitoring", "retention", "beam", "kubeflow")
+_WITHOUT_INFLUENCE: Final = (
+    "name",
+    "output",
+    "push",
+    "registry",
+    "monitoring",
+    "serving_log",
+    "drift",
+    "retention",
+    "beam",
+    "kubeflow",
+)
 
 
 class BeamSettings(Settings):
@@ -70,6 +83,10 @@ class Config(Settings):
     """Where judged models are recorded."""
     monitoring: MonitoringSettings = MonitoringSettings()
     """Where a run's numbers go."""
+    serving_log: ServingLogSettings = ServingLogSettings()
+    """What is kept of requests."""
+    drift: DriftSettings = DriftSettings()
+    """When requests have moved away from what was learnt."""
     retention: RetentionSettings = RetentionSettings()
     """What `frostgate prune` keeps."""
     beam: BeamSettings = BeamSettings()

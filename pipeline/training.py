@@ -187,6 +187,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         model=model,
         pushed_model=pusher.outputs["pushed_model"],
         verdict=gate.outputs["verdict"],
+        reference=gate.outputs["reference"],
         serving_report=serving_check.outputs["report"],
         ingest_report=report,
         schema=schema,

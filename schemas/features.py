@@ -21,6 +21,21 @@ SHARPNESS: Final = "sharpness"  # float32, variance of the Laplacian of the grey
 PIXELS: Final = "pixels"  # float32 [image_size, image_size, 3], scaled for the backbone
 LABEL_INDEX: Final = "label_index"  # int64 []: position in the class list, -1 when unknown
 
+# What a served model said of a picture: in the log of requests, and in the reference that the log is compared with.
+PREDICTED_CLASS: Final = "predicted_class"  # bytes: class name, UTF-8
+CONFIDENCE: Final = "confidence"  # float32, 0..1: the predicted class's probability
+EMBEDDING_DISTANCE: Final = "embedding_distance"  # float32: from the backbone's features to the reference's mean
+SERVED_AT: Final = "served_at"  # int64, seconds since 1970, UTC; in the log alone
+MODEL: Final = "model"  # bytes: hex sha256 of its weights, empty where they are not known; in the log alone
+
+# The derived scalars by kind: what a log of requests is compared by, whether or not it keeps the pictures.
+NUMBERS: Final = (HEIGHT, WIDTH, NUM_BYTES, *CHANNEL_MEANS, *CHANNEL_STDS, SHARPNESS)
+SERVED_NUMBERS: Final = (*NUMBERS, CONFIDENCE, EMBEDDING_DISTANCE)
+SERVED_NAMES: Final = (FORMAT, PREDICTED_CLASS)
+
 TRAIN: Final = "train"
 EVAL: Final = "eval"
 SPLITS: Final = (TRAIN, EVAL)
+# Of the monitoring pipeline.
+SERVING: Final = "serving"
+REFERENCE: Final = "reference"

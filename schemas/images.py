@@ -55,3 +55,12 @@ def write_schema(classes: Sequence[str], directory: str) -> str:
         opened.write(text)
     os.replace(scratch, folder / SCHEMA_FILE)
     return str(folder / SCHEMA_FILE)
+
+
+def served_comparators() -> dict[str, schema_pb2.FeatureComparator]:
+    """How far what is served may be from what was learnt: feature -> TFDV's measure and threshold."""
+    found: dict[str, schema_pb2.FeatureComparator] = {}
+    for path in (_CURATED, _CURATED.with_name("served.pbtxt")):
+        schema = text_format.Parse(path.read_text(), schema_pb2.Schema())
+        found |= {one.name: one.skew_comparator for one in schema.feature if one.HasField("skew_comparator")}
+    return found

@@ -31,8 +31,10 @@ class Inspector:
 
     def inspect(self, raw: Raw, container: Container) -> Measured | Reject:
         """Measures a picture or says why it is not used; never raises for what is wrong with it."""
-        if reject := _name_reject(raw):
-            return reject
+        return _name_reject(raw) or self.look(raw, container)
+
+    def look(self, raw: Raw, container: Container) -> Measured | Reject:
+        """Does so whatever the picture is called."""
         try:
             kind = check_header(raw.data, self._settings.max_bytes, self._settings.max_pixels)
             pixels = self._decode(tf.constant(raw.data)).numpy()
@@ -104,12 +106,18 @@ def build_example(measured: Measured, data: bytes) -> tf.train.Example:
     """
     if hashlib.sha256(data).hexdigest() != measured.digest:
         raise ValueError(f"{measured.uri} changed while it was being read; run again when nothing writes to the data.")
-    texts = {
-        features.LABEL: measured.label,
-        features.URI: measured.uri,
-        features.CONTENT_HASH: measured.content_hash,
-        features.FORMAT: measured.format,
+    values = {
+        features.IMAGE_BYTES: _bytes(data),
+        features.LABEL: _bytes(measured.label.encode()),
+        features.URI: _bytes(measured.uri.encode()),
+        features.CONTENT_HASH: _bytes(measured.content_hash.encode()),
+        **scalar_features(measured),
     }
+    return tf.train.Example(features=tf.train.Features(feature=values))
+
+
+def scalar_features(measured: Measured) -> dict[str, tf.train.Feature]:
+    """The derived scalars, which tell nobody what a picture shows: key of `schemas.features` -> one value."""
     integers = {
         features.HEIGHT: measured.height,
         features.WIDTH: measured.width,
@@ -120,11 +128,9 @@ def build_example(measured: Measured, data: bytes) -> tf.train.Example:
         **dict(zip(features.CHANNEL_STDS, measured.channel_stds, strict=True)),
         features.SHARPNESS: measured.sharpness,
     }
-    values = {features.IMAGE_BYTES: _bytes(data)}
-    values |= {key: _bytes(text.encode()) for key, text in texts.items()}
-    values |= {key: tf.train.Feature(int64_list=tf.train.Int64List(value=[one])) for key, one in integers.items()}
-    values |= {key: tf.train.Feature(float_list=tf.train.FloatList(value=[one])) for key, one in floats.items()}
-    return tf.train.Example(features=tf.train.Features(feature=values))
+    found = {features.FORMAT: _bytes(measured.format.encode())}
+    found |= {key: tf.train.Feature(int64_list=tf.train.Int64List(value=[one])) for key, one in integers.items()}
+    return found | {key: tf.train.Feature(float_list=tf.train.FloatList(value=[one])) for key, one in floats.items()}
 
 
 def _bytes(value: bytes) -> tf.train.Feature:

@@ -21,7 +21,7 @@ def metrics(summary: Mapping[str, Any], ended: float) -> CollectorRegistry:
     Returns:
         Gauges, each with the pipeline's name as the label `pipeline`; what was not measured is absent, never zero.
     """
-    told = _Told(summary["pipeline"])
+    told = Told(summary["pipeline"])
     told.one("run_ended_timestamp_seconds", "When the last run ended.", ended)
     told.one("run_duration_seconds", "How long the last run took.", summary["seconds"])
     told.state("run_status", "How the last run ended.", "status", STATUSES, summary["status"])
@@ -41,14 +41,14 @@ def metrics(summary: Mapping[str, Any], ended: float) -> CollectorRegistry:
 
 def success(summary: Mapping[str, Any], ended: float) -> CollectorRegistry:
     """Says when a run last went well, to be sent for one that did and for no other."""
-    told = _Told(summary["pipeline"])
+    told = Told(summary["pipeline"])
     told.one("last_success_timestamp_seconds", "When a run last ended with exit code 0.", ended)
     if summary["status"] == "pushed":
         told.one("champion_since_timestamp_seconds", "When the served model was last confirmed or replaced.", ended)
     return told.registry
 
 
-def _verdict(told: "_Told", verdict: Mapping[str, Any]) -> None:
+def _verdict(told: "Told", verdict: Mapping[str, Any]) -> None:
     told.state("verdict", "What the gate decided.", "decision", _DECISIONS, verdict["decision"])
     measured = verdict.get("measurements") or {}
     told.many(
@@ -88,22 +88,25 @@ def _bounds(measured: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"value": measured.get("value"), "low": interval.get("low"), "high": interval.get("high")}
 
 
-class _Told:
-    """Collects gauges of one pipeline."""
+class Told:
+    """Collects gauges of one pipeline; what is None or not finite is left out."""
 
     def __init__(self, pipeline: str) -> None:
         self.registry = CollectorRegistry()
         self._pipeline = pipeline
 
     def one(self, name: str, help_text: str, value: float) -> None:
+        """Adds a gauge of one value."""
         self.many(name, help_text, (), {(): value})
 
     def state(self, name: str, help_text: str, label: str, states: tuple[str, ...], current: str) -> None:
+        """Adds a gauge that is 1 for the current state and 0 for the others."""
         self.many(name, help_text, (label,), {(one,): float(one == current) for one in states})
 
     def many(
         self, name: str, help_text: str, labels: tuple[str, ...], values: Mapping[tuple[str, ...], float | None]
     ) -> None:
+        """Adds a gauge with a value for each combination of its labels."""
         known = {key: value for key, value in values.items() if value is not None and math.isfinite(value)}
         if known:
             gauge = Gauge(f"frostgate_{name}", help_text, ("pipeline", *labels), registry=self.registry)

@@ -8,7 +8,8 @@ from tfx.types import artifact_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 from tfx.v1.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
-from components.artifacts import Baseline, DataDecision, IngestReport, Verdict
+from components.artifacts import Baseline, DataDecision, IngestReport, Reference, Verdict
+from components.push_gate import reference as references
 from components.push_gate.exported import FACTS_FILE, read_facts
 from components.push_gate.judge import Uris, judge
 from components.push_gate.settings import GateSettings
@@ -27,6 +28,7 @@ def PushGate(
     baseline: InputArtifact[Baseline],
     blessing: OutputArtifact[ModelBlessing],
     verdict: OutputArtifact[Verdict],
+    reference: OutputArtifact[Reference],
     settings: Parameter[str],
     config_fingerprint: Parameter[str],
     code_hash: Parameter[str],
@@ -43,6 +45,7 @@ def PushGate(
         baseline: The registry's champion, or none.
         blessing: `BLESSED` only when the model passed; the Pusher reads its property `blessed`.
         verdict: `verdict.json` and `evidence.json`.
+        reference: What the model says of validation images, for monitoring.
         settings: JSON of `GateSettings`.
         config_fingerprint: Of the run's configuration, for the verdict.
         code_hash: Of our code; keys the cache and is otherwise unused.
@@ -62,6 +65,8 @@ def PushGate(
     document = verdict_document(judgement, thresholds, facts, config_fingerprint)
     _write_json(os.path.join(verdict.uri, "verdict.json"), document)
     _write_json(os.path.join(verdict.uri, "evidence.json"), evidence_document(judgement))
+    if judgement.measurement:
+        references.write(reference.uri, uris.splits[features.EVAL], judgement.measurement)
     verdict.set_string_custom_property("decision", judgement.decision.outcome)
     # Last: a gate that dies before this line has blessed nothing.
     _bless(blessing, model, judgement.decision.outcome == "PASS")

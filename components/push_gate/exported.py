@@ -71,6 +71,21 @@ class ExportedModel:
         answer = self._signature("pixels")(image_bytes=tf.constant(images, dtype=tf.string))
         return answer["pixels"].numpy()
 
+    def embeddings_of(self, examples: SplitExamples, limit: int) -> np.ndarray | None:
+        """The backbone's features of a split's first rows, at most so many, float32 [n, features].
+
+        None for an export without the signature, as a `run_fn` of one's own may write.
+        """
+        if "embeddings" not in self._loaded.signatures:
+            return None
+        number = min(len(examples.rows), limit)
+        parts = []
+        for start in range(0, number, _BATCH_SIZE):
+            images = examples.encoded(range(start, min(start + _BATCH_SIZE, number)))
+            answer = self._signature("embeddings")(image_bytes=tf.constant(images, dtype=tf.string))
+            parts.append(answer["embeddings"].numpy())
+        return np.concatenate(parts)
+
     def pixels_of(self, examples: SplitExamples, limit: int) -> np.ndarray:
         """The pixels of a split's first rows, at most so many, in batches."""
         number = min(len(examples.rows), limit)

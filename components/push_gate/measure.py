@@ -20,6 +20,7 @@ from schemas import features
 _BATCH_SIZE = 64
 _NUM_PARITY_EXAMPLES = 256
 _NUM_NAMED_CLASSES = 5
+_MAX_EMBEDDINGS = 500
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,8 @@ class Measurement:
     """int64 [n train]: classes predicted in training mode; None without a Keras model."""
     parity_difference: float | None
     """None without a Keras model; NaN when a probability was not finite."""
+    embeddings: np.ndarray | None
+    """float32 [n, features] of the first validation examples; None where the export gives none."""
 
     @property
     def modes(self) -> PairedCounts | None:
@@ -74,6 +77,7 @@ def measure(
         scores=scores,
         training_mode=None if model is None else _training_mode(model, exported, examples[features.TRAIN]),
         parity_difference=None if model is None else _parity_difference(model, exported, examples[features.EVAL]),
+        embeddings=exported.embeddings_of(examples[features.EVAL], _MAX_EMBEDDINGS),
     )
 
 

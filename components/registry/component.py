@@ -7,11 +7,11 @@ from tfx.types.standard_artifacts import Model, PushedModel, Schema
 from tfx.utils import path_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
-from components.artifacts import Baseline, Card, IngestReport, Registration, ServingReport, Verdict
+from components.artifacts import Baseline, Card, IngestReport, Reference, Registration, ServingReport, Verdict
 from components.flags import is_set
 from components.push_gate.fingerprint import directory_fingerprint
 from components.registry import lease, record
-from components.registry.mlflow_registry import SAVED_MODEL
+from components.registry.mlflow_registry import REFERENCE_FOLDER, SAVED_MODEL
 from components.registry.opening import open_registry
 from components.registry.protocol import (
     ChampionMoved,
@@ -34,7 +34,7 @@ def Champion(
     """Brings the model that the gate compares with.
 
     Args:
-        baseline: `baseline.json`, and `Format-Serving/` when there is a champion.
+        baseline: `baseline.json`, and `Format-Serving/` and `reference/` when there is a champion.
         settings: JSON of RegistrySettings, `uri` and `model_name` filled in.
         version: "none" asks nobody; a version's number; "latest" follows the alias now, and must not be cached.
         code_hash: Keys the cache by our code; not read.
@@ -52,6 +52,7 @@ def Champion(
         info = registry.champion() if version == "latest" else registry.version(version)
         if info:
             registry.download(info, folder)
+            registry.download_reference(info, folder)
     (folder / "baseline.json").write_text(json.dumps(_baseline(info, wanted.model_name), indent=1))
 
 
@@ -60,6 +61,7 @@ def RegistryPush(
     model: InputArtifact[Model],
     pushed_model: InputArtifact[PushedModel],
     verdict: InputArtifact[Verdict],
+    reference: InputArtifact[Reference],
     serving_report: InputArtifact[ServingReport],
     ingest_report: InputArtifact[IngestReport],
     schema: InputArtifact[Schema],
@@ -81,6 +83,7 @@ def RegistryPush(
         model: The Trainer's export.
         pushed_model: Its `pushed` = 1 with a verdict of PASS moves the alias; nothing else does.
         verdict: The gate's.
+        reference: What the model says of validation images; an empty folder if it said nothing.
         serving_report: The serving check's.
         ingest_report: The data's counts.
         schema: What the data were held against.
@@ -116,6 +119,7 @@ def RegistryPush(
         kfp_run_id=kfp_run_id,
         schema_fingerprint=directory_fingerprint(schema.uri),
         freeze_proof=_freeze_proof(saved_model),
+        reference_fingerprint=directory_fingerprint(reference.uri) if _has_files(reference.uri) else "",
     )
     entry = ModelRecord(
         fingerprint=fingerprint,
@@ -123,7 +127,9 @@ def RegistryPush(
         tags=record.tags(judged, serving, ingest, facts),
         params=record.flatten(json.loads(config_json)),
         metrics=record.metrics(judged, serving),
-        artifacts=_artifacts(model.uri, saved_model, verdict.uri, serving_report.uri, card.uri if card else None),
+        artifacts=_artifacts(
+            model.uri, saved_model, verdict.uri, reference.uri, serving_report.uri, card.uri if card else None
+        ),
     )
     promote = is_same and record.promotes(judged["decision"], is_set(pushed_model, "pushed"))
     registered = _published(open_registry(wanted), entry, Path(destination) if promote else None)
@@ -169,7 +175,7 @@ def _is_same_model(verdict: dict, fingerprint: str) -> bool:
 
 
 def _artifacts(
-    model_uri: str, saved_model: str, verdict_uri: str, serving_uri: str, card_uri: str | None
+    model_uri: str, saved_model: str, verdict_uri: str, reference_uri: str, serving_uri: str, card_uri: str | None
 ) -> dict[Path, str]:
     found = {
         Path(saved_model): SAVED_MODEL,
@@ -178,9 +184,15 @@ def _artifacts(
         Path(verdict_uri, "evidence.json"): "",
         Path(serving_uri, "serving.json"): "",
     }
+    if _has_files(reference_uri):
+        found[Path(reference_uri)] = REFERENCE_FOLDER
     if card_uri:
         found[Path(card_uri, "card.html")] = ""
     return {path: folder for path, folder in found.items() if path.exists()}
+
+
+def _has_files(folder: str) -> bool:
+    return any(path.is_file() for path in Path(folder).glob("*"))
 
 
 def _baseline(info: RegisteredVersion | None, model_name: str) -> dict:
@@ -188,6 +200,7 @@ def _baseline(info: RegisteredVersion | None, model_name: str) -> dict:
         "version": info.version if info else None,
         "run_id": (info.run_id or None) if info else None,
         "fingerprint": (info.fingerprint or None) if info else None,
+        "weights_fingerprint": (info.weights or None) if info else None,
         "model_name": model_name,
     }
 

@@ -24,6 +24,7 @@ from components.registry.protocol import (
     BASELINE,
     DECISION,
     FINGERPRINT,
+    REFERENCE,
     RUN_KEY,
     ChampionMoved,
     ModelRecord,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 SAVED_MODEL: Final = "Format-Serving"
+REFERENCE_FOLDER: Final = "reference"
 
 _BATCH: Final = 100  # MLflow's limit of parameters and tags in one request.
 _MAX_CHARACTERS: Final = {"param": 6000, "tag": 8000}  # MLflow's limits.
@@ -106,14 +108,24 @@ class MlflowRegistry:
         with self._reaching():
             source = self._client.get_model_version_download_uri(self._settings.model_name, version.version)
             path = self._fetched(source, folder)
-        found = directory_fingerprint(str(path))
-        if version.fingerprint not in ("", found):
-            raise DataRefused(
-                f"version {version.version} of {self._settings.model_name} must hash to {version.fingerprint}; its "
-                f"files hash to {found}. Somebody changed {source}: point the alias at another version."
-            )
+        if version.fingerprint:
+            must_hash_to(version.fingerprint, path, version, self._settings.model_name)
         if path != folder / SAVED_MODEL:
             path.rename(folder / SAVED_MODEL)
+
+    def download_reference(self, version: RegisteredVersion, folder: Path) -> bool:
+        """Puts the version's reference into `folder`/reference; False for a version without one.
+
+        Raises:
+            DataRefused: The download is not what was registered.
+        """
+        expected = version.tags.get(REFERENCE)
+        if not expected:
+            return False
+        with self._reaching():
+            path = self._fetched(f"runs:/{version.run_id}/{REFERENCE_FOLDER}", folder)
+        must_hash_to(expected, path, version, self._settings.model_name)
+        return True
 
     def register(self, record: ModelRecord) -> Registered:
         """Records a run, then a version.
@@ -288,6 +300,20 @@ class MlflowRegistry:
 
     def _reaching(self) -> AbstractContextManager:
         return reaching(self._address)
+
+
+def must_hash_to(expected: str, path: Path, version: RegisteredVersion, model_name: str) -> None:
+    """Lets through a download that is what was registered.
+
+    Raises:
+        DataRefused: It is something else.
+    """
+    found = directory_fingerprint(str(path))
+    if found != expected:
+        raise DataRefused(
+            f"version {version.version} of {model_name} must hash to {expected}; its files hash to {found}. Somebody "
+            f"changed {version.source}: point the alias at another version."
+        )
 
 
 def _identity(record: ModelRecord) -> str:

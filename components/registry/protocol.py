@@ -7,6 +7,8 @@ from typing import Final, Protocol
 
 # Tags of a run and of a model version, spelled in one place.
 FINGERPRINT: Final = "frostgate.fingerprint"
+# Of what monitoring compares requests with.
+REFERENCE: Final = "frostgate.reference_fingerprint"
 # Of what was learnt alone: names in a SavedModel's graph depend on what its process did before.
 WEIGHTS: Final = "frostgate.weights_fingerprint"
 DECISION: Final = "frostgate.decision"
@@ -136,6 +138,13 @@ class ModelRegistry(Protocol):
 
     def download(self, version: RegisteredVersion, folder: Path) -> None:
         """Puts its SavedModel into `folder`/Format-Serving; DataRefused if it is not what was registered."""
+        ...
+
+    def download_reference(self, version: RegisteredVersion, folder: Path) -> bool:
+        """Puts its reference into `folder`/reference; False for a version without one.
+
+        Raises DataRefused if it is not what was registered.
+        """
         ...
 
     def register(self, record: ModelRecord) -> Registered:

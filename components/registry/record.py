@@ -7,7 +7,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from components.registry.protocol import ACCURACY, BASELINE, CODES, DECISION, FINGERPRINT, RUN_KEY, SERVES, WEIGHTS
+from components.registry.protocol import (
+    ACCURACY,
+    BASELINE,
+    CODES,
+    DECISION,
+    FINGERPRINT,
+    REFERENCE,
+    RUN_KEY,
+    SERVES,
+    WEIGHTS,
+)
 
 # A: training images in training mode, B: the same in inference mode, C: validation images.
 _ACCURACIES: Final = {"A": "train.accuracy_training_mode", "B": "train.accuracy", "C": "eval.accuracy"}
@@ -27,6 +37,7 @@ class Facts:
         kfp_run_id: Of the run on the cluster; empty outside one.
         schema_fingerprint: Of what the data were held against.
         freeze_proof: freeze_proof.json of the export; None for one that has none.
+        reference_fingerprint: Of what monitoring compares with; empty where there is none.
     """
 
     fingerprint: str
@@ -37,6 +48,7 @@ class Facts:
     kfp_run_id: str
     schema_fingerprint: str
     freeze_proof: Mapping[str, Any] | None
+    reference_fingerprint: str
 
 
 def promotes(decision: str, pushed: bool) -> bool:
@@ -107,6 +119,7 @@ def tags(
         "frostgate.thresholds": json.dumps(verdict.get("thresholds") or {}, separators=(",", ":")),
         "frostgate.freeze_proof": None if proof is None else "passed" if proof["passed"] else "failed",
         "frostgate.config_fingerprint": facts.config_fingerprint,
+        REFERENCE: facts.reference_fingerprint,
         WEIGHTS: fingerprints.get("weights"),
         "frostgate.data_fingerprint": fingerprints.get("data"),
         "frostgate.backbone_fingerprint": fingerprints.get("backbone"),

@@ -11,7 +11,7 @@ from rich.progress import Progress as Bars
 from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from pipeline.runners.progress import Progress
-from pipeline.runners.results import NodeResult, RunSummary
+from pipeline.runners.results import NodeResult
 
 _LONG_SECONDS: Final = 20.0
 _MARKS: Final = {"done": "✓", "cached": "=", "failed": "✗", "skipped": "-"}
@@ -54,8 +54,8 @@ class _Lines:
         seconds = "" if result.status == "skipped" else f"{result.seconds:8.1f} s"
         self._console.print(f"{_MARKS[result.status]} {result.id:<18} {result.status:<8}{seconds}", soft_wrap=True)
 
-    def run_abandoned(self, summary: RunSummary) -> None:
-        self._console.print(f"{summary.status.upper()}  {summary.message}", soft_wrap=True)
+    def run_abandoned(self, status: str, message: str) -> None:
+        self._console.print(f"{status.upper()}  {message}", soft_wrap=True)
 
 
 class _Live(_Lines):
@@ -85,6 +85,6 @@ class _Live(_Lines):
         with self._lock:
             self._bars.reset(self._task, description=f"{node_id} ({self._position} of {self._num_nodes})")
 
-    def run_abandoned(self, summary: RunSummary) -> None:
+    def run_abandoned(self, status: str, message: str) -> None:
         self._bars.stop()  # Gives the cursor back.
-        super().run_abandoned(summary)
+        super().run_abandoned(status, message)

@@ -14,6 +14,7 @@ from pipeline.cli import (
     compile,
     config,
     doctor,
+    monitor,
     predict,
     prune,
     registry,
@@ -41,6 +42,7 @@ app.command("run", epilog=run.EPILOG)(run.run_command)
 app.command("validate")(validate.validate_command)
 app.command("report")(report.report_command)
 app.command("runs")(runs.runs_command)
+app.command("monitor", epilog=monitor.EPILOG)(monitor.monitor_command)
 app.command("predict", epilog=predict.EPILOG)(predict.predict_command)
 app.add_typer(registry.app, name="registry")
 app.command("approve", epilog=approve.EPILOG)(approve.approve_command)

@@ -2,15 +2,20 @@
 
 import dataclasses
 import json
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from components.errors import DataRefused
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
 from pipeline.config import Config
+
+if TYPE_CHECKING:
+    from components.predict.asking import Prediction
+    from components.serving_log.settings import ServingLogSettings
 
 EPILOG: Final = (
     "Without --model and --server the newest version in the push destination of --config and --set answers. Exit "
@@ -24,6 +29,10 @@ def predict_command(
     server: Annotated[
         str | None, typer.Option("--server", metavar="URL", help="A TensorFlow Serving REST address to ask instead.")
     ] = None,
+    log: Annotated[
+        bool,
+        typer.Option("--log", help="Keep requests and answers where serving_log.uri says, for `frostgate monitor`."),
+    ] = False,
     config: ConfigFile = None,
     overrides: Overrides = None,
     as_json: Json = False,
@@ -32,18 +41,13 @@ def predict_command(
     checked = configured(config, overrides)
     if model and server:
         raise DataRefused("--model and --server are two ways to ask; give one of them.")
+    if log and not checked.serving_log.uri:
+        raise DataRefused("--log keeps requests where serving_log.uri says; it is empty: --set serving_log.uri=FOLDER.")
     pictures = [(str(path), path.read_bytes()) for path in _files(images)]
-    from components.predict.asking import predict
+    from pipeline.runners.console import output_to
 
-    if server:
-        from components.predict.rest import connect
-
-        ask = connect(server, checked.registry.model_name or checked.name)
-    else:
-        from components.predict.local import load
-
-        ask = load(model or _newest(checked))
-    found = list(predict(pictures, ask))
+    with output_to(os.devnull):
+        found, num_lost = _asked(checked, model, server, pictures, log)
     missing = [one for one in found if one.answer is None]
     if as_json:
         print(json.dumps([dataclasses.asdict(one) for one in found], indent=2))
@@ -53,7 +57,41 @@ def predict_command(
                 print(f"{one.uri}  {one.answer.class_name}  {max(one.answer.probabilities):.3f}")
     for one in missing:
         print(f"frostgate: {one.uri} has no answer: {one.error}", file=sys.stderr)
+    if num_lost:
+        print(f"frostgate: {num_lost} requests could not be kept in {checked.serving_log.uri}.", file=sys.stderr)
     raise typer.Exit(2 if missing else 0)
+
+
+def _asked(
+    config: Config, model: Path | None, server: str | None, pictures: list[tuple[str, bytes]], log: bool
+) -> "tuple[list[Prediction], int]":
+    """Returns the answers, and how many could not be logged."""
+    from components.predict.asking import predict
+
+    if server:
+        from components.predict.rest import connect
+
+        ask = connect(server, config.registry.model_name or config.name)
+    else:
+        from components.predict.local import load
+
+        model = model or _newest(config)
+        ask = load(model)
+    found = list(predict(pictures, ask))
+    return found, _kept(config.serving_log, model, dict(pictures), found) if log else 0
+
+
+def _kept(
+    settings: "ServingLogSettings", model: Path | None, pictures: dict[str, bytes], found: "list[Prediction]"
+) -> int:
+    from components.push_gate.fingerprint import weights_fingerprint
+    from components.serving_log.writer import ServingLog
+
+    with ServingLog(settings, (model and weights_fingerprint(str(model))) or "") as log:
+        for one in found:
+            if one.answer:
+                log.record(pictures[one.uri], one.answer.class_name, max(one.answer.probabilities))
+    return log.num_lost
 
 
 def _files(images: list[Path]) -> list[Path]:

@@ -2,12 +2,14 @@
 
 import errno
 import re
+import signal
 from collections.abc import Iterator
 from typing import Final
 
 from components.errors import DataRefused
 from pipeline.runners.errors import AnotherRun, StoreUnusable
-from pipeline.runners.results import RunStatus
+from pipeline.runners.results import RunStatus, Walk
+from pipeline.runners.stopping import Stop
 
 _NO_ROOM_OR_RIGHT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 # How native libraries, which know no OSError, say that there is no room.
@@ -20,6 +22,33 @@ _REFUSED_BY_WORKER: Final = re.compile(
     re.DOTALL | re.MULTILINE,
 )
 _TRACEBACK: Final = "Traceback (most recent call last):\n"
+
+
+def ended(error: BaseException, stop: Stop, walk: Walk, root: str) -> tuple[RunStatus, int, str]:
+    """Says how a run ended that raised.
+
+    Args:
+        error: What was raised.
+        stop: Whether the run was asked to stop.
+        walk: How far it came.
+        root: The folder that it writes to.
+
+    Returns:
+        As `explain`.
+    """
+    # Beam and TensorFlow may have wrapped the interruption in an error of their own.
+    if stop.signal_number is not None:
+        return stopped(stop.signal_number)
+    if isinstance(error, KeyboardInterrupt):
+        return stopped(signal.SIGINT)
+    failed_node = next((node.id for node in walk.nodes if node.status == "failed"), None)
+    return explain(error, failed_node, root)
+
+
+def stopped(signal_number: int) -> tuple[RunStatus, int, str]:
+    """Words an interruption."""
+    word = "Terminated" if signal_number == signal.SIGTERM else "Interrupted"
+    return "interrupted", 128 + signal_number, f"{word}; the same command continues the run."
 
 
 def explain(error: BaseException, failed_node: str | None, root: str) -> tuple[RunStatus, int, str]:

@@ -4,22 +4,19 @@ import contextlib
 import dataclasses
 import json
 import os
-import signal
 import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.card.facts import NodeFacts, RunFacts
-from components.errors import DataRefused
-from components.registry.record import without_credentials
 from pipeline.config import Config, effective_yaml
-from pipeline.resolve import Folders, Plan, folders_of, resolve
+from pipeline.resolve import Plan, folders_of, resolve
+from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
-from pipeline.runners.failures import explain
+from pipeline.runners.failures import ended, stopped
 from pipeline.runners.lock import alone
 from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge
@@ -29,36 +26,6 @@ from pipeline.runners.summaries import past_runs, same_as_last
 
 if TYPE_CHECKING:
     from tfx.v1.dsl import Pipeline
-
-
-@dataclass(frozen=True)
-class _Attempt:
-    """A run that is about to start."""
-
-    config: Config
-    folders: Folders
-    run_id: str
-    started: datetime
-    clock: float
-
-    @property
-    def folder(self) -> Path:
-        return self.folders.runs / self.run_id
-
-    @property
-    def log(self) -> Path:
-        return self.folder / "log.txt"
-
-    @property
-    def told(self) -> Config:
-        """The configuration as it may be shown: people pass cards and summaries on."""
-        registry = self.config.registry
-        public = registry.model_copy(update={"uri": without_credentials(registry.uri)})
-        return self.config.model_copy(update={"registry": public})
-
-    @property
-    def seconds(self) -> float:
-        return round(time.monotonic() - self.clock, 3)
 
 
 @dataclass(frozen=True)
@@ -93,15 +60,12 @@ def run(
     Raises:
         DataRefused: The output folder cannot be written to, so there is nowhere to put a summary.
     """
-    now = datetime.now().astimezone()
-    # Four digits of the time within the second: ids sort by time, also of runs that start in the same second.
-    run_id = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 16:04x}"
-    attempt = _Attempt(config, folders_of(config), run_id, now, time.monotonic())
-    _make_folder(attempt)
+    attempt = Attempt.begin(config, folders_of(config))
     walk, listener = Walk(), progress or Silent()
 
     def abandon(signal_number: int) -> None:
-        listener.run_abandoned(_written(attempt, _stopped(signal_number), walk))
+        summary = _written(attempt, _Outcome(*stopped(signal_number)), walk)
+        listener.run_abandoned(summary.status, summary.message)
         os._exit(128 + signal_number)
 
     with output_to(attempt.log), stoppable(abandon) as stop:
@@ -109,7 +73,7 @@ def run(
     return _monitored(attempt, _written(attempt, outcome, walk))
 
 
-def _monitored(attempt: _Attempt, summary: RunSummary) -> RunSummary:
+def _monitored(attempt: Attempt, summary: RunSummary) -> RunSummary:
     """Tells Prometheus; that it could not be told is a warning of the run."""
     if not attempt.config.monitoring.pushgateway and not attempt.config.monitoring.textfile:
         return summary
@@ -122,11 +86,11 @@ def _monitored(attempt: _Attempt, summary: RunSummary) -> RunSummary:
     if not warnings:
         return summary
     summary = summary.model_copy(update={"warnings": warnings})
-    _store(attempt, summary)
+    attempt.store(summary, summary.status)
     return summary
 
 
-def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
+def _written(attempt: Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
     summary = RunSummary(
         run_id=attempt.run_id,
         pipeline=attempt.config.name,
@@ -145,38 +109,12 @@ def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         config=attempt.told.model_dump(mode="json"),
         nodes=tuple(walk.nodes),
     )
-    _store(attempt, summary)
+    attempt.store(summary, summary.status)
     return summary
 
 
-def _store(attempt: _Attempt, summary: RunSummary) -> None:
-    path, unfinished = attempt.folder / "summary.json", attempt.folder / "summary-unfinished.json"
-    try:
-        unfinished.write_text(summary.model_dump_json(indent=2))
-        unfinished.replace(path)
-    except OSError as error:
-        # A full disk's error does not say which file it was.
-        text = f"could not be written ({error.strerror}); the run had ended as {summary.status}"
-        raise OSError(error.errno, text, str(path)) from error
-
-
-def _make_folder(attempt: _Attempt) -> None:
-    if "://" in attempt.config.output:
-        raise DataRefused(
-            f"output must be a folder of this machine; received {attempt.config.output}. "
-            "Name a bucket in push.destination or registry.uri instead."
-        )
-    try:
-        attempt.folder.mkdir(parents=True)
-    except OSError as error:
-        raise DataRefused(
-            f"output must be a folder that can be written to; {attempt.folders.root} cannot ({error.strerror}). "
-            "Choose another with --set output=FOLDER."
-        ) from error
-
-
 def _try(
-    attempt: _Attempt,
+    attempt: Attempt,
     progress: Progress,
     build: Callable[[Plan], "Pipeline"] | None,
     walk: Walk,
@@ -195,13 +133,7 @@ def _try(
     except (Exception, KeyboardInterrupt) as error:
         with contextlib.suppress(OSError):  # The log is on the disk that may be full.
             traceback.print_exc()
-        # Beam and TensorFlow may have wrapped the interruption in an error of their own.
-        if stop.signal_number is not None:
-            return _stopped(stop.signal_number)
-        if isinstance(error, KeyboardInterrupt):
-            return _stopped(signal.SIGINT)
-        failed_node = next((node.id for node in walk.nodes if node.status == "failed"), None)
-        return _Outcome(*explain(error, failed_node, str(attempt.folders.root)))
+        return _Outcome(*ended(error, stop, walk, str(attempt.folders.root)))
 
 
 def _last_verdict(plan: Plan) -> RunSummary | None:
@@ -212,11 +144,6 @@ def _nothing_new(plan: Plan, last: RunSummary) -> _Outcome:
     spans = ", ".join(map(str, plan.source.spans))
     message = f"Nothing new in span {spans} since run {last.run_id} ({last.status}); --again runs all the same."
     return _Outcome("unchanged", 0, message, plan=plan)
-
-
-def _stopped(signal_number: int) -> _Outcome:
-    word = "Terminated" if signal_number == signal.SIGTERM else "Interrupted"
-    return _Outcome("interrupted", 128 + signal_number, f"{word}; the same command continues the run.")
 
 
 def _run_nodes(
@@ -231,7 +158,7 @@ def _run_nodes(
     run_pipeline(build(plan), run_id, progress, walk)
 
 
-def _judged(attempt: _Attempt, walk: Walk) -> _Outcome:
+def _judged(attempt: Attempt, walk: Walk) -> _Outcome:
     # Of a mended model too, where the run asked for that: the last gate's counts.
     verdict_dir = [outputs for node, outputs in walk.outputs.items() if node.startswith("PushGate")][-1]["Verdict"]
     verdict = _read(verdict_dir / "verdict.json")

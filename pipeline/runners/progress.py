@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from pipeline.runners.results import NodeResult, RunSummary
+from pipeline.runners.results import NodeResult
 
 
 class Progress(Protocol):
@@ -18,7 +18,7 @@ class Progress(Protocol):
     def node_finished(self, result: NodeResult) -> None:
         """Called when a node is done, cached or failed, and for each node that is skipped after a failure."""
 
-    def run_abandoned(self, summary: RunSummary) -> None:
+    def run_abandoned(self, status: str, message: str) -> None:
         """Called in another thread when a stopped run hangs in native code, just before the process is ended."""
 
 
@@ -34,5 +34,5 @@ class Silent:
     def node_finished(self, result: NodeResult) -> None:
         """Ignores it."""
 
-    def run_abandoned(self, summary: RunSummary) -> None:
+    def run_abandoned(self, status: str, message: str) -> None:
         """Ignores it."""

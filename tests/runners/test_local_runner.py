@@ -33,7 +33,7 @@ class Listener:
     def node_finished(self, result):
         self.events.append(f"{result.id} {result.status}")
 
-    def run_abandoned(self, summary):
+    def run_abandoned(self, status, message):
         self.events.append("abandoned")
 
 

@@ -1,0 +1,1 @@
+"""Whether what a model is asked moved away from what it learnt."""

@@ -1,0 +1,89 @@
+"""A run that is under way: its id, its folder, what is written there."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Self
+
+from pydantic import BaseModel
+
+from components.errors import DataRefused
+from components.registry.record import without_credentials
+from pipeline.config import Config
+from pipeline.resolve import Folders
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A run that is about to start."""
+
+    config: Config
+    folders: Folders
+    run_id: str
+    started: datetime
+    clock: float
+
+    @classmethod
+    def begin(cls, config: Config, folders: Folders) -> Self:
+        """Names the run and makes its folder.
+
+        Raises:
+            DataRefused: The output folder cannot be written to, so there is nowhere to put a summary.
+        """
+        now = datetime.now().astimezone()
+        # Four digits of the time within the second: ids sort by time, also of runs that start in the same second.
+        run_id = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 16:04x}"
+        attempt = cls(config, folders, run_id, now, time.monotonic())
+        attempt._make_folder()
+        return attempt
+
+    @property
+    def folder(self) -> Path:
+        """The run's own."""
+        return self.folders.runs / self.run_id
+
+    @property
+    def log(self) -> Path:
+        """Everything that TFX, Beam and TensorFlow say."""
+        return self.folder / "log.txt"
+
+    @property
+    def told(self) -> Config:
+        """The configuration as it may be shown: people pass cards and summaries on."""
+        registry = self.config.registry
+        public = registry.model_copy(update={"uri": without_credentials(registry.uri)})
+        return self.config.model_copy(update={"registry": public})
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return round(time.monotonic() - self.clock, 3)
+
+    def store(self, summary: BaseModel, status: str) -> None:
+        """Writes `summary.json`, whole or not at all.
+
+        Raises:
+            OSError: It cannot be written; says which file that is, which a full disk's error does not.
+        """
+        path, unfinished = self.folder / "summary.json", self.folder / "summary-unfinished.json"
+        try:
+            unfinished.write_text(summary.model_dump_json(indent=2))
+            unfinished.replace(path)
+        except OSError as error:
+            text = f"could not be written ({error.strerror}); the run had ended as {status}"
+            raise OSError(error.errno, text, str(path)) from error
+
+    def _make_folder(self) -> None:
+        if "://" in self.config.output:
+            raise DataRefused(
+                f"output must be a folder of this machine; received {self.config.output}. "
+                "Name a bucket in push.destination or registry.uri instead."
+            )
+        try:
+            self.folder.mkdir(parents=True)
+        except OSError as error:
+            raise DataRefused(
+                f"output must be a folder that can be written to; {self.folders.root} cannot ({error.strerror}). "
+                "Choose another with --set output=FOLDER."
+            ) from error

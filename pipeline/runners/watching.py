@@ -1,0 +1,129 @@
+"""One look at the log of requests on this machine: run every node, tell what came of it."""
+
+import contextlib
+import json
+import os
+import time
+import traceback
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from components.monitoring.drift import metrics
+from components.monitoring.sending import send
+from pipeline.config import Config
+from pipeline.runners.attempt import Attempt
+from pipeline.runners.console import output_to
+from pipeline.runners.failures import ended, stopped
+from pipeline.runners.lock import alone
+from pipeline.runners.progress import Progress, Silent
+from pipeline.runners.results import NodeResult, Walk
+from pipeline.runners.stopping import Stop, stoppable
+from pipeline.runners.store import check
+from pipeline.watching import look_up, monitoring_folders
+
+LookStatus = Literal["quiet", "drift", "undecided", "refused", "failed", "interrupted"]
+# As of a training run: 3 something is wrong with what was looked at, 4 a person has to look.
+EXIT_CODES: Final = {"quiet": 0, "drift": 3, "undecided": 4}
+
+
+class LookSummary(BaseModel):
+    """What `summary.json` of a look at the log holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    pipeline: str
+    started: str
+    """ISO 8601, with time zone."""
+    seconds: float
+    status: LookStatus
+    exit_code: int
+    message: str
+    """One sentence."""
+    drift: dict[str, Any] | None
+    """`drift.json`; None where it did not come to one."""
+    page: str | None
+    """The same for people."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong beside the look itself, a sentence each."""
+    log: str
+    config: dict[str, Any]
+    nodes: tuple[NodeResult, ...]
+
+
+def look(config: Config, until: str, progress: Progress | None = None) -> LookSummary:
+    """Runs the monitoring pipeline and writes `summary.json`, whatever happens.
+
+    Args:
+        config: Whose champion and log are meant.
+        until: The window's last day, YYYY-MM-DD; empty: today, UTC.
+        progress: Is told of every node; None tells nobody.
+
+    Returns:
+        What came of it. A failure is a summary too, not an exception.
+
+    Raises:
+        DataRefused: The output folder cannot be written to, so there is nowhere to put a summary.
+    """
+    attempt = Attempt.begin(config, monitoring_folders(config))
+    walk, listener = Walk(), progress or Silent()
+
+    def abandon(signal_number: int) -> None:
+        summary = _summary(attempt, walk, *stopped(signal_number))
+        attempt.store(summary, summary.status)
+        listener.run_abandoned(summary.status, summary.message)
+        os._exit(128 + signal_number)
+
+    with output_to(attempt.log), stoppable(abandon) as stop:
+        summary = _try(attempt, until, listener, walk, stop)
+    attempt.store(summary, summary.status)
+    return _told(attempt, summary)
+
+
+def _try(attempt: Attempt, until: str, progress: Progress, walk: Walk, stop: Stop) -> LookSummary:
+    try:
+        with alone(attempt.folders.root):
+            check(attempt.folders.metadata)
+            watch = look_up(attempt.config, until)
+            from pipeline.monitoring import build  # Imports TFX, which takes seconds and is noisy.
+            from pipeline.runners.engine import run_pipeline
+
+            run_pipeline(build(watch), attempt.run_id, progress, walk)
+            folder = walk.outputs["DriftGate"]["DriftReport"]
+            drift = json.loads((folder / "drift.json").read_text())
+            page = attempt.folder / "drift.html"
+            page.write_text((folder / "drift.html").read_text())
+            found = _summary(attempt, walk, drift["status"], EXIT_CODES[drift["status"]], drift["sentence"])
+            return found.model_copy(update={"drift": drift, "page": str(page)})
+    except (Exception, KeyboardInterrupt) as error:
+        with contextlib.suppress(OSError):  # The log is on the disk that may be full.
+            traceback.print_exc()
+        return _summary(attempt, walk, *ended(error, stop, walk, str(attempt.folders.root)))
+
+
+def _summary(attempt: Attempt, walk: Walk, status: str, exit_code: int, message: str) -> LookSummary:
+    return LookSummary(
+        run_id=attempt.run_id,
+        pipeline=attempt.config.name,
+        started=attempt.started.isoformat(timespec="seconds"),
+        seconds=attempt.seconds,
+        status=status,  # type: ignore[arg-type]  # pydantic looks
+        exit_code=exit_code,
+        message=message,
+        drift=None,
+        page=None,
+        log=str(attempt.log),
+        config=attempt.told.model_dump(mode="json"),
+        nodes=tuple(walk.nodes),
+    )
+
+
+def _told(attempt: Attempt, summary: LookSummary) -> LookSummary:
+    """Tells Prometheus; that it could not be told is a warning."""
+    registry = metrics(summary.model_dump(mode="json"), time.time())
+    warnings = send(attempt.config.monitoring, f"{summary.pipeline}-monitoring", registry, None)
+    if warnings:
+        summary = summary.model_copy(update={"warnings": warnings})
+        attempt.store(summary, summary.status)
+    return summary

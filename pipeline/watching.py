@@ -1,0 +1,79 @@
+"""From a configuration to everything that a look at the log of requests needs to know before its first node."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from components.errors import DataRefused
+from components.registry.settings import RegistrySettings
+from components.serving_log.days import files_of, window
+from pipeline.code_hash import code_hash
+from pipeline.config import Config
+from pipeline.resolve import Folders, effective_registry, folders_of
+
+
+@dataclass(frozen=True)
+class Watch:
+    """One look at the log."""
+
+    config: Config
+    folders: Folders
+    """Of the monitoring pipeline, beside the training pipeline's."""
+    registry: RegistrySettings
+    """With uri, names and experiment filled in."""
+    champion: str
+    """The registered version whose requests are looked at."""
+    until: str
+    """The window's last day, YYYY-MM-DD."""
+    log_fingerprint: str
+    """Another one when a file of the window is."""
+    code_hash: Callable[[str], str]
+    """A module's name to a hash of everything of ours that it runs."""
+
+
+def monitoring_folders(config: Config) -> Folders:
+    """Returns where the looks at a pipeline's log live; makes nothing."""
+    training = folders_of(config)
+    return Folders(root=training.root / "monitoring", cache=training.cache)
+
+
+def look_up(config: Config, until: str) -> Watch:
+    """Looks up what decides a look at the log.
+
+    Args:
+        config: Whose champion and log are meant.
+        until: The window's last day, YYYY-MM-DD; empty: today, UTC.
+
+    Raises:
+        DataRefused: There is no log or no champion, or `until` is no day.
+        RegistryUnavailable: The registry cannot be asked.
+    """
+    if not config.serving_log.uri:
+        raise DataRefused(
+            "serving_log.uri must name the folder with the log of requests; it is empty. "
+            "`frostgate predict --log` writes one, and so does frostgate.ServingLog in a server."
+        )
+    days = window(until, config.drift.num_days)
+    fingerprint, _ = files_of(config.serving_log.uri, days)
+    registry = effective_registry(config, folders_of(config))
+    return Watch(
+        config=config,
+        folders=monitoring_folders(config),
+        registry=registry,
+        champion=_champion(registry),
+        until=days[-1].isoformat(),
+        log_fingerprint=fingerprint,
+        code_hash=code_hash,
+    )
+
+
+def _champion(settings: RegistrySettings) -> str:
+    from components.registry.opening import existing_registry  # MLflow takes a second to import.
+
+    found = existing_registry(settings)
+    champion = found.champion() if found else None
+    if champion is None:
+        raise DataRefused(
+            f"{settings.model_name} has no champion yet, so there is nothing to compare requests with; "
+            "`frostgate run` makes one."
+        )
+    return champion.version
