@@ -215,3 +215,25 @@ def test_what_cannot_be_asked_is_a_sentence(say, tmp_path, monkeypatch, words, s
     (tmp_path / "empty").mkdir()
     code, _, err = say(*words)
     assert code == 2 and err.count("\n") == 1 and sentence in err
+
+
+@pytest.mark.tfx
+def test_what_was_asked_can_be_kept_for_monitoring(say, version_dir, tmp_path):
+    from components.push_gate.fingerprint import weights_fingerprint
+    from components.serving_log.days import files_of, window
+    from components.serving_log.reading import records
+    from schemas import features
+
+    (tmp_path / "a.png").write_bytes(png(250))
+    (tmp_path / "b.png").write_text("no picture")
+    log = tmp_path / "log"
+    words = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), "--model", str(version_dir), "--log"]
+    code, _, _ = say(*words, "--set", f"serving_log.uri={log}")
+    (stamp,) = files_of(str(log), window("", 1))[1]
+    (kept,) = (example.features.feature for example in records(stamp.path))
+    assert code == 2  # The text has no answer, and is not a request that was served.
+    assert kept[features.PREDICTED_CLASS].bytes_list.value == [b"bright"]
+    assert kept[features.CONFIDENCE].float_list.value[0] == pytest.approx(0.98, abs=1e-2)
+    assert kept[features.MODEL].bytes_list.value == [(weights_fingerprint(str(version_dir)) or "").encode()]
+    code, _, err = say(*words)
+    assert code == 2 and "serving_log.uri says; it is empty" in err

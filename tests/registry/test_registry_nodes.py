@@ -8,7 +8,7 @@ import pytest
 from tfx.types.artifact import Artifact
 from tfx.types.standard_artifacts import Model, PushedModel, Schema
 
-from components.artifacts import Baseline, Card, IngestReport, Registration, ServingReport, Verdict
+from components.artifacts import Baseline, Card, IngestReport, Reference, Registration, ServingReport, Verdict
 from components.push_gate.fingerprint import directory_fingerprint
 from components.registry.component import Champion, RegistryPush
 from components.registry.settings import RegistrySettings
@@ -63,7 +63,7 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
                 "loss": {"eval": 0.3},
             },
             "thresholds": {"max_mode_gap": 0.05},
-            "fingerprints": {"model": fingerprint, "data": "d" * 64},
+            "fingerprints": {"model": fingerprint, "weights": "w" * 64, "data": "d" * 64},
         }
         serving = {"passed": True, "max_difference": 1e-7, "latency_ms": {"1": {"p50": 2.0, "p95": 3.0}}}
         report = {"spans": [4, 5], "by_split": {"train": 80}, "num_rejected": 2}
@@ -73,6 +73,7 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
             "model": [model],
             "pushed_model": [pushed_model],
             "verdict": [artifact(Verdict, tmp_path, verdict=verdict, evidence={})],
+            "reference": [artifact(Reference, tmp_path, examples={})],
             "serving_report": [artifact(ServingReport, tmp_path, serving=serving)],
             "ingest_report": [artifact(IngestReport, tmp_path, report=report)],
             "card": [card],
@@ -117,8 +118,10 @@ def test_a_pushed_model_goes_to_a_server_and_comes_back_with_its_signatures(
         "version": "1",
         "run_id": registration["run_id"],
         "fingerprint": registration["fingerprint"],
+        "weights_fingerprint": "w" * 64,
         "model_name": "digits",
     }
+    assert Path(saved_model.parent, "reference", "examples.json").read_text() == "{}"
     assert sorted(tf.saved_model.load(str(saved_model)).signatures) == ["embeddings", "serving_default"]
 
 
@@ -151,8 +154,10 @@ def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
         "baseline": "none",
         "codes": "G1,G3",
         "config_fingerprint": "c",
+        "weights_fingerprint": "w" * 64,
         "data_fingerprint": "d" * 64,
         "schema_fingerprint": directory_fingerprint(str(tmp_path / "Schema")),
+        "reference_fingerprint": directory_fingerprint(str(tmp_path / "Reference")),
         "spans": "4,5",
         "thresholds": '{"max_mode_gap":0.05}',
         "serves": "yes",
@@ -167,6 +172,7 @@ def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
         "Format-Serving",
         "card.html",
         "evidence.json",
+        "reference",
         "serving.json",
         "verdict.json",
     ]
@@ -195,7 +201,7 @@ def test_a_registration_needs_no_card(push_node: Push, file_settings: RegistrySe
 def test_no_baseline_asks_nobody(tmp_path: Path) -> None:
     unreachable = RegistrySettings(uri="http://127.0.0.1:9", model_name="digits")
     baseline, saved_model = champion_node(unreachable, "none", tmp_path)
-    assert baseline == {"version": None, "run_id": None, "fingerprint": None, "model_name": "digits"}
+    assert set(baseline.values()) == {None, "digits"}
     assert not saved_model.exists()
 
 
