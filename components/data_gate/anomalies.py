@@ -14,6 +14,11 @@ def findings(anomalies: anomalies_pb2.Anomalies) -> tuple[str, ...]:
     return tuple(_lines(anomalies))
 
 
+def numbers(anomalies: anomalies_pb2.Anomalies) -> dict[str, int]:
+    """Counts what TFDV found: feature -> number of its reasons, sorted; a clean feature is absent."""
+    return {name: max(1, len(anomalies.anomaly_info[name].reason)) for name in sorted(anomalies.anomaly_info)}
+
+
 def _lines(anomalies: anomalies_pb2.Anomalies) -> Iterator[str]:
     for feature in sorted(anomalies.anomaly_info):
         yield _line(feature, anomalies.anomaly_info[feature])

@@ -19,13 +19,14 @@ from components.registry.record import without_credentials
 from pipeline.config import Config, effective_yaml
 from pipeline.resolve import Folders, Plan, folders_of, resolve
 from pipeline.runners.console import output_to
-from pipeline.runners.failures import explain
+from pipeline.runners.failures import explain, refusal_of
 from pipeline.runners.lock import alone
 from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge
 from pipeline.runners.stopping import Stop, stoppable
 from pipeline.runners.store import check
 from pipeline.runners.summaries import past_runs, same_as_last
+from pipeline.runners.telling import tell
 
 if TYPE_CHECKING:
     from tfx.v1.dsl import Pipeline
@@ -66,6 +67,7 @@ class _Outcome:
     status: RunStatus
     exit_code: int
     message: str
+    data: dict[str, Any] | None = None
     verdict: dict[str, Any] | None = None
     served_version: str | None = None
     registered_version: str | None = None
@@ -106,19 +108,12 @@ def run(
 
     with output_to(attempt.log), stoppable(abandon) as stop:
         outcome = _try(attempt, listener, build, walk, stop, again)
-    return _monitored(attempt, _written(attempt, outcome, walk))
+    return _told(attempt, _written(attempt, outcome, walk))
 
 
-def _monitored(attempt: _Attempt, summary: RunSummary) -> RunSummary:
-    """Tells Prometheus; that it could not be told is a warning of the run."""
-    if not attempt.config.monitoring.pushgateway and not attempt.config.monitoring.textfile:
-        return summary
-    from components.monitoring.metrics import metrics, success
-    from components.monitoring.sending import send
-
-    document, now = summary.model_dump(mode="json"), time.time()
-    well = success(document, now) if summary.exit_code == 0 else None
-    warnings = send(attempt.config.monitoring, summary.pipeline, metrics(document, now), well)
+def _told(attempt: _Attempt, summary: RunSummary) -> RunSummary:
+    """Tells whoever wants to know; who could not be told is a warning of the run."""
+    warnings = tell(attempt.config, summary)
     if not warnings:
         return summary
     summary = summary.model_copy(update={"warnings": warnings})
@@ -137,6 +132,7 @@ def _written(attempt: _Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         status=outcome.status,
         exit_code=outcome.exit_code,
         message=outcome.message,
+        data=outcome.data,
         verdict=outcome.verdict,
         served_version=outcome.served_version,
         registered_version=outcome.registered_version,
@@ -201,7 +197,8 @@ def _try(
         if isinstance(error, KeyboardInterrupt):
             return _stopped(signal.SIGINT)
         failed_node = next((node.id for node in walk.nodes if node.status == "failed"), None)
-        return _Outcome(*explain(error, failed_node, str(attempt.folders.root)))
+        told = explain(error, failed_node, str(attempt.folders.root))
+        return _Outcome(*told, data=_data(walk, error))
 
 
 def _last_verdict(plan: Plan) -> RunSummary | None:
@@ -254,7 +251,15 @@ def _judged(attempt: _Attempt, walk: Walk) -> _Outcome:
 
     card = str(attempt.folder / "card.html")
     write_card(str(verdict_dir), facts, card)
-    return _Outcome(status, exit_code, message, verdict, version, registration["version"], card)
+    return _Outcome(status, exit_code, message, _data(walk), verdict, version, registration["version"], card)
+
+
+def _data(walk: Walk, error: BaseException | None = None) -> dict[str, Any] | None:
+    """What the data gate said, also in the error with which it refused."""
+    if (refusal := refusal_of(error)) is not None and refusal.found is not None:
+        return dict(refusal.found)
+    gate = walk.outputs.get("DataGate")
+    return _read(gate["DataDecision"] / "decision.json") if gate else None
 
 
 def _read(path: Path) -> dict[str, Any]:

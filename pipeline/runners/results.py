@@ -51,6 +51,8 @@ class RunSummary(BaseModel):
     exit_code: int
     message: str
     """One sentence; a line for each reason when the data or the configuration were refused."""
+    data: dict[str, Any] | None = None
+    """What the data gate decided and counted, also when it refused; None where the run did not get so far."""
     verdict: dict[str, Any] | None
     served_version: str | None
     registered_version: str | None
