@@ -1,15 +1,20 @@
 """Real servers of our own, on loopback: what the monitoring talks to."""
 
+import json
 import shutil
 import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+
+RULES = Path(__file__).parents[2] / "kubeflow" / "monitoring" / "rules.yaml"
 
 
 def free_port() -> int:
@@ -54,3 +59,29 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     # Debian's keeps what it was told in one file of the machine, from test to test.
     with running("prometheus-pushgateway", free_port(), folder, f"--persistence.file={folder}/data") as address:
         yield address
+
+
+@pytest.fixture
+def prometheus(gateway: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], Any]]:
+    """Asks a Prometheus that has our rules and reads the gateway every second: path below /api/v1 -> its data."""
+    folder = tmp_path_factory.mktemp("prometheus")
+    settings = {
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(RULES)],
+        "scrape_configs": [
+            {
+                "job_name": "frostgate-pushgateway",
+                "honor_labels": True,
+                "static_configs": [{"targets": [gateway.removeprefix("http://")]}],
+            }
+        ],
+    }
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
+    flags = (f"--config.file={folder}/prometheus.yaml", f"--storage.tsdb.path={folder}/store")
+    with running("prometheus", free_port(), folder, *flags) as address:
+
+        def asked(path: str) -> Any:
+            with urllib.request.urlopen(f"{address}/api/v1/{path}", timeout=10) as answer:
+                return json.load(answer)["data"]
+
+        yield asked
