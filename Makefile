@@ -36,7 +36,7 @@ check: .tools/dev ## Lint, check formatting, types, Dockerfile, manifests and al
 	$(RUN) hadolint --ignore DL3008 kubeflow/Dockerfile
 	$(RUN) kubernetes-validate -k 1.30 --strict --quiet $(MANIFESTS)
 	$(RUN) kubernetes-validate -k 1.37 --strict --quiet $(MANIFESTS)
-	@if command -v promtool; then promtool check rules --lint=all --lint-fatal kubeflow/monitoring/rules.yaml; \
+	@if command -v promtool >/dev/null; then promtool check rules --lint=all --lint-fatal kubeflow/monitoring/rules.yaml; \
 	else echo "promtool is not installed: the alert rules were not checked"; fi
 
 cases: .tools/uv/bin/uv ## Run every case, broken and mended; about an hour

@@ -29,24 +29,31 @@ def parts(summary: Mapping[str, Any], ended: float) -> dict[str, CollectorRegist
     """
     made = {"run": _run(summary, ended)}
     if summary["data"]:
-        made["data"] = _data(summary["pipeline"], summary["data"])
+        made["data"] = data_part(summary["pipeline"], summary["data"])
     if summary["verdict"]:
         made["verdict"] = _verdict(summary["pipeline"], summary["verdict"], ended)
     if summary["exit_code"] == 0:
-        made["success"] = Gauges(summary["pipeline"])
-        made["success"].one("last_success_timestamp_seconds", "When a run last ended with exit code 0.", ended)
+        made["success"] = _success(summary["pipeline"], ended)
     if summary["status"] == "pushed":
         made["champion"] = _champion(summary, ended)
-    return {name: told.registry for name, told in made.items()}
+    return made
 
 
-def _run(summary: Mapping[str, Any], ended: float) -> Gauges:
+def broken_off(pipeline: str, status: str, exit_code: int, ended: float) -> dict[str, CollectorRegistry]:
+    """Says of a run that it failed or was interrupted, for somebody who knows no more.
+
+    Returns:
+        As `parts`: the part `run` alone.
+    """
+    told = Gauges(pipeline)
+    _ending(told, status, exit_code, False, ended)
+    return {"run": told.registry}
+
+
+def _run(summary: Mapping[str, Any], ended: float) -> CollectorRegistry:
     told = Gauges(summary["pipeline"])
-    told.one("run_ended_timestamp_seconds", "When the last run ended.", ended)
+    _ending(told, summary["status"], summary["exit_code"], summary["served_version"] is not None, ended)
     told.one("run_duration_seconds", "How long the last run took.", summary["seconds"])
-    told.state("run_status", "How the last run ended.", "status", STATUSES, summary["status"])
-    told.one("run_exit_code", "The last run's exit code.", summary["exit_code"])
-    told.one("run_pushed", "Whether the last run serves a model now.", float(summary["served_version"] is not None))
     told.many(
         "node_duration_seconds",
         "How long each node of the last run took.",
@@ -54,18 +61,38 @@ def _run(summary: Mapping[str, Any], ended: float) -> Gauges:
         {(node["id"], node["status"]): node["seconds"] for node in summary["nodes"]},
     )
     told.one("newest_span", "The newest span that was read.", max(summary["spans"], default=None))
-    return told
+    return told.registry
 
 
-def _champion(summary: Mapping[str, Any], ended: float) -> Gauges:
+def _ending(told: Gauges, status: str, exit_code: int, pushed: bool, ended: float) -> None:
+    told.one("run_ended_timestamp_seconds", "When the last run ended.", ended)
+    told.state("run_status", "How the last run ended.", "status", STATUSES, status)
+    told.one("run_exit_code", "The last run's exit code.", exit_code)
+    told.one("run_pushed", "Whether the last run serves a model now.", float(pushed))
+
+
+def _success(pipeline: str, ended: float) -> CollectorRegistry:
+    told = Gauges(pipeline)
+    told.one("last_success_timestamp_seconds", "When a run last ended with exit code 0.", ended)
+    return told.registry
+
+
+def _champion(summary: Mapping[str, Any], ended: float) -> CollectorRegistry:
     told = Gauges(summary["pipeline"])
     told.one("champion_since_timestamp_seconds", "When the served model was last confirmed or replaced.", ended)
     told.one("champion_version", "The served version's number.", float(summary["served_version"]))
-    return told
+    return told.registry
 
 
-def _data(pipeline: str, data: Mapping[str, Any]) -> Gauges:
+def data_part(pipeline: str, data: Mapping[str, Any]) -> CollectorRegistry:
+    """Says what the data gate decided and counted.
+
+    Args:
+        pipeline: Its name.
+        data: `decision.json`.
+    """
     told = Gauges(pipeline)
+    told.one("data_passed", "Whether the last data that were looked at may be trained on.", float(data["passed"]))
     told.many(
         "images",
         "Images of the last run, by what became of them.",
@@ -96,10 +123,10 @@ def _data(pipeline: str, data: Mapping[str, Any]) -> Gauges:
         ("feature", "bound"),
         {(one["feature"], bound): one[bound] for one in data["distances"] for bound in ("value", "threshold")},
     )
-    return told
+    return told.registry
 
 
-def _verdict(pipeline: str, verdict: Mapping[str, Any], ended: float) -> Gauges:
+def _verdict(pipeline: str, verdict: Mapping[str, Any], ended: float) -> CollectorRegistry:
     told = Gauges(pipeline)
     told.one("verdict_timestamp_seconds", "When the last verdict was made.", ended)
     told.state("verdict", "What the gate decided.", "decision", _DECISIONS, verdict["decision"])
@@ -129,7 +156,7 @@ def _verdict(pipeline: str, verdict: Mapping[str, Any], ended: float) -> Gauges:
     )
     causes = (verdict.get("diagnosis") or {}).get("causes") or ()
     told.many("cause", "Causes of a refusal.", ("cause",), {(cause["id"],): 1.0 for cause in causes})
-    return told
+    return told.registry
 
 
 def _bounds(measured: Mapping[str, Any] | None) -> dict[str, Any]:

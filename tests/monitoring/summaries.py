@@ -22,9 +22,10 @@ BLOCKED: dict[str, Any] = {
             {"code": "G1", "name": "mode gap", "fired": True, "value": 0.76, "interval": INTERVAL, "threshold": 0.05},
             {"code": "G0", "name": "parity", "fired": False, "value": float("nan"), "interval": None},
         ],
-        "diagnosis": {"causes": [{"id": "batch_norm_mode"}]},
+        "diagnosis": {"causes": [{"id": "batch_norm_mode", "title": "BatchNorm in the wrong mode"}]},
     },
     "data": {
+        "passed": True,
         "images": {"train": 600, "eval": 297, "rejected": 3, "duplicates": 0},
         "reject_share": {"value": 1 / 300, "interval": INTERVAL},
         "rejected_by_reason": {"corrupt": 2, "not_an_image": 1},

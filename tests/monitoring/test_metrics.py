@@ -1,28 +1,17 @@
 """What a run tells Prometheus, and that nobody's silence costs a run anything."""
 
 import re
-import urllib.request
 from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.parser import text_string_to_metric_families
 
 from components.monitoring.metrics import STATUSES, parts
 from components.monitoring.sending import send
 from components.monitoring.settings import MonitoringSettings
+from tests.monitoring.samples import Samples, samples
 from tests.monitoring.summaries import BLOCKED, FAILED, PASSED, PUSHED
-
-Samples = dict[tuple[str, ...], float]
-
-
-def samples(text: str) -> Samples:
-    found = {}
-    for family in text_string_to_metric_families(text):
-        for one in family.samples:
-            labels = [value for key, value in sorted(one.labels.items()) if key not in ("instance", "job")]
-            found[one.name, *labels] = one.value
-    return found
+from tests.servers import held_by
 
 
 def told(made: dict[str, CollectorRegistry]) -> Samples:
@@ -74,12 +63,6 @@ def test_a_run_says_nothing_of_what_it_has_nothing_to_say_about():
     champion = told({"champion": parts(PUSHED, 5.0)["champion"]})
     assert champion["frostgate_champion_since_timestamp_seconds", "digits"] == 5.0
     assert champion["frostgate_champion_version", "digits"] == 7
-
-
-def held_by(gateway: str) -> Samples:
-    with urllib.request.urlopen(f"{gateway}/metrics", timeout=10) as answer:
-        found = samples(answer.read().decode())
-    return {key: value for key, value in found.items() if key[0].startswith("frostgate_")}
 
 
 def test_a_gateway_keeps_the_last_success_through_failures(gateway):
