@@ -1,10 +1,11 @@
 """How far apart two sets of pictures lie, feature by feature."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from tensorflow_metadata.proto.v0 import schema_pb2, statistics_pb2
 
-_ENVIRONMENT = "TRAINING"
+_ENVIRONMENT: Final = "TRAINING"
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,10 +108,10 @@ def run(
 
     with output_to(attempt.log), stoppable(abandon) as stop:
         outcome = _try(attempt, listener, build, walk, stop, again)
-    return _told(attempt, _written(attempt, outcome, walk))
+    return _after_telling(attempt, _written(attempt, outcome, walk))
 
 
-def _told(attempt: _Attempt, summary: RunSummary) -> RunSummary:
+def _after_telling(attempt: _Attempt, summary: RunSummary) -> RunSummary:
     """Tells whoever wants to know; who could not be told is a warning of the run."""
     warnings = tell(attempt.config, summary)
     if not warnings:
