@@ -113,7 +113,8 @@ def run(
 
 def _after_telling(attempt: _Attempt, summary: RunSummary) -> RunSummary:
     """Tells whoever wants to know; who could not be told is a warning of the run."""
-    warnings = tell(attempt.config, summary)
+    with output_to(attempt.log):
+        warnings = tell(attempt.config, summary)
     if not warnings:
         return summary
     summary = summary.model_copy(update={"warnings": warnings})

@@ -19,6 +19,8 @@ class NodeResult(BaseModel):
     id: str
     status: NodeStatus
     seconds: float = 0.0
+    ended: float | None = None
+    """Seconds since 1970; None for a node that was skipped."""
     error: str | None = None
     peak_memory_gigabytes: float | None = None
     """Of the whole process so far, when the node ended."""

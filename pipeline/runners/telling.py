@@ -1,8 +1,10 @@
 """Who hears of a run when it is over."""
 
 import time
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from components.monitoring.traces import send_traces
 from components.monitoring.webhook import notify
 from pipeline.config import Config
 from pipeline.runners.results import RunStatus, RunSummary
@@ -12,21 +14,22 @@ _WORTH_A_MESSAGE: Final[tuple[RunStatus, ...]] = ("blocked", "held", "refused", 
 
 
 def tell(config: Config, summary: RunSummary) -> tuple[str, ...]:
-    """Tells Prometheus, where the configuration says so, and people of a run that somebody should look at.
+    """Tells Prometheus, a collector of traces, and people of a run that somebody should look at.
 
     Returns:
         A sentence for everybody who could not be told.
     """
-    return (*_prometheus(config, summary), *_people(summary))
+    document = summary.model_dump(mode="json")
+    return (*_prometheus(config, document), *send_traces(document), *_people(summary))
 
 
-def _prometheus(config: Config, summary: RunSummary) -> tuple[str, ...]:
+def _prometheus(config: Config, document: Mapping[str, Any]) -> tuple[str, ...]:
     if not config.monitoring.pushgateway and not config.monitoring.textfile:
         return ()
     from components.monitoring.metrics import parts
     from components.monitoring.sending import send
 
-    return send(config.monitoring, summary.pipeline, parts(summary.model_dump(mode="json"), time.time()))
+    return send(config.monitoring, config.name, parts(document, time.time()))
 
 
 def _people(summary: RunSummary) -> tuple[str, ...]:

@@ -1,5 +1,7 @@
 """Who hears of a local run."""
 
+from pathlib import Path
+
 import pytest
 
 from components.monitoring.webhook import NOTIFY_URL
@@ -46,3 +48,13 @@ def test_a_chat_server_that_is_away_changes_nothing_but_a_warning(tiny, tiny_con
     assert (summary.status, summary.exit_code) == ("blocked", 3)
     (warning,) = summary.warnings
     assert "Connection refused" in warning and "secret" not in warning
+
+
+def test_a_collector_that_is_away_is_a_warning_and_its_noise_is_in_the_log(tiny, tiny_config, monkeypatch, capfd):
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", "1")
+    summary = run(tiny_config, None, tiny())
+    assert (summary.status, summary.exit_code) == ("pushed", 0)
+    assert "did not take the run's traces; see the log" in summary.warnings[0]
+    assert capfd.readouterr() == ("", "")
+    assert "Failed to export" in Path(summary.log).read_text()
