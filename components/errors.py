@@ -1,5 +1,16 @@
 """Errors that mean something to whoever started a run."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class DataRefused(ValueError):
-    """The data or the configuration is bad; nothing of ours failed. The message is one sentence for the user."""
+    """The data or the configuration is bad; nothing of ours failed. The message is one sentence for the user.
+
+    Attributes:
+        found: What was found out about the data, as JSON; None where they were not looked at as a whole.
+    """
+
+    def __init__(self, message: str, found: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.found = found

@@ -78,6 +78,8 @@ def nodes(plan: Plan) -> list[BaseNode]:
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema)
     data_gate = DataGate(
         anomalies=validator.outputs["anomalies"],
+        statistics=statistics.outputs["statistics"],
+        schema=schema,
         report=report,
         settings=config.data.model_dump_json(),
         code_hash=plan.code_hash("components.data_gate.component"),

@@ -2,12 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers import chat_server, gateway_in
 
 # Chosen before anything imports TensorFlow: Keras 3 beside tensorflow_transform, and a quiet log.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
@@ -53,3 +55,17 @@ def run_in_process() -> Callable[..., Finished]:
 def first_run(run_in_process: Callable[..., Finished], tmp_path_factory: pytest.TempPathFactory) -> Finished:
     """The embedded example, pretraining and all, on a machine that never ran it."""
     return run_in_process(tmp_path_factory.mktemp("first") / "frostgate-output")
+
+
+@pytest.fixture
+def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a Pushgateway that nobody has told anything."""
+    with gateway_in(tmp_path_factory.mktemp("gateway")) as address:
+        yield address
+
+
+@pytest.fixture
+def chat() -> Iterator[tuple[str, list[Any]]]:
+    """The address of a chat server, and what it heard."""
+    with chat_server() as server:
+        yield server

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from prometheus_client import CollectorRegistry
 
-from components.monitoring.metrics import Told
+from components.monitoring.gauges import Gauges
 
 STATUSES: Final = ("quiet", "drift", "undecided", "refused", "failed", "interrupted")
 
@@ -20,7 +20,7 @@ def metrics(summary: Mapping[str, Any], ended: float) -> CollectorRegistry:
     Returns:
         Gauges, each with the watched pipeline's name as the label `pipeline`; what was not measured is absent.
     """
-    told = Told(summary["pipeline"])
+    told = Gauges(summary["pipeline"])
     told.one("monitoring_ended_timestamp_seconds", "When the last look at the requests ended.", ended)
     told.state("monitoring_status", "What the last look came to.", "status", STATUSES, summary["status"])
     drift = summary["drift"]

@@ -1,12 +1,12 @@
 """Bringing metrics to a Pushgateway or a folder; whatever goes wrong is a sentence, never an exception."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, pushadd_to_gateway, write_to_textfile
+from prometheus_client import CollectorRegistry, push_to_gateway, write_to_textfile
 
 from components.monitoring.settings import MonitoringSettings
 
@@ -15,39 +15,41 @@ _TIMEOUT_SECONDS: Final = 10
 _ATTEMPTS: Final = 2
 
 
-def send(
-    settings: MonitoringSettings, pipeline: str, run: CollectorRegistry, success: CollectorRegistry | None
-) -> tuple[str, ...]:
-    """Sends a run's metrics wherever the settings say.
+def send(settings: MonitoringSettings, pipeline: str, parts: Mapping[str, CollectorRegistry]) -> tuple[str, ...]:
+    """Sends metrics wherever the settings say.
 
     Args:
         settings: Where to; nowhere is fine.
         pipeline: Groups what is pushed, so that pipelines do not replace each other's numbers.
-        run: Of the run.
-        success: Of a run that went well; None leaves what the last such run sent.
+        parts: Name -> gauges; what was sent of the part before is replaced, and of other parts stays.
 
     Returns:
         A sentence for everything that could not be sent.
     """
-    parts = {"": run} | ({"-success": success} if success else {})
+    return (*_pushed(settings.pushgateway, pipeline, parts), *_written(settings.textfile, pipeline, parts))
+
+
+def _pushed(address: str, pipeline: str, parts: Mapping[str, CollectorRegistry]) -> list[str]:
+    for name, part in parts.items() if address else ():
+        if why := _trouble(partial(_push, address, pipeline, name, part)):
+            # Whoever does not answer once is not waited for with every part.
+            return [f"The Pushgateway at {address} did not take the run's metrics ({why})."]
+    return []
+
+
+def _written(folder: str, pipeline: str, parts: Mapping[str, CollectorRegistry]) -> list[str]:
     found = []
-    if settings.pushgateway:
-        reasons = [_trouble(partial(_push, settings.pushgateway, pipeline, part)) for part in parts.values()]
-        said = f"The Pushgateway at {settings.pushgateway} did not take the run's metrics"
-        found += [f"{said} ({why})." for why in reasons if why]
-    if settings.textfile:
-        for suffix, part in parts.items():
-            path = Path(settings.textfile) / f"{_JOB}-{pipeline}{suffix}.prom"
-            if why := _trouble(partial(write_to_textfile, str(path), part)):
-                found.append(f"{path} could not be written ({why}).")
-    return tuple(dict.fromkeys(found))
+    for name, part in parts.items() if folder else ():
+        path = Path(folder) / f"{_JOB}-{pipeline}-{name}.prom"
+        if why := _trouble(partial(write_to_textfile, str(path), part)):
+            found.append(f"{path} could not be written ({why}).")
+    return found
 
 
-def _push(address: str, pipeline: str, part: CollectorRegistry) -> None:
-    """Replaces metrics of these names and leaves others, so that the time of the last success stays."""
+def _push(address: str, pipeline: str, name: str, part: CollectorRegistry) -> None:
     for attempt in range(_ATTEMPTS):
         try:
-            pushadd_to_gateway(address, _JOB, part, {"pipeline": pipeline}, timeout=_TIMEOUT_SECONDS)
+            push_to_gateway(address, f"{_JOB}-{name}", part, {"pipeline": pipeline}, timeout=_TIMEOUT_SECONDS)
         except OSError:
             if attempt == _ATTEMPTS - 1:
                 raise

@@ -102,6 +102,7 @@ def _record(
         id=node_id,
         status=status,
         seconds=round(time.monotonic() - started, 3),
+        ended=None if status == "skipped" else time.time(),
         error=error,
         peak_memory_gigabytes=round(peak, 3),
     )

@@ -77,6 +77,11 @@ def explain(error: BaseException, failed_node: str | None, root: str) -> tuple[R
     return "failed", 1, f"{where}: {_headline(error)}"
 
 
+def refusal_of(error: BaseException | None) -> DataRefused | None:
+    """Finds the refusal under what was raised around it."""
+    return next((cause for cause in _chain(error) if isinstance(cause, DataRefused)), None)
+
+
 def _headline(error: BaseException) -> str:
     """Returns an error's type and the first line of what it says."""
     text = _BEAM_STEP.sub("", str(error).strip())

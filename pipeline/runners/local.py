@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import json
 import os
-import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,13 +15,14 @@ from pipeline.config import Config, effective_yaml
 from pipeline.resolve import Plan, folders_of, resolve
 from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
-from pipeline.runners.failures import ended, stopped
+from pipeline.runners.failures import ended, refusal_of, stopped
 from pipeline.runners.lock import alone
 from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge
 from pipeline.runners.stopping import Stop, stoppable
 from pipeline.runners.store import check
 from pipeline.runners.summaries import past_runs, same_as_last
+from pipeline.runners.telling import tell
 
 if TYPE_CHECKING:
     from tfx.v1.dsl import Pipeline
@@ -33,6 +33,7 @@ class _Outcome:
     status: RunStatus
     exit_code: int
     message: str
+    data: dict[str, Any] | None = None
     verdict: dict[str, Any] | None = None
     served_version: str | None = None
     registered_version: str | None = None
@@ -70,19 +71,13 @@ def run(
 
     with output_to(attempt.log), stoppable(abandon) as stop:
         outcome = _try(attempt, listener, build, walk, stop, again)
-    return _monitored(attempt, _written(attempt, outcome, walk))
+    return _after_telling(attempt, _written(attempt, outcome, walk))
 
 
-def _monitored(attempt: Attempt, summary: RunSummary) -> RunSummary:
-    """Tells Prometheus; that it could not be told is a warning of the run."""
-    if not attempt.config.monitoring.pushgateway and not attempt.config.monitoring.textfile:
-        return summary
-    from components.monitoring.metrics import metrics, success
-    from components.monitoring.sending import send
-
-    document, now = summary.model_dump(mode="json"), time.time()
-    well = success(document, now) if summary.exit_code == 0 else None
-    warnings = send(attempt.config.monitoring, summary.pipeline, metrics(document, now), well)
+def _after_telling(attempt: Attempt, summary: RunSummary) -> RunSummary:
+    """Tells whoever wants to know; who could not be told is a warning of the run."""
+    with output_to(attempt.log):
+        warnings = tell(attempt.config, summary)
     if not warnings:
         return summary
     summary = summary.model_copy(update={"warnings": warnings})
@@ -101,6 +96,7 @@ def _written(attempt: Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         status=outcome.status,
         exit_code=outcome.exit_code,
         message=outcome.message,
+        data=outcome.data,
         verdict=outcome.verdict,
         served_version=outcome.served_version,
         registered_version=outcome.registered_version,
@@ -133,7 +129,8 @@ def _try(
     except (Exception, KeyboardInterrupt) as error:
         with contextlib.suppress(OSError):  # The log is on the disk that may be full.
             traceback.print_exc()
-        return _Outcome(*ended(error, stop, walk, str(attempt.folders.root)))
+        outcome = _Outcome(*ended(error, stop, walk, str(attempt.folders.root)))
+        return dataclasses.replace(outcome, data=_data(walk, error))
 
 
 def _last_verdict(plan: Plan) -> RunSummary | None:
@@ -181,7 +178,15 @@ def _judged(attempt: Attempt, walk: Walk) -> _Outcome:
 
     card = str(attempt.folder / "card.html")
     write_card(str(verdict_dir), facts, card)
-    return _Outcome(status, exit_code, message, verdict, version, registration["version"], card)
+    return _Outcome(status, exit_code, message, _data(walk), verdict, version, registration["version"], card)
+
+
+def _data(walk: Walk, error: BaseException | None = None) -> dict[str, Any] | None:
+    """What the data gate said, also in the error with which it refused."""
+    if (refusal := refusal_of(error)) is not None and refusal.found is not None:
+        return dict(refusal.found)
+    gate = walk.outputs.get("DataGate")
+    return _read(gate["DataDecision"] / "decision.json") if gate else None
 
 
 def _read(path: Path) -> dict[str, Any]:

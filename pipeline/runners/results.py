@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 NodeStatus = Literal["done", "cached", "failed", "skipped"]
+LookStatus = Literal["quiet", "drift", "undecided", "refused", "failed", "interrupted"]
 RunStatus = Literal["pushed", "blocked", "held", "refused", "failed", "interrupted", "unchanged"]
 
 
@@ -19,6 +20,8 @@ class NodeResult(BaseModel):
     id: str
     status: NodeStatus
     seconds: float = 0.0
+    ended: float | None = None
+    """Seconds since 1970; None for a node that was skipped."""
     error: str | None = None
     peak_memory_gigabytes: float | None = None
     """Of the whole process so far, when the node ended."""
@@ -51,12 +54,39 @@ class RunSummary(BaseModel):
     exit_code: int
     message: str
     """One sentence; a line for each reason when the data or the configuration were refused."""
+    data: dict[str, Any] | None = None
+    """What the data gate decided and counted, also when it refused; None where the run did not get so far."""
     verdict: dict[str, Any] | None
     served_version: str | None
     registered_version: str | None
     card: str | None
     warnings: tuple[str, ...] = ()
     """What went wrong beside the run itself, a sentence each."""
+    log: str
+    config: dict[str, Any]
+    nodes: tuple[NodeResult, ...]
+
+
+class LookSummary(BaseModel):
+    """What `summary.json` of a look at the log holds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    run_id: str
+    pipeline: str
+    started: str
+    """ISO 8601, with time zone."""
+    seconds: float
+    status: LookStatus
+    exit_code: int
+    message: str
+    """One sentence."""
+    drift: dict[str, Any] | None
+    """`drift.json`; None where it did not come to one."""
+    page: str | None
+    """The same for people."""
+    warnings: tuple[str, ...] = ()
+    """What went wrong beside the look itself, a sentence each."""
     log: str
     config: dict[str, Any]
     nodes: tuple[NodeResult, ...]

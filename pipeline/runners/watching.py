@@ -3,53 +3,23 @@
 import contextlib
 import json
 import os
-import time
 import traceback
-from typing import Any, Final, Literal
+from typing import Final
 
-from pydantic import BaseModel, ConfigDict
-
-from components.monitoring.drift import metrics
-from components.monitoring.sending import send
 from pipeline.config import Config
 from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, stopped
 from pipeline.runners.lock import alone
 from pipeline.runners.progress import Progress, Silent
-from pipeline.runners.results import NodeResult, Walk
+from pipeline.runners.results import LookSummary, Walk
 from pipeline.runners.stopping import Stop, stoppable
 from pipeline.runners.store import check
+from pipeline.runners.telling import tell_of_look
 from pipeline.watching import look_up, monitoring_folders
 
-LookStatus = Literal["quiet", "drift", "undecided", "refused", "failed", "interrupted"]
 # As of a training run: 3 something is wrong with what was looked at, 4 a person has to look.
 EXIT_CODES: Final = {"quiet": 0, "drift": 3, "undecided": 4}
-
-
-class LookSummary(BaseModel):
-    """What `summary.json` of a look at the log holds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    run_id: str
-    pipeline: str
-    started: str
-    """ISO 8601, with time zone."""
-    seconds: float
-    status: LookStatus
-    exit_code: int
-    message: str
-    """One sentence."""
-    drift: dict[str, Any] | None
-    """`drift.json`; None where it did not come to one."""
-    page: str | None
-    """The same for people."""
-    warnings: tuple[str, ...] = ()
-    """What went wrong beside the look itself, a sentence each."""
-    log: str
-    config: dict[str, Any]
-    nodes: tuple[NodeResult, ...]
 
 
 def look(config: Config, until: str, progress: Progress | None = None) -> LookSummary:
@@ -78,7 +48,12 @@ def look(config: Config, until: str, progress: Progress | None = None) -> LookSu
     with output_to(attempt.log), stoppable(abandon) as stop:
         summary = _try(attempt, until, listener, walk, stop)
     attempt.store(summary, summary.status)
-    return _told(attempt, summary)
+    with output_to(attempt.log):
+        warnings = tell_of_look(attempt.config, summary)
+    if warnings:
+        summary = summary.model_copy(update={"warnings": warnings})
+        attempt.store(summary, summary.status)
+    return summary
 
 
 def _try(attempt: Attempt, until: str, progress: Progress, walk: Walk, stop: Stop) -> LookSummary:
@@ -117,13 +92,3 @@ def _summary(attempt: Attempt, walk: Walk, status: str, exit_code: int, message:
         config=attempt.told.model_dump(mode="json"),
         nodes=tuple(walk.nodes),
     )
-
-
-def _told(attempt: Attempt, summary: LookSummary) -> LookSummary:
-    """Tells Prometheus; that it could not be told is a warning."""
-    registry = metrics(summary.model_dump(mode="json"), time.time())
-    warnings = send(attempt.config.monitoring, f"{summary.pipeline}-monitoring", registry, None)
-    if warnings:
-        summary = summary.model_copy(update={"warnings": warnings})
-        attempt.store(summary, summary.status)
-    return summary

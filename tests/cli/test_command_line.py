@@ -16,6 +16,7 @@ SUMMARY = {
     "status": "blocked",
     "exit_code": 3,
     "message": "Blocked (G1 mode gap): a reason.",
+    "data": None,
     "verdict": {
         "measurements": {"C": {"value": 0.123}},
         "counts": {"train": 90, "eval": 45, "rejected": 2},

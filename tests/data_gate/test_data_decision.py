@@ -2,7 +2,7 @@ from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 
-from components.data_gate.anomalies import findings
+from components.data_gate.anomalies import findings, numbers
 from components.data_gate.decision import Decision, decide
 from components.ingest.report import RejectExample, Report
 
@@ -75,4 +75,5 @@ def test_findings_hold_feature_and_both_descriptions_of_any_severity() -> None:
     anomalies.dataset_anomaly_info.short_description = "Low"
     anomalies.data_missing = True
     assert findings(anomalies) == ("width: Too small: min is 0", "data set: Low: ", "data set: there are no examples")
-    assert findings(anomalies_pb2.Anomalies()) == ()
+    assert numbers(anomalies) == {"width": 1, "data set": 2}
+    assert findings(anomalies_pb2.Anomalies()) == () and numbers(anomalies_pb2.Anomalies()) == {}

@@ -66,7 +66,8 @@ def run(tmp_path: Path) -> Callable[..., Path]:
         )
         validator = tfx.components.ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
         gate = DataGate(
-            anomalies=validator.outputs["anomalies"], report=ingest.outputs["report"],
+            anomalies=validator.outputs["anomalies"], statistics=statistics.outputs["statistics"],
+            schema=schema.outputs["schema"], report=ingest.outputs["report"],
             settings=settings.model_dump_json(), code_hash="",
         )  # fmt: skip
         store = metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
@@ -86,9 +87,21 @@ def only(root: Path, pattern: str) -> Path:
 def test_healthy_pictures_of_every_kind_pass_without_one_anomaly(run: Callable[..., Path], tmp_path: Path) -> None:
     root = run(healthy(tmp_path / "data"))
     decision = json.loads(only(root, "DataGate/decision/*/decision.json").read_text())
-    assert decision == {"passed": True, "reasons": [], "checked_splits": ["eval", "train"]}
+    assert (decision["passed"], decision["reasons"]) == (True, [])
+    assert decision["checked_splits"] == ["eval", "train"]
+    assert_what_is_watched_from_run_to_run(decision)
     assert_statistics_stay_small(root)
     assert_serving_needs_no_label(root)
+
+
+def assert_what_is_watched_from_run_to_run(decision: dict[str, Any]) -> None:
+    assert decision["anomalies"] == {"train": {}, "eval": {}}
+    images = decision["images"]
+    assert images["train"] + images["eval"] == 31 and (images["rejected"], images["duplicates"]) == (0, 0)
+    assert decision["reject_share"]["value"] == 0 < decision["reject_share"]["interval"]["high"] < 0.2
+    distances = {one["feature"]: one["value"] for one in decision["distances"]}
+    assert {"label", "format", "width", "mean_red", "sharpness"} <= set(distances)
+    assert "uri" not in distances and all(0 <= value <= 1 for value in distances.values())
 
 
 def assert_statistics_stay_small(root: Path) -> None:
@@ -137,6 +150,9 @@ def test_one_label_that_is_no_class_stops_the_run_and_is_named(run: Callable[...
         run(data, classes=("cat", "dog"))
     assert "label: Unexpected string values: " in str(refused.value) and "elk" in str(refused.value)
     assert "label 'elk' is not a class" in str(refused.value)
+    assert refused.value.found is not None
+    (found,) = [found for found in refused.value.found["anomalies"].values() if found]
+    assert found == {"label": 1}
 
 
 def test_too_many_rejects_stop_the_run_and_a_higher_ceiling_lets_it_pass(
@@ -147,3 +163,6 @@ def test_too_many_rejects_stop_the_run_and_a_higher_ceiling_lets_it_pass(
     with pytest.raises(DataRefused, match=r"1 of 32 images were rejected \(1 not_an_image\).*broken\.jpg"):
         run(data)
     assert run(data, max_reject_fraction=0.05).exists()
+    told = json.loads(max(tmp_path.glob("root/DataGate/decision/*/decision.json")).read_text())
+    assert told["rejected_by_reason"] == {"not_an_image": 1}
+    assert told["reject_share"]["value"] == pytest.approx(1 / 32)

@@ -90,8 +90,8 @@ def test_tests_of_one_distribution_are_uniform_and_of_two_are_small():
     # Of 400 looks at a level of 5 %, 20 are expected; 35 would be beyond chance.
     assert sum(p < 0.05 for p in same) <= 35
     assert numbers_p_value(random.normal(size=300), random.normal(0.5, size=200)) < 1e-4
-    names = "abcde"
-    same = [names_p_value(random.choice([*names], 300), random.choice([*names], 200)) for _ in range(400)]
+    names = [*"abcde"]
+    same = [names_p_value(random.choice(names, 300).tolist(), random.choice(names, 200).tolist()) for _ in range(400)]
     assert sum(p < 0.05 for p in same) <= 35
     assert names_p_value(["a"] * 150 + ["b"] * 150, ["a"] * 150 + ["b"] * 50) < 1e-4
 

@@ -111,14 +111,14 @@ def decisions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Decision]:
     )
     (anomalies,) = (root / "artifacts" / "DistributionValidator" / "anomalies").iterdir()
     samples = {name: read_samples(str(root / "examples" / f"Split-{name}")) for name in written}
-    found = {}
+    decided = {}
     for name, reference in pairs:
-        measured = anomalies_pb2.Anomalies.FromString(
+        diff = anomalies_pb2.Anomalies.FromString(
             (anomalies / f"SplitPair-{name}_{reference}" / "SchemaDiff.pb").read_bytes()
         )
-        comparisons = compare(distances(measured, LIMITS), samples[reference], samples[name])
-        found[name] = decide(comparisons, len(samples[name].names[features.PREDICTED_CLASS]), LIMITS)
-    return found
+        comparisons = compare(distances(diff, LIMITS), samples[reference], samples[name])
+        decided[name] = decide(comparisons, len(samples[name].names[features.PREDICTED_CLASS]), LIMITS)
+    return decided
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -216,6 +216,12 @@ def test_the_last_step_comes_however_the_run_ended_and_has_the_secrets(everythin
     assert executor(everything, "Ended")["env"] == [{"name": "TZ", "value": "UTC"}]
 
 
+def test_the_last_step_tells_a_gateway_where_there_is_one(plain):
+    told = compiled("monitoring.pushgateway=http://pushgateway:9091")
+    assert executor(told, "Ended")["args"][-2:] == ["--pushgateway", "http://pushgateway:9091"]
+    assert "--pushgateway" not in executor(plain, "Ended")["args"]
+
+
 def test_any_other_key_may_be_made_a_run_parameter():
     definitions = compiled("kubeflow.parameters=[trainer.augment.flip, trainer.seed]").spec["root"]["inputDefinitions"]
     assert definitions["parameters"]["trainer_augment_flip"]["parameterType"] == "BOOLEAN"
@@ -231,6 +237,7 @@ def test_any_other_key_may_be_made_a_run_parameter():
         ("data.uri=pictures", "every step can reach; received pictures"),
         ("data.uri=/home/me/pictures", "use one below /frostgate, gs:// or s3://"),
         ("data.uri=s3://me:pass@bucket", "data.uri must hold no password"),
+        ("monitoring.pushgateway=http://me:pass@gateway", "monitoring.pushgateway must hold no password"),
         ("push.destination=/models", "push.destination must be an address"),
         ("push.destination=s3://models", "push.destination must be an address"),
         ("backbone.weights=./my.weights.h5", "backbone.weights must be an address"),

@@ -1,36 +1,14 @@
 """The step after the run, told to a real server."""
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from components.monitoring.webhook import NOTIFY_URL
 from pipeline.runners.kubeflow import ending
+from tests.servers import held_by
 
 RUN = ("--pipeline", "cats", "--run", "r1", "--status")
-
-
-@pytest.fixture
-def chat():
-    heard = []
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(500 if self.path == "/broken" else 200)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}", heard
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 @pytest.mark.parametrize(
@@ -45,20 +23,42 @@ def chat():
 )
 def test_a_line_says_how_the_run_ended_and_is_sent(chat, monkeypatch, capsys, status, said):
     url, heard = chat
-    monkeypatch.setenv(ending.NOTIFY_URL, url)
+    monkeypatch.setenv(NOTIFY_URL, url)
     assert ending.main([*RUN, json.dumps(status)]) == 0
     assert capsys.readouterr().out.strip() == said and heard == [{"text": said}]
 
 
 def test_nobody_is_told_where_nobody_wants_to_know(chat, monkeypatch):
-    monkeypatch.delenv(ending.NOTIFY_URL, raising=False)
+    monkeypatch.delenv(NOTIFY_URL, raising=False)
     assert ending.main([*RUN, "{}"]) == 0 and chat[1] == []
 
 
 @pytest.mark.parametrize("place", ["/broken", ":bad", None])
 def test_a_server_that_does_not_take_it_fails_the_step_and_its_address_is_not_printed(chat, monkeypatch, capsys, place):
     secret = "http://127.0.0.1:9/secret" if place is None else f"{chat[0]}{place}" if place[0] == "/" else "no-address"
-    monkeypatch.setenv(ending.NOTIFY_URL, secret)
+    monkeypatch.setenv(NOTIFY_URL, secret)
     assert ending.main([*RUN, "{}"]) == 1
     told = capsys.readouterr().err
     assert "must take a POST of JSON" in told and secret not in told
+
+
+@pytest.mark.parametrize(("state", "status", "exit_code"), [("FAILED", "failed", 1), ("CANCELED", "interrupted", 143)])
+def test_a_gateway_hears_of_a_run_that_broke_off(gateway, state, status, exit_code):
+    assert ending.main([*RUN, json.dumps({"state": state}), "--pushgateway", gateway]) == 0
+    found = held_by(gateway)
+    assert found["frostgate_run_status", "cats", status] == 1
+    assert found["frostgate_run_exit_code", "cats"] == exit_code and found["frostgate_run_pushed", "cats"] == 0
+    assert found["frostgate_run_ended_timestamp_seconds", "cats"] > 1e9
+    assert sum(value for key, value in found.items() if key[0] == "frostgate_run_status") == 1
+
+
+def test_a_run_that_is_over_told_the_gateway_itself(gateway):
+    assert ending.main([*RUN, json.dumps({"state": "COMPLETE"}), "--pushgateway", gateway]) == 0
+    assert held_by(gateway) == {}
+
+
+def test_a_gateway_that_does_not_answer_does_not_fail_the_step(chat, monkeypatch, capsys):
+    url, heard = chat
+    monkeypatch.setenv(NOTIFY_URL, url)
+    assert ending.main([*RUN, '{"state": "FAILED"}', "--pushgateway", "http://127.0.0.1:9"]) == 0
+    assert "did not take the run's metrics" in capsys.readouterr().err and len(heard) == 1

@@ -30,8 +30,9 @@ def test_every_reference_example_has_the_answer_to_its_own_picture(run_of, tmp_p
         value(one, features.SHARPNESS) == value(example, features.SHARPNESS)
         for one, example in zip(found, raw, strict=True)
     )
-    assert measurement.embeddings is not None
-    assert read_mean(str(tmp_path)).shape == measurement.embeddings.shape[1:]
+    mean = read_mean(str(tmp_path))
+    assert measurement.embeddings is not None and mean is not None
+    assert mean.shape == measurement.embeddings.shape[1:]
     assert all(features.EMBEDDING_DISTANCE in one.features.feature for one in found)
 
 

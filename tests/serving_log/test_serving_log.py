@@ -83,9 +83,12 @@ def test_a_picture_that_cannot_be_measured_has_its_answer(tmp_path):
 def test_threads_share_a_log(tmp_path):
     picture = png(4)
     with frostgate.serving_log(str(tmp_path)) as log:
-        threads = [
-            threading.Thread(target=lambda: [log.record(picture, "cat", 0.5) for _ in range(50)]) for _ in range(4)
-        ]
+
+        def ask() -> None:
+            for _ in range(50):
+                log.record(picture, "cat", 0.5)
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
             thread.start()
         for thread in threads:

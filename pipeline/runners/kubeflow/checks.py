@@ -71,6 +71,11 @@ def _credentials(config: Config) -> Iterator[str]:
             "data.uri must hold no password, for the compiled file is readable by many; received one. Give the "
             "bucket's credentials through kubeflow.secrets, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
         )
+    if without_credentials(config.monitoring.pushgateway) != config.monitoring.pushgateway:
+        yield (
+            "monitoring.pushgateway must hold no password, for the compiled file is readable by many; received one. "
+            "Use a gateway inside the cluster, such as kubeflow/monitoring makes."
+        )
 
 
 def _variables(config: Config) -> Iterator[str]:

@@ -1,27 +1,31 @@
 """The step that runs when a run is over, however it ended: it tells whoever wants to know.
 
-    python -m pipeline.runners.kubeflow.ending --pipeline NAME --run ID --status JSON
+    python -m pipeline.runners.kubeflow.ending --pipeline NAME --run ID --status JSON [--pushgateway ADDRESS]
 
 Posts one line to the address in FROSTGATE_NOTIFY_URL, as chat servers take it: `{"text": ...}`. Without the address it
-only prints the line.
+only prints the line. A gateway is told of a run that failed or was cancelled; of any other the run's own steps told it.
 """
 
 import argparse
 import json
-import os
 import sys
-import urllib.request
+import time
 from collections.abc import Sequence
 from typing import Any, Final
+
+from components.monitoring.metrics import broken_off
+from components.monitoring.sending import send
+from components.monitoring.settings import MonitoringSettings
+from components.monitoring.webhook import notify
 
 # The run itself is one step of the compiled file, and this one comes after it.
 TRAINING: Final = "training"
 ENDED: Final = "Ended"
 # The backend puts the run's id in its place.
 RUN_ID: Final = "{{$.pipeline_job_uuid}}"
-NOTIFY_URL: Final = "FROSTGATE_NOTIFY_URL"
-_TIMEOUT_SECONDS: Final = 30
 _WORDS: Final = {"COMPLETE": "is over", "CACHED": "is over", "FAILED": "failed", "CANCELED": "was cancelled"}
+# State -> the status and the exit code that `frostgate run` would have ended with.
+_BROKEN_OFF: Final = {"FAILED": ("failed", 1), "CANCELED": ("interrupted", 143)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,11 +34,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pipeline", required=True, help="the pipeline's name")
     parser.add_argument("--run", required=True, help="the run's id")
     parser.add_argument("--status", required=True, help="JSON of the backend's PipelineTaskFinalStatus")
+    parser.add_argument("--pushgateway", default="", help="address of a Pushgateway; none if it is left out")
     told = parser.parse_args(arguments)
-    line = sentence(told.pipeline, told.run, json.loads(told.status))
+    status = json.loads(told.status)
+    line = sentence(told.pipeline, told.run, status)
     print(line, flush=True)
-    url = os.environ.get(NOTIFY_URL)
-    return _post(url, line) if url else 0
+    _said(_measured(told.pushgateway, told.pipeline, str(status.get("state"))))
+    return 1 if _said(notify(line)) else 0
 
 
 def sentence(pipeline: str, run: str, status: dict[str, Any]) -> str:
@@ -44,20 +50,20 @@ def sentence(pipeline: str, run: str, status: dict[str, Any]) -> str:
     return f"{pipeline}, run {run}, {_WORDS.get(state, f'ended as {state}')}{f': {said}' if said else ''}."
 
 
-def _post(url: str, line: str) -> int:
-    body = json.dumps({"text": line}).encode()
-    try:
-        request = urllib.request.Request(url, body, {"Content-Type": "application/json"})
-        urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        # The address itself may be a secret, and Python's complaint about one that is none repeats it.
-        reason = "it is no address" if isinstance(error, ValueError) else getattr(error, "reason", None) or error
-        print(f"frostgate: {NOTIFY_URL} must take a POST of JSON; it did not ({reason}).", file=sys.stderr)
-        return 1
-    return 0
+def _measured(pushgateway: str, pipeline: str, state: str) -> tuple[str, ...]:
+    if state not in _BROKEN_OFF:
+        return ()
+    parts = broken_off(pipeline, *_BROKEN_OFF[state], time.time())
+    return send(MonitoringSettings(pushgateway=pushgateway), pipeline, parts)
 
 
-def add_end(spec: dict[str, Any], component: str, executor: str, container: dict[str, Any]) -> None:
+def _said(warnings: Sequence[str]) -> bool:
+    for one in warnings:
+        print(f"frostgate: {one}", file=sys.stderr)
+    return bool(warnings)
+
+
+def add_end(spec: dict[str, Any], component: str, executor: str, container: dict[str, Any], pushgateway: str) -> None:
     """Makes a compiled run one step of a pipeline whose last step comes whatever happened.
 
     Args:
@@ -65,6 +71,7 @@ def add_end(spec: dict[str, Any], component: str, executor: str, container: dict
         component: What component names begin with.
         executor: What executor labels begin with.
         container: Image, environment and resources of the last step.
+        pushgateway: Address of a Pushgateway; empty: none.
     """
     root = spec["root"]
     definitions = root["inputDefinitions"]["parameters"]
@@ -87,6 +94,7 @@ def add_end(spec: dict[str, Any], component: str, executor: str, container: dict
             "args": [
                 *("--run", "{{$.inputs.parameters['run']}}"),
                 *("--status", "{{$.inputs.parameters['status']}}"),
+                *(("--pushgateway", pushgateway) if pushgateway else ()),
             ],
         }
     }

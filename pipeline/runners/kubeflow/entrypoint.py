@@ -14,7 +14,7 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -59,6 +59,7 @@ def _guarded(told: argparse.Namespace, beam_args: list[str]) -> int:
     except DataRefused as error:
         for line in str(error).splitlines():
             print(f"frostgate: {line}", file=sys.stderr)
+        _refused(error)
         return REFUSED
     except BaseException:
         traceback.print_exc()
@@ -85,6 +86,24 @@ def _run(told: argparse.Namespace, beam_args: list[str]) -> None:
         executor_class(context).Do(step.inputs, step.outputs, step.exec_properties)
     outputs_utils.tag_output_artifacts_with_version(step.outputs)
     write_whole(step.output_file, json.dumps(step.executor_output(), indent=1))
+    from pipeline.runners.kubeflow.telling import tell_of_step
+
+    _tell(lambda: tell_of_step(step.node_id, step.inputs, step.outputs))
+
+
+def _refused(error: DataRefused) -> None:
+    from pipeline.runners.kubeflow.telling import tell_of_data
+
+    _tell(lambda: tell_of_data(error.found))
+
+
+def _tell(act: Callable[[], tuple[str, ...]]) -> None:
+    """Prints who could not be told; whatever goes wrong, the step did what it is for."""
+    try:
+        for sentence in act():
+            print(f"frostgate: {sentence}", file=sys.stderr)
+    except Exception:
+        traceback.print_exc()
 
 
 def write_whole(path: Path, text: str) -> None:

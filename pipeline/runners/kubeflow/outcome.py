@@ -26,18 +26,24 @@ def outcome(inputs: Mapping[str, Sequence[Any]]) -> dict[str, str]:
     Raises:
         RuntimeError: The model passed and was not pushed.
     """
-    verdict, serving, pushed = (
-        json.loads(Path(inputs[key][0].uri, name).read_text())
-        for key, name in (
-            ("verdict", "verdict.json"),
-            ("serving_report", "serving.json"),
-            ("pushed_model", "pushed.json"),
-        )
-    )
-    status, _, message = judge(verdict, serving, pushed)
+    status, _, message = judge(*documents(inputs))
     if status not in STEPS:
         raise RuntimeError(message)
     return {"status": status, "message": message}
+
+
+def documents(inputs: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Reads verdict.json, serving.json and pushed.json from the inputs of the node that registers the model."""
+    return (
+        read(inputs["verdict"][0].uri, "verdict.json"),
+        read(inputs["serving_report"][0].uri, "serving.json"),
+        read(inputs["pushed_model"][0].uri, "pushed.json"),
+    )
+
+
+def read(folder: str, name: str) -> dict[str, Any]:
+    """Reads a JSON file of an artifact."""
+    return json.loads(Path(folder, name).read_text())
 
 
 def add_steps(spec: dict[str, Any], component: str, executor: str, image: str) -> None:

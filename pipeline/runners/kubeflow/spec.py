@@ -66,7 +66,8 @@ def accepted(
     card |= {key: {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}} for key, title in PAGES.items()}
     image = facts.config.kubeflow.image
     add_steps(spec, COMPONENT, EXECUTOR, image)
-    add_end(spec, COMPONENT, EXECUTOR, {"image": image, "env": environment[1:], "resources": SMALL})
+    container = {"image": image, "env": environment[1:], "resources": SMALL}
+    add_end(spec, COMPONENT, EXECUTOR, container, facts.config.monitoring.pushgateway)
     return spec
 
 

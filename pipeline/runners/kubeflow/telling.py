@@ -1,0 +1,64 @@
+"""What a cluster's steps tell Prometheus, each when it knows.
+
+The data gate tells of the data, also when it refuses them; the step that registers the model, how the run came out; the
+step after the run, that it failed or was stopped. So nothing has to be carried from one to another.
+"""
+
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from components.ingest.report import REPORT_FILE
+from components.monitoring.metrics import data_part, parts
+from components.monitoring.sending import send
+from components.monitoring.settings import MonitoringSettings
+from pipeline.runners.kubeflow.facts import COMPILED, Facts
+from pipeline.runners.kubeflow.outcome import DECIDED_BY, documents, read
+from pipeline.runners.results import judge
+
+DATA_GATE: Final = "DataGate"
+_Artifacts = Mapping[str, Sequence[Any]]
+
+
+def tell_of_step(node_id: str, inputs: _Artifacts, outputs: _Artifacts) -> tuple[str, ...]:
+    """Tells what a step that is over knows; most know nothing.
+
+    Returns:
+        A sentence for whoever could not be told.
+    """
+    if node_id == DATA_GATE:
+        return tell_of_data(read(outputs["decision"][0].uri, "decision.json"))
+    if node_id != DECIDED_BY or (facts := _facts()) is None:
+        return ()
+    verdict, serving, pushed = documents(inputs)
+    status, exit_code, _ = judge(verdict, serving, pushed)
+    summary = {
+        "pipeline": facts.config.name,
+        # The backend's to know.
+        "seconds": None,
+        "nodes": (),
+        "status": status,
+        "exit_code": exit_code,
+        "served_version": pushed["version"] if pushed["pushed"] else None,
+        "spans": read(inputs["ingest_report"][0].uri, REPORT_FILE)["spans"],
+        "data": None,
+        "verdict": verdict,
+    }
+    return send(_gateway(facts), facts.config.name, parts(summary, time.time()))
+
+
+def tell_of_data(decision: Mapping[str, Any] | None) -> tuple[str, ...]:
+    """Tells what the data gate found; None is nothing."""
+    if decision is None or (facts := _facts()) is None:
+        return ()
+    return send(_gateway(facts), facts.config.name, {"data": data_part(facts.config.name, decision)})
+
+
+def _facts() -> Facts | None:
+    return Facts.model_validate_json(os.environ[COMPILED]) if COMPILED in os.environ else None
+
+
+def _gateway(facts: Facts) -> MonitoringSettings:
+    """A folder of one machine is no place for what a pod says."""
+    return MonitoringSettings(pushgateway=facts.config.monitoring.pushgateway)

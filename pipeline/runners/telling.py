@@ -1,0 +1,53 @@
+"""Who hears of a run when it is over."""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from components.monitoring.traces import send_traces
+from components.monitoring.webhook import notify
+from pipeline.config import Config
+from pipeline.runners.results import LookStatus, LookSummary, RunStatus, RunSummary
+
+# Somebody should look. Who stopped a run knows.
+_WORTH_A_MESSAGE: Final[tuple[RunStatus, ...]] = ("blocked", "held", "refused", "failed")
+_LOOKS_WORTH_A_MESSAGE: Final[tuple[LookStatus, ...]] = ("drift", "undecided", "refused", "failed")
+
+
+def tell(config: Config, summary: RunSummary) -> tuple[str, ...]:
+    """Tells Prometheus, a collector of traces, and people of a run that somebody should look at.
+
+    Returns:
+        A sentence for everybody who could not be told.
+    """
+    document = summary.model_dump(mode="json")
+    return (*_prometheus(config, document), *send_traces(document), *_people(summary))
+
+
+def tell_of_look(config: Config, summary: LookSummary) -> tuple[str, ...]:
+    """Tells the same of a look at the log of requests."""
+    from components.monitoring.drift import metrics
+    from components.monitoring.sending import send
+
+    document = summary.model_dump(mode="json")
+    parts = {"monitoring": metrics(document, time.time())}
+    warnings = (*send(config.monitoring, config.name, parts), *send_traces(document))
+    if summary.status not in _LOOKS_WORTH_A_MESSAGE:
+        return warnings
+    title = f"{summary.pipeline}, requests: {summary.status.upper()}"
+    page = f"Page: {summary.page}" if summary.page else ""
+    return (*warnings, *notify(title, (summary.message, page, f"Log: {summary.log}")))
+
+
+def _prometheus(config: Config, document: Mapping[str, Any]) -> tuple[str, ...]:
+    from components.monitoring.metrics import parts
+    from components.monitoring.sending import send
+
+    return send(config.monitoring, config.name, parts(document, time.time()))
+
+
+def _people(summary: RunSummary) -> tuple[str, ...]:
+    if summary.status not in _WORTH_A_MESSAGE:
+        return ()
+    title = f"{summary.pipeline}, run {summary.run_id}: {summary.status.upper()}"
+    return notify(title, (summary.message, f"Card: {summary.card}" if summary.card else "", f"Log: {summary.log}"))
