@@ -3,12 +3,20 @@
 import re
 from typing import TYPE_CHECKING, Final
 
+from components.registry.record import without_credentials
+from components.registry.settings import MODEL_NAME
+
 if TYPE_CHECKING:
     from pipeline.config import Config
 
 _NUM_BLOCKS: Final = 16  # ResNet50's; to count them takes Keras
 _KNOWN_WEIGHTS: Final = ("pretrain", "imagenet", "none")
 _SHA256: Final = re.compile("[0-9a-f]{64}")
+_SERVER: Final = re.compile(r"https?://[^\s/]+(/[^\s?#]*)?")
+_STORAGE_FOR_NOTHING: Final = (
+    "registry.storage must be empty when registry.kind is mlflow; received {}. MLflow keeps the models' files itself: "
+    "remove it, or set registry.kind to kubeflow."
+)
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
@@ -60,5 +68,33 @@ def contradictions(config: "Config") -> list[str]:
         found.append(
             f"trainer.run_fn must be a dotted name, package.module.function; received {config.trainer.run_fn!r}. "
             "Put the function in a module that Python can import."
+        )
+    return found + _of_registry(config)
+
+
+def _of_registry(config: "Config") -> list[str]:
+    registry = config.registry
+    if registry.kind == "mlflow":
+        return [_STORAGE_FOR_NOTHING.format(registry.storage)] if registry.storage else []
+    found = []
+    if not _SERVER.fullmatch(registry.uri):
+        found.append(
+            "registry.uri must be a server's address, http:// or https://, when registry.kind is kubeflow; received "
+            f"{without_credentials(registry.uri)!r}. Give it as in http://model-registry-service.kubeflow:8080."
+        )
+    if not registry.storage:
+        found.append(
+            "registry.storage must be a folder, s3:// or gs:// when registry.kind is kubeflow; it is empty. "
+            "The server keeps no files: say where the models' are to be."
+        )
+    if registry.experiment:
+        found.append(
+            f"registry.experiment must be empty when registry.kind is kubeflow; received {registry.experiment!r}. "
+            "Only MLflow has experiments: remove it."
+        )
+    if not MODEL_NAME.fullmatch(registry.model_name or config.name):
+        found.append(
+            "registry.model_name must be letters, digits, spaces, dots, hyphens and underscores when registry.kind is "
+            f"kubeflow; received {registry.model_name!r}. A folder of the storage has this name: choose another."
         )
     return found

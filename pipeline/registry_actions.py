@@ -11,9 +11,15 @@ from components.errors import DataRefused
 from components.push_gate.fingerprint import directory_fingerprint
 from components.pusher.versions import local_folder, push
 from components.registry import champions, lease
-from components.registry.mlflow_registry import SAVED_MODEL
 from components.registry.opening import existing_registry
-from components.registry.protocol import APPROVED, SINCE, WITHDRAWN, ModelRegistry, RegisteredVersion
+from components.registry.protocol import (
+    APPROVED,
+    SAVED_MODEL,
+    SINCE,
+    WITHDRAWN,
+    ModelRegistry,
+    RegisteredVersion,
+)
 from components.registry.publishing import make_champion
 from components.registry.record import without_credentials
 from pipeline.config import Config

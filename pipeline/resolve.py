@@ -61,7 +61,7 @@ class Plan:
     schema_file: str
     """What TFDV holds the images against, with the classes in it."""
     registry: RegistrySettings
-    """With uri, names and experiment filled in."""
+    """With everything filled in that its kind needs."""
     destination: str
     """Where versions are pushed."""
     run_key: str
@@ -114,13 +114,13 @@ def resolve(config: Config) -> Plan:
 def effective_registry(config: Config, folders: Folders) -> RegistrySettings:
     """Fills in what the registry settings leave to the pipeline."""
     settings = config.registry
-    return settings.model_copy(
-        update={
-            "uri": settings.uri or f"sqlite:///{folders.root / 'mlflow.db'}",
-            "model_name": settings.model_name or config.name,
-            "experiment": settings.experiment or config.name,
-        }
-    )
+    filled = {"model_name": settings.model_name or config.name}
+    if settings.kind == "mlflow":
+        filled["uri"] = settings.uri or f"sqlite:///{folders.root / 'mlflow.db'}"
+        filled["experiment"] = settings.experiment or config.name
+    elif "://" not in settings.storage:
+        filled["storage"] = str(Path(settings.storage).absolute())
+    return settings.model_copy(update=filled)
 
 
 def push_destination(config: Config) -> str:

@@ -11,9 +11,10 @@ from components.artifacts import Baseline, Card, IngestReport, Reference, Regist
 from components.flags import is_set
 from components.push_gate.fingerprint import directory_fingerprint
 from components.registry import lease, record
-from components.registry.mlflow_registry import REFERENCE_FOLDER, SAVED_MODEL
 from components.registry.opening import open_registry
 from components.registry.protocol import (
+    REFERENCE_FOLDER,
+    SAVED_MODEL,
     ChampionMoved,
     ModelRecord,
     ModelRegistry,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.registry.protocol import RegistryUnavailable
-from components.registry.record import without_credentials
+from components.registry.record import first_line
 
 _SQLITE: Final = "sqlite:///"
 # MLflow's own defaults keep a run waiting for minutes when the server is down; what the user set stays.
@@ -34,10 +34,7 @@ def reaching(address: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise RegistryUnavailable(
-            f"the model registry at {address} did not do what was asked ({_first_line(error)}); "
-            "the model and its verdict are on disk: run again when the registry works."
-        ) from error
+        raise RegistryUnavailable.at(address, first_line(error)) from error
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -110,8 +107,3 @@ def _unless(code: str, call: Any, *args: Any) -> Any:
         if error.error_code != code:
             raise
         return None
-
-
-def _first_line(error: Exception) -> str:
-    line = next(iter(str(error).splitlines()), type(error).__name__)
-    return without_credentials(line[:300])

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
 
-from components.errors import DataRefused
 from components.push_gate.fingerprint import directory_fingerprint
 from components.registry.mlflow_connection import (
     check_header,
@@ -25,21 +24,20 @@ from components.registry.protocol import (
     DECISION,
     FINGERPRINT,
     REFERENCE,
+    REFERENCE_FOLDER,
     RUN_KEY,
-    ChampionMoved,
+    SAVED_MODEL,
     ModelRecord,
     Registered,
     RegisteredVersion,
 )
 from components.registry.record import without_credentials
+from components.registry.refusals import must_be_registered, must_have_moved, must_not_be_champion, no_version
 from components.registry.settings import RegistrySettings
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
-
-SAVED_MODEL: Final = "Format-Serving"
-REFERENCE_FOLDER: Final = "reference"
 
 _BATCH: Final = 100  # MLflow's limit of parameters and tags in one request.
 _MAX_CHARACTERS: Final = {"param": 6000, "tag": 8000}  # MLflow's limits.
@@ -86,10 +84,7 @@ class MlflowRegistry:
         with self._reaching():
             found = or_none(self._client.get_model_version, self._settings.model_name, number)
             if found is None:
-                raise DataRefused(
-                    f"model {self._settings.model_name} has no version {number} in the registry at {self._address}; "
-                    "it was deleted or the registry is another one."
-                )
+                raise no_version(number, self._settings.model_name, self._address)
             return self._describe(found, self._champion_number())
 
     def versions(self) -> list[RegisteredVersion]:
@@ -108,8 +103,8 @@ class MlflowRegistry:
         with self._reaching():
             source = self._client.get_model_version_download_uri(self._settings.model_name, version.version)
             path = self._fetched(source, folder)
-        if version.fingerprint:
-            must_hash_to(version.fingerprint, path, version, self._settings.model_name)
+        found = directory_fingerprint(str(path))
+        must_be_registered(version.fingerprint, version, self._settings.model_name, found, source)
         if path != folder / SAVED_MODEL:
             path.rename(folder / SAVED_MODEL)
 
@@ -122,9 +117,10 @@ class MlflowRegistry:
         expected = version.tags.get(REFERENCE)
         if not expected:
             return False
+        source = f"runs:/{version.run_id}/{REFERENCE_FOLDER}"
         with self._reaching():
-            path = self._fetched(f"runs:/{version.run_id}/{REFERENCE_FOLDER}", folder)
-        must_hash_to(expected, path, version, self._settings.model_name)
+            found = directory_fingerprint(str(self._fetched(source, folder)))
+        must_be_registered(expected, version, self._settings.model_name, found, source)
         return True
 
     def register(self, record: ModelRecord) -> Registered:
@@ -152,11 +148,7 @@ class MlflowRegistry:
         """
         run_ids = [version.run_id for version in versions if version.run_id]
         with self._alone(), self._reaching():
-            champion = self._champion_number()
-            if any(version.version == champion for version in versions):
-                raise DataRefused(
-                    f"Version {champion} is the champion and cannot be removed; promote another one first."
-                )
+            must_not_be_champion(versions, self._champion_number())
             for version in versions:
                 or_none(self._client.delete_model_version, self._settings.model_name, version.version)
             for run_id in run_ids:
@@ -186,11 +178,7 @@ class MlflowRegistry:
             if found == expected:
                 twice(self._client.set_registered_model_alias, self._settings.model_name, self._settings.alias, number)
                 found = self._champion_number()
-        if found != number:
-            raise ChampionMoved(
-                f"version {number} of {self._settings.model_name} was to replace {expected or 'no champion'}, but the "
-                f"champion is {found or 'none'} now; run again to be compared with it."
-            )
+        must_have_moved(number, self._settings.model_name, expected, found)
 
     def _champion_number(self) -> str | None:
         model = or_none(self._client.get_registered_model, self._settings.model_name)
@@ -300,20 +288,6 @@ class MlflowRegistry:
 
     def _reaching(self) -> AbstractContextManager:
         return reaching(self._address)
-
-
-def must_hash_to(expected: str, path: Path, version: RegisteredVersion, model_name: str) -> None:
-    """Lets through a download that is what was registered.
-
-    Raises:
-        DataRefused: It is something else.
-    """
-    found = directory_fingerprint(str(path))
-    if found != expected:
-        raise DataRefused(
-            f"version {version.version} of {model_name} must hash to {expected}; its files hash to {found}. Somebody "
-            f"changed {version.source}: point the alias at another version."
-        )
 
 
 def _identity(record: ModelRecord) -> str:

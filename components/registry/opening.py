@@ -13,9 +13,15 @@ def open_registry(settings: RegistrySettings) -> ModelRegistry:
         settings: With `uri` and `model_name` filled in.
 
     Raises:
-        ValueError: `uri` or `model_name` is empty, or the file is no SQLite database.
+        ValueError: `uri`, `storage` or `model_name` is empty where it must not be, the file is no SQLite database, or
+            the storage's protocol is unknown.
         RegistryUnavailable: It cannot be opened.
     """
+    if settings.kind == "kubeflow":
+        # Costs a second, which who has MLflow need not pay.
+        from components.registry.kubeflow_registry import KubeflowRegistry
+
+        return KubeflowRegistry(settings)
     return MlflowRegistry(settings)
 
 

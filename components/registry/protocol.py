@@ -3,7 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
+
+# Where the servable model lies in everything that is recorded and fetched.
+SAVED_MODEL: Final = "Format-Serving"
+REFERENCE_FOLDER: Final = "reference"
 
 # Tags of a run and of a model version, spelled in one place.
 FINGERPRINT: Final = "frostgate.fingerprint"
@@ -16,6 +20,8 @@ CODES: Final = "frostgate.codes"
 RUN_KEY: Final = "frostgate.run_key"
 BASELINE: Final = "frostgate.baseline"
 ACCURACY: Final = "frostgate.validation_accuracy"
+# The verdict in words.
+SENTENCE: Final = "frostgate.sentence"
 # "yes" or "no": what the serving check found.
 SERVES: Final = "frostgate.serves"
 # Who answers for a model that the gate did not pass, and who took one back; absent or empty: nobody.
@@ -30,6 +36,14 @@ AUDIT: Final = "frostgate.audit."
 
 class RegistryUnavailable(RuntimeError):
     """The registry did not answer, or not with sense, after its bounded retries; nothing on disk is lost."""
+
+    @classmethod
+    def at(cls, address: str, reason: str) -> Self:
+        """Words it for a registry's address and the first line of what went wrong, neither with credentials."""
+        return cls(
+            f"the model registry at {address} did not do what was asked ({reason}); "
+            "the model and its verdict are on disk: run again when the registry works."
+        )
 
 
 class ChampionMoved(RuntimeError):

@@ -15,6 +15,7 @@ from components.registry.protocol import (
     FINGERPRINT,
     REFERENCE,
     RUN_KEY,
+    SENTENCE,
     SERVES,
     WEIGHTS,
 )
@@ -113,7 +114,7 @@ def tags(
         CODES: ",".join(verdict.get("codes") or ()),
         ACCURACY: _share((verdict.get("measurements") or {}).get("C")),
         SERVES: "yes" if serving.get("passed") else "no",
-        "frostgate.sentence": verdict.get("sentence"),
+        SENTENCE: verdict.get("sentence"),
         "frostgate.causes": ",".join(cause["id"] for cause in (verdict.get("diagnosis") or {}).get("causes", ())),
         "frostgate.repaired_from": verdict.get("repaired_from"),
         "frostgate.thresholds": json.dumps(verdict.get("thresholds") or {}, separators=(",", ":")),
@@ -157,6 +158,12 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 def without_credentials(text: str) -> str:
     """Removes `user:password@` from every address in `text`."""
     return re.sub(r"(?<=://)[^/@\s]+@", "", text)
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, short and without credentials; its kind where there is no text."""
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return without_credentials(line[:300])
 
 
 def _leaves(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:

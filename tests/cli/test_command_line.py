@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-HEAVY = {"tensorflow", "tfx", "mlflow", "apache_beam", "pandas", "matplotlib", "keras"}
+HEAVY = {"tensorflow", "tfx", "mlflow", "mr_openapi", "apache_beam", "pandas", "matplotlib", "keras"}
 SUMMARY = {
     "run_id": "20260101-000000-abcd",
     "pipeline": "digits",

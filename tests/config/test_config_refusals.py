@@ -5,6 +5,7 @@ import pytest
 from pipeline.config import load
 from pipeline.config_errors import ConfigRefused
 
+KUBEFLOW_REGISTRY = ("registry.kind=kubeflow", "registry.uri=http://registry:8080", "registry.storage=s3://models")
 LISTED = "`frostgate config show` lists every key."
 
 
@@ -180,6 +181,36 @@ def test_a_fault_is_one_sentence_with_key_expectation_value_and_way_out(override
             "received 'label'. Leave it out.",
         ),
         (
+            ["registry.storage=models"],
+            "registry.storage must be empty when registry.kind is mlflow; received models. MLflow keeps the models' "
+            "files itself: remove it, or set registry.kind to kubeflow.",
+        ),
+        (
+            [*KUBEFLOW_REGISTRY, "registry.storage="],
+            "registry.storage must be a folder, s3:// or gs:// when registry.kind is kubeflow; it is empty. "
+            "The server keeps no files: say where the models' are to be.",
+        ),
+        (
+            [*KUBEFLOW_REGISTRY, "registry.uri="],
+            "registry.uri must be a server's address, http:// or https://, when registry.kind is kubeflow; received "
+            "''. Give it as in http://model-registry-service.kubeflow:8080.",
+        ),
+        (
+            [*KUBEFLOW_REGISTRY, "registry.uri=ftp://me:canary@registry"],
+            "registry.uri must be a server's address, http:// or https://, when registry.kind is kubeflow; received "
+            "'ftp://registry'. Give it as in http://model-registry-service.kubeflow:8080.",
+        ),
+        (
+            [*KUBEFLOW_REGISTRY, "registry.experiment=digits"],
+            "registry.experiment must be empty when registry.kind is kubeflow; received 'digits'. "
+            "Only MLflow has experiments: remove it.",
+        ),
+        (
+            [*KUBEFLOW_REGISTRY, "registry.model_name=team/digits"],
+            "registry.model_name must be letters, digits, spaces, dots, hyphens and underscores when registry.kind is "
+            "kubeflow; received 'team/digits'. A folder of the storage has this name: choose another.",
+        ),
+        (
             ["data.classes=[cat]"],
             "data.classes must name at least two classes, each once; received cat. "
             "Leave it empty to discover them from the data.",
@@ -302,3 +333,8 @@ def test_a_file_cannot_run_code(tmp_path):
     file.write_text(f"name: !!python/object/apply:os.mkdir ['{tmp_path}/made']\n")
     assert "expected YAML" in refusal(path=str(file))
     assert not (tmp_path / "made").exists()
+
+
+def test_a_kubeflow_registry_is_told_where_it_is_and_where_the_files_go():
+    registry = load(None, KUBEFLOW_REGISTRY).registry
+    assert (registry.kind, registry.uri, registry.storage) == ("kubeflow", "http://registry:8080", "s3://models")

@@ -259,6 +259,33 @@ def test_what_does_not_do_for_a_cluster_is_one_sentence(override, sentence):
     assert "pass" not in str(refused.value).replace("password", "").replace("PASSWORD", "")
 
 
+KUBEFLOW_REGISTRY = ("registry.kind=kubeflow", "registry.uri=http://registry:8080", "registry.storage=s3://models")
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("registry.storage=models", "registry.storage must be an address that every step can reach; received "),
+        ("registry.uri=https://me:pass@registry", "KF_PIPELINES_SA_TOKEN_PATH in kubeflow.env"),
+    ],
+)
+def test_a_kubeflow_registry_must_do_for_a_cluster_too(override, sentence):
+    with pytest.raises(ConfigRefused) as refused:
+        compiled(*KUBEFLOW_REGISTRY, override)
+    assert sentence in str(refused.value) and len(refused.value.problems) == 1 and "me:pass" not in str(refused.value)
+
+
+def test_every_step_that_asks_the_registry_is_told_which_one():
+    spec = compiled(*KUBEFLOW_REGISTRY).spec
+    tasks = steps_of(spec)
+    parameters = [
+        tasks[step]["inputs"]["parameters"][name]["runtimeValue"]["constant"]
+        for step, name in (("Champion", "settings"), ("Pusher", "registry"), ("RegistryPush", "settings"))
+    ]
+    told = {"kind": "kubeflow", "uri": "http://registry:8080", "storage": "s3://models", "model_name": "digits"}
+    assert all(told.items() <= json.loads(text).items() for text in parameters)
+
+
 def test_classes_must_be_given_where_the_data_cannot_be_read():
     missing = "data.uri=/frostgate/pictures"
     with pytest.raises(DataRefused, match=re.escape("--set 'data.classes=[cat, dog]'")):

@@ -1,4 +1,4 @@
-"""A model to register, a registry in a file, and a real MLflow server."""
+"""A model to register, a registry in a file, a real MLflow server, and a stand-in for Kubeflow Model Registry's."""
 
 import os
 import signal
@@ -15,14 +15,32 @@ from typing import Any
 import pytest
 
 from components.push_gate.fingerprint import directory_fingerprint
+from components.registry import kubeflow_connection
 from components.registry.protocol import BASELINE, DECISION, FINGERPRINT, RUN_KEY, ModelRecord
 from components.registry.settings import RegistrySettings
+from tests.registry.kubeflow_server import KubeflowServer
 
 
 @pytest.fixture
 def file_settings(tmp_path: Path) -> RegistrySettings:
     # The space is deliberate: addresses are built from paths.
     return RegistrySettings(uri=f"sqlite:///{tmp_path}/the registry/mlflow.db", model_name="digits")
+
+
+@pytest.fixture
+def kubeflow_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeflowServer]:
+    """A server that every request of the test kept to the published API."""
+    monkeypatch.setattr(kubeflow_connection, "_FIRST_WAIT_SECONDS", 0.0)
+    monkeypatch.delenv(kubeflow_connection.TOKEN_FILE, raising=False)
+    with KubeflowServer().running() as server:
+        yield server
+    assert server.violations == []
+
+
+@pytest.fixture
+def kubeflow_settings(kubeflow_server: KubeflowServer, tmp_path: Path) -> RegistrySettings:
+    storage = str(tmp_path / "the storage")
+    return RegistrySettings(kind="kubeflow", uri=kubeflow_server.address, storage=storage, model_name="digits")
 
 
 @pytest.fixture

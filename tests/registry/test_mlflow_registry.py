@@ -17,13 +17,9 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 from components.errors import DataRefused
-from components.push_gate.fingerprint import directory_fingerprint
 from components.registry.mlflow_registry import MlflowRegistry
 from components.registry.opening import existing_registry
 from components.registry.protocol import (
-    BASELINE,
-    RUN_KEY,
-    ChampionMoved,
     ModelRecord,
     Registered,
     RegisteredVersion,
@@ -64,21 +60,6 @@ def numbers(settings: RegistrySettings) -> list[int]:
     )
 
 
-def test_a_pushed_model_becomes_the_champion_and_comes_back_whole(
-    settings: RegistrySettings, make_record: Make, tmp_path: Path
-) -> None:
-    registry, record = MlflowRegistry(settings), make_record()
-    assert registry.champion() is None
-    registered = push(registry, record)
-    assert (registered.version, registered.already_registered) == ("1", False)
-    info = found(registry)
-    assert (info.version, info.run_id, info.is_champion) == ("1", registered.run_id, True)
-    assert (info.fingerprint, info.run_key, info.baseline_token) == (record.fingerprint, "key-graph", "none")
-    assert registry.versions() == [info]
-    registry.download(info, tmp_path / "baseline")
-    assert directory_fingerprint(str(tmp_path / "baseline" / "Format-Serving")) == record.fingerprint
-
-
 def test_a_run_carries_parameters_metrics_tags_and_artifacts(settings: RegistrySettings, make_record: Make) -> None:
     record = make_record(params={f"section.value_{number}": "x" * 7000 for number in range(120)})
     run_id = MlflowRegistry(settings).register(record).run_id
@@ -88,41 +69,6 @@ def test_a_run_carries_parameters_metrics_tags_and_artifacts(settings: RegistryS
     assert run.data.metrics == {"eval.accuracy": 0.9}
     assert record.tags.items() <= run.data.tags.items()
     assert sorted(file.path for file in client(settings).list_artifacts(run_id)) == ["Format-Serving", "verdict.json"]
-
-
-@pytest.mark.parametrize("decision", ["BLOCK", "HOLD"])
-def test_a_refused_model_is_recorded_and_the_champion_stays(
-    file_settings: RegistrySettings, make_record: Make, decision: str
-) -> None:
-    registry = MlflowRegistry(file_settings)
-    push(registry, make_record("good"))
-    assert push(registry, make_record("bad", decision)).version == "2"
-    assert client(file_settings).get_model_version("digits", "2").tags["frostgate.decision"] == decision
-    assert found(registry).version == "1"
-
-
-def test_a_first_model_that_was_refused_makes_no_champion(file_settings: RegistrySettings, make_record: Make) -> None:
-    registry = MlflowRegistry(file_settings)
-    push(registry, make_record(decision="BLOCK"))
-    assert registry.champion() is None
-
-
-def test_the_same_model_again_makes_no_second_version_and_tells_who_asked_last(
-    settings: RegistrySettings, make_record: Make
-) -> None:
-    registry, record = MlflowRegistry(settings), make_record()
-    first = push(registry, record)
-    again = push(registry, make_record(tags={**record.tags, RUN_KEY: "later", BASELINE: "1"}))
-    assert (again.version, again.run_id, again.already_registered) == (first.version, first.run_id, True)
-    assert numbers(settings) == [1]
-    assert (found(registry).run_key, found(registry).baseline_token) == ("later", "1")
-
-
-def test_the_same_model_judged_otherwise_is_another_version(file_settings: RegistrySettings, make_record: Make) -> None:
-    registry = MlflowRegistry(file_settings)
-    push(registry, make_record(decision="BLOCK"))
-    assert push(registry, make_record(decision="PASS")).version == "2"
-    assert found(registry).version == "2"
 
 
 STEPS = ["create_run", "log_batch", "log_artifacts", "log_artifact", "set_terminated", "create_registered_model",
@@ -171,20 +117,6 @@ def test_an_upload_that_arrived_otherwise_is_no_version(
         push(registry, record)
     assert numbers(settings) == []
     assert push(MlflowRegistry(settings), record).version == "1"
-
-
-def test_the_alias_is_moved_from_the_expected_champion_only(settings: RegistrySettings, make_record: Make) -> None:
-    registry = MlflowRegistry(settings)
-    for contents in ("a", "b", "c"):
-        registry.register(make_record(contents))
-    registry.move_alias("1", None)
-    with pytest.raises(ChampionMoved, match=r"version 3 of .* was to replace no champion, but the champion is 1 now"):
-        registry.move_alias("3", None)
-    registry.move_alias("2", "1")
-    with pytest.raises(ChampionMoved, match="was to replace 1, but the champion is 2 now"):
-        registry.move_alias("3", "1")
-    registry.move_alias("2", "1")  # It is already.
-    assert found(registry).version == "2"
 
 
 REGISTER = """
@@ -302,11 +234,6 @@ def test_a_model_registered_by_hand_can_be_the_champion(
     assert (tmp_path / "baseline" / "Format-Serving" / "saved_model.pb").read_text() == "graph"
 
 
-def test_a_version_that_is_not_there_is_named(file_settings: RegistrySettings) -> None:
-    with pytest.raises(DataRefused, match="model digits has no version 7 in the registry at sqlite:///"):
-        MlflowRegistry(file_settings).version("7")
-
-
 def test_a_server_that_is_down_is_given_up_in_bounded_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
     # Port 9 is discard; nothing listens there.
@@ -343,14 +270,6 @@ def test_a_registry_without_address_or_name_is_refused() -> None:
 def test_looking_before_there_is_a_registry_makes_none(file_settings: RegistrySettings, tmp_path: Path) -> None:
     assert existing_registry(file_settings) is None
     assert not (tmp_path / "the registry").exists()
-
-
-def test_looking_finds_the_champion(file_settings: RegistrySettings, make_record: Make) -> None:
-    push(MlflowRegistry(file_settings), make_record())
-    registry = existing_registry(file_settings)
-    assert registry is not None
-    info = registry.champion()
-    assert info is not None and info.version == "1"
 
 
 def test_the_adapter_is_imported_without_mlflow() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from components.pusher.versions import push
-from components.registry.mlflow_registry import MlflowRegistry
+from components.registry.opening import open_registry
 from components.registry.protocol import BASELINE, CODES, RUN_KEY, SERVES, ModelRecord
 from components.registry.publishing import publish
 from components.registry.settings import RegistrySettings
@@ -18,8 +18,10 @@ Make = Callable[..., ModelRecord]
 Say = Callable[..., tuple[int, str, str]]
 
 
-@pytest.fixture(params=["file", "server"])
+@pytest.fixture(params=["file", "server", "kubeflow"])
 def settings(request: pytest.FixtureRequest, tmp_path: Path) -> RegistrySettings:
+    if request.param == "kubeflow":
+        return request.getfixturevalue("kubeflow_settings")
     if request.param == "server":
         address = request.getfixturevalue("mlflow_server")
         return RegistrySettings(uri=address, model_name=request.node.name.partition("[")[0])
@@ -33,8 +35,9 @@ def say(
     """Runs a command on the registry; returns its exit code and what it said."""
 
     def run(*words: str) -> tuple[int, str, str]:
-        told = [f"output={tmp_path}/out", f"registry.uri={settings.uri}", f"registry.model_name={settings.model_name}"]
-        overrides = [word for one in told for word in ("--set", one)]
+        registry = {f"registry.{name}": value for name, value in settings.model_dump().items() if value}
+        told = {"output": f"{tmp_path}/out"} | registry
+        overrides = [word for key, value in told.items() for word in ("--set", f"{key}={value}")]
         monkeypatch.setattr("sys.argv", ["frostgate", *words, *overrides])
         with pytest.raises(SystemExit) as ended:
             main()
@@ -50,7 +53,7 @@ def judged(settings: RegistrySettings, make_record: Make, tmp_path: Path) -> Cal
     """Does what a run does with a judged model: served and champion if it passed, and recorded anyway."""
 
     def make(contents: str, decision: str = "PASS", codes: str = "", serves: str = "yes") -> str:
-        registry = MlflowRegistry(settings)
+        registry = open_registry(settings)
         champion = registry.champion()
         record = make_record(contents, decision)
         said = {CODES: codes, SERVES: serves, RUN_KEY: f"key-{contents}"}
@@ -71,7 +74,7 @@ def served(tmp_path: Path) -> dict[str, str]:
 
 
 def champion(settings: RegistrySettings) -> Any:
-    found = MlflowRegistry(settings).champion()
+    found = open_registry(settings).champion()
     return found.version if found else None
 
 
@@ -82,18 +85,17 @@ def shown(say: Say, number: str) -> dict[str, Any]:
 def test_a_rollback_serves_the_champion_before_and_another_one_the_one_before_that(
     say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
 ) -> None:
-    for contents in ("one", "two", "three"):
-        judged(contents)
+    one, two, three = (judged(contents) for contents in ("one", "two", "three"))
     code, out, _ = say("registry", "rollback", "--by", "Ada", "--reason", "answers slowly")
-    assert (code, champion(settings)) == (0, "2")
-    assert out == "Version 2 is the champion now; before: 3.\n  served version: 4\n"
+    assert (code, champion(settings)) == (0, two)
+    assert out == f"Version {two} is the champion now; before: {three}.\n  served version: 4\n"
     # Servers load the highest number, so what is served again gets a new one.
     assert served(tmp_path) == {"1": "one", "2": "two", "3": "three", "4": "two"}
     assert say("registry", "rollback", "--by", "Bob")[0] == 0
-    assert champion(settings) == "1" and served(tmp_path)["5"] == "one"
+    assert champion(settings) == one and served(tmp_path)["5"] == "one"
     code, _, err = say("registry", "rollback")
     assert code == 2 and err.count("\n") == 1 and "no version before it is left" in err
-    (entry,) = shown(say, "3")["audit"]
+    (entry,) = shown(say, three)["audit"]
     assert (entry["action"], entry["by"], entry["reason"]) == ("withdraw", "Ada", "answers slowly")
     assert "taken back by Ada" in say("registry", "list")[1]
 
@@ -101,16 +103,15 @@ def test_a_rollback_serves_the_champion_before_and_another_one_the_one_before_th
 def test_what_was_taken_back_is_promoted_by_hand_only(
     say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
 ) -> None:
-    judged("one")
-    judged("two")
+    one, two = judged("one"), judged("two")
     say("registry", "rollback", "--by", "Ada")
-    code, out, err = say("registry", "promote", "2", "--by", "Bob", "--reason", "it was the network", "--json")
+    code, out, err = say("registry", "promote", two, "--by", "Bob", "--reason", "it was the network", "--json")
     assert code == 0, err
-    assert json.loads(out) == {"action": "promote", "champion": "2", "before": "1", "served_version": "4"}
-    assert champion(settings) == "2" and served(tmp_path)["4"] == "two"
-    assert "withdrawn" not in json.dumps({k: v for k, v in shown(say, "2")["tags"].items() if v})
-    code, out, _ = say("registry", "promote", "2", "--by", "Bob")
-    assert code == 0 and "Version 2 is the champion already." in out
+    assert json.loads(out) == {"action": "promote", "champion": two, "before": one, "served_version": "4"}
+    assert champion(settings) == two and served(tmp_path)["4"] == "two"
+    assert "withdrawn" not in json.dumps({k: v for k, v in shown(say, two)["tags"].items() if v})
+    code, out, _ = say("registry", "promote", two, "--by", "Bob")
+    assert code == 0 and f"Version {two} is the champion already." in out
 
 
 @pytest.mark.parametrize(
@@ -137,91 +138,88 @@ def test_a_model_that_did_not_pass_is_not_promoted(
 def test_a_held_model_serves_when_somebody_answers_for_it(
     say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
 ) -> None:
-    judged("one")
+    before = judged("one")
     number = judged("two", "HOLD", "HOLD")
     code, out, err = say("approve", number, "--by", "Ada", "--reason", "180 images are what there is")
-    assert (code, err) == (0, "") and "Version 2 is the champion now; before: 1." in out
-    assert champion(settings) == "2" and served(tmp_path) == {"1": "one", "2": "two"}
-    document = shown(say, "2")
+    assert (code, err) == (0, "") and f"Version {number} is the champion now; before: {before}." in out
+    assert champion(settings) == number and served(tmp_path) == {"1": "one", "2": "two"}
+    document = shown(say, number)
     assert document["tags"]["frostgate.approved_by"] == "Ada" and document["tags"]["frostgate.decision"] == "HOLD"
     (entry,) = document["audit"]
-    assert entry["reason"] == "180 images are what there is" and entry["champion_before"] == "1"
+    assert entry["reason"] == "180 images are what there is" and entry["champion_before"] == before
     # It may come back after a rollback, for somebody answered for it.
     say("registry", "rollback", "--by", "Bob")
-    assert say("registry", "promote", "2", "--by", "Ada")[0] == 0
+    assert say("registry", "promote", number, "--by", "Ada")[0] == 0
 
 
 def test_a_blocked_model_needs_every_code_and_is_loud(
     say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
 ) -> None:
-    judged("one")
+    before = judged("one")
     number = judged("two", "BLOCK", "G1,G3,HOLD")
     told = ("approve", number, "--by", "Ada", "--reason", "a demonstration")
     for codes in ((), ("--override-code", "G3"), ("--override-code", "G1", "--override-code", "G2")):
         code, _, err = say(*told, *codes)
         assert code == 2 and "--override-code G1 --override-code G3" in err
-        assert champion(settings) == "1" and list(served(tmp_path)) == ["1"]
+        assert champion(settings) == before and list(served(tmp_path)) == ["1"]
     code, _, err = say(*told, "--override-code", "G1", "--override-code", "G3")
     assert code == 0 and err.startswith("WARNING: G1, G3 BLOCKED THIS MODEL")
-    assert champion(settings) == "2" and shown(say, "2")["audit"][0]["codes"] == "G1,G3"
+    assert champion(settings) == number and shown(say, number)["audit"][0]["codes"] == "G1,G3"
 
 
 def test_a_champion_that_moved_is_compared_with_first(
     say: Say, judged: Callable[..., str], settings: RegistrySettings
 ) -> None:
-    judged("one")
+    before = judged("one")
     number = judged("two", "HOLD", "HOLD")
-    judged("three")
+    now = judged("three")
     code, _, err = say("approve", number, "--by", "Ada", "--reason", "late")
-    assert code == 2 and "the champion was 1 when the model was judged and is 3 now" in err
-    assert champion(settings) == "3" and "frostgate.approved_by" not in shown(say, number)["tags"]
+    assert code == 2 and f"the champion was {before} when the model was judged and is {now} now" in err
+    assert champion(settings) == now and "frostgate.approved_by" not in shown(say, number)["tags"]
 
 
 def test_files_that_changed_since_are_not_served(
     say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
 ) -> None:
-    if not settings.uri.startswith("sqlite"):
+    folder = Path(settings.storage) if settings.kind == "kubeflow" else tmp_path / "out" / "digits" / "mlartifacts"
+    if settings.uri.startswith("http") and settings.kind == "mlflow":
         pytest.skip("a server's files are its own")
     judged("one")
-    judged("two")
-    (stored,) = (
-        path for path in (tmp_path / "out").rglob("mlartifacts/**/saved_model.pb") if path.read_text() == "one"
-    )
+    two = judged("two")
+    (stored,) = (path for path in folder.rglob("saved_model.pb") if path.read_text() == "one")
     stored.write_text("something else")
     code, _, err = say("registry", "rollback", "--by", "Ada")
     assert code == 2 and "Somebody changed" in err
-    assert champion(settings) == "2" and served(tmp_path) == {"1": "one", "2": "two"}
+    assert champion(settings) == two and served(tmp_path) == {"1": "one", "2": "two"}
 
 
 def test_the_alias_alone_moves_where_the_served_folder_is_elsewhere(
     say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path
 ) -> None:
-    judged("one")
-    judged("two")
+    one, two = judged("one"), judged("two")
     code, out, _ = say("registry", "rollback", "--by", "Ada", "--no-serve")
-    assert (code, out) == (0, "Version 1 is the champion now; before: 2.\n")
-    assert champion(settings) == "1" and list(served(tmp_path)) == ["1", "2"]
+    assert (code, out) == (0, f"Version {one} is the champion now; before: {two}.\n")
+    assert champion(settings) == one and list(served(tmp_path)) == ["1", "2"]
 
 
 def test_the_list_says_what_each_version_is(say: Say, judged: Callable[..., str]) -> None:
-    judged("one")
-    judged("two", "BLOCK", "G3")
+    one, two = judged("one"), judged("two", "BLOCK", "G3")
     code, out, _ = say("registry", "list")
     lines = out.splitlines()
     assert code == 0 and len(lines) == 3
-    assert lines[1].split()[:2] == ["1", "PASS"] and lines[1].rstrip().endswith("champion")
-    assert lines[2].split()[:3] == ["2", "BLOCK", "G3"]
+    assert lines[1].split()[:2] == [one, "PASS"] and lines[1].rstrip().endswith("champion")
+    assert lines[2].split()[:3] == [two, "BLOCK", "G3"]
     found = json.loads(say("registry", "list", "--json")[1])
-    assert [(one["version"], one["champion"]) for one in found] == [("1", True), ("2", False)]
+    assert [(one["version"], one["champion"]) for one in found] == [(one, True), (two, False)]
     code, out, _ = say("registry", "show")
-    assert code == 0 and out.startswith("version 1  PASS  champion\n") and "  decision: PASS\n" in out
+    assert code == 0 and out.startswith(f"version {one}  PASS  champion\n") and "  decision: PASS\n" in out
 
 
 def test_what_is_not_there_is_a_sentence(say: Say, judged: Callable[..., str], settings: RegistrySettings) -> None:
     if settings.uri.startswith("sqlite"):
         code, _, err = say("registry", "list")
         assert code == 2 and "There is no registry yet at sqlite:///" in err
-    judged("one", "BLOCK", "G3")
+    one = judged("one", "BLOCK", "G3")
     for words, sentence in (
         (("show",), "no champion yet"),
         (("show", "9"), "has no version 9"),
@@ -230,7 +228,7 @@ def test_what_is_not_there_is_a_sentence(say: Say, judged: Callable[..., str], s
     ):
         code, _, err = say("registry", *words)
         assert code == 2 and err.count("\n") == 1 and sentence in err, err
-    code, _, err = say("approve", "1", "--by", " ", "--reason", "x")
+    code, _, err = say("approve", one, "--by", " ", "--reason", "x")
     assert code == 2 and "needs a name and a reason" in err
 
 

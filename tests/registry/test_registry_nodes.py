@@ -12,6 +12,7 @@ from components.artifacts import Baseline, Card, IngestReport, Reference, Regist
 from components.push_gate.fingerprint import directory_fingerprint
 from components.registry.component import Champion, RegistryPush
 from components.registry.settings import RegistrySettings
+from tests.registry.kubeflow_server import KubeflowServer
 
 pytestmark = pytest.mark.tfx
 Push = Callable[..., dict]
@@ -103,20 +104,28 @@ def champion_node(settings: RegistrySettings, version: str, folder: Path) -> tup
     return json.loads(Path(output.uri, "baseline.json").read_text()), Path(output.uri, "Format-Serving")
 
 
+@pytest.fixture(params=["mlflow", "kubeflow"])
+def server_settings(request: pytest.FixtureRequest) -> RegistrySettings:
+    if request.param == "kubeflow":
+        return request.getfixturevalue("kubeflow_settings")
+    return RegistrySettings(uri=request.getfixturevalue("mlflow_server"), model_name="digits")
+
+
 def test_a_pushed_model_goes_to_a_server_and_comes_back_with_its_signatures(
-    push_node: Push, mlflow_server: str, tmp_path: Path
+    push_node: Push, server_settings: RegistrySettings, tmp_path: Path
 ) -> None:
     import tensorflow as tf
 
-    settings = RegistrySettings(uri=mlflow_server, model_name="digits")
+    settings, address = server_settings, server_settings.uri
     registration = push_node(settings, "PASS", 1.0)
-    expected = {"model_name": "digits", "version": "1", "alias": "champion", "tracking_uri": mlflow_server}
+    version = "1" if settings.kind == "mlflow" else "2"
+    expected = {"model_name": "digits", "version": version, "alias": "champion", "tracking_uri": address}
     assert expected.items() <= registration.items()
     assert (registration["decision"], registration["already_registered"]) == ("PASS", False)
     baseline, saved_model = champion_node(settings, "latest", tmp_path)
     assert baseline == {
-        "version": "1",
-        "run_id": registration["run_id"],
+        "version": version,
+        "run_id": registration["run_id"] or None,
         "fingerprint": registration["fingerprint"],
         "weights_fingerprint": "w" * 64,
         "model_name": "digits",
@@ -196,6 +205,24 @@ def test_a_verdict_about_no_model_promotes_none(push_node: Push, file_settings: 
 
 def test_a_registration_needs_no_card(push_node: Push, file_settings: RegistrySettings) -> None:
     assert push_node(file_settings, "PASS", 1.0, card=[])["version"] == "1"
+
+
+def test_a_blocked_model_is_recorded_as_such_and_pushed_again_is_the_same(
+    push_node: Push, kubeflow_settings: RegistrySettings, kubeflow_server: KubeflowServer
+) -> None:
+    registration = push_node(kubeflow_settings, "BLOCK", 0.0)
+    again = push_node(kubeflow_settings, "BLOCK", 0.0)
+    assert registration | {"already_registered": True} == again and registration["alias"] is None
+    ((model,), (version,)) = kubeflow_server.store.models(), kubeflow_server.store.versions("1")
+    assert model["customProperties"] == {} and version["name"] == f"BLOCK-{registration['fingerprint']}"
+    said = {key: value.get("string_value") for key, value in version["customProperties"].items()}
+    assert (said["frostgate.decision"], said["frostgate.codes"]) == ("BLOCK", "G1,G3")
+    assert version["customProperties"]["train.accuracy"]["double_value"] == 0.9
+    folder = Path(said["frostgate.source"].removeprefix("file://")).parent
+    assert {path.name for path in folder.iterdir()} - {".unfinished"} == {
+        "Format-Serving", "Format-Keras", "card.html", "evidence.json", "manifest.json", "parameters.json",
+        "serving.json", "verdict.json",
+    }  # fmt: skip
 
 
 def test_no_baseline_asks_nobody(tmp_path: Path) -> None:

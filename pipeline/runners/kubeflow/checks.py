@@ -13,6 +13,10 @@ from pipeline.runners.kubeflow.facts import COMPILED, REVISION
 
 _DIGEST: Final = re.compile(r".+@sha256:[0-9a-f]{64}")
 _SQLITE: Final = "sqlite:///"
+_HOW_TO_SIGN_IN: Final = {
+    "mlflow": "Give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD through kubeflow.secrets.",
+    "kubeflow": "The pod's own token is sent; KF_PIPELINES_SA_TOKEN_PATH in kubeflow.env names another one's file.",
+}
 _WEIGHTS_BY_NAME: Final = ("pretrain", "imagenet", "none")
 
 
@@ -48,6 +52,7 @@ def _addresses(config: Config) -> Iterator[str]:
         "push.destination": config.push.destination,
         "backbone.weights": config.backbone.weights,
         "registry.uri": config.registry.uri.removeprefix(_SQLITE) if _SQLITE in config.registry.uri else "",
+        "registry.storage": config.registry.storage,
     }
     for key, place in places.items():
         is_remote = key != "push.destination" and "://" in place
@@ -63,8 +68,8 @@ def _addresses(config: Config) -> Iterator[str]:
 def _credentials(config: Config) -> Iterator[str]:
     if without_credentials(config.registry.uri) != config.registry.uri:
         yield (
-            "registry.uri must hold no password, for the compiled file is readable by many; received one. Give "
-            "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD through kubeflow.secrets."
+            "registry.uri must hold no password, for the compiled file is readable by many; received one. "
+            f"{_HOW_TO_SIGN_IN[config.registry.kind]}"
         )
     if without_credentials(config.data.uri) != config.data.uri:
         yield (
