@@ -14,6 +14,7 @@ from components.backbone.settings import BackboneSettings
 from components.drift.settings import DriftSettings
 from components.evaluation.settings import EvaluationSettings
 from components.ingest.settings import DataSettings
+from components.kserve.settings import KServeSettings
 from components.monitoring.settings import MonitoringSettings
 from components.push_gate.settings import GateSettings
 from components.pusher.settings import PushSettings
@@ -35,6 +36,7 @@ _WITHOUT_INFLUENCE: Final = (
     "output",
     "push",
     "registry",
+    "kserve",
     "monitoring",
     "serving_log",
     "drift",
@@ -81,6 +83,8 @@ class Config(Settings):
     """Where served versions are kept."""
     registry: RegistrySettings = RegistrySettings()
     """Where judged models are recorded."""
+    kserve: KServeSettings = KServeSettings()
+    """How the champion is served on a cluster with KServe."""
     monitoring: MonitoringSettings = MonitoringSettings()
     """Where a run's numbers go."""
     serving_log: ServingLogSettings = ServingLogSettings()

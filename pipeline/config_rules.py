@@ -64,6 +64,17 @@ def contradictions(config: "Config") -> list[str]:
             "gate.hold_generalisation_gap must be at least gate.max_generalisation_gap, "
             f"{gate.max_generalisation_gap}; received {gate.hold_generalisation_gap}. Raise the one or lower the other."
         )
+    kserve = config.kserve
+    if kserve.min_replicas > kserve.max_replicas:
+        found.append(
+            f"kserve.min_replicas must be at most kserve.max_replicas, {kserve.max_replicas}; received "
+            f"{kserve.min_replicas}. Raise the one or lower the other."
+        )
+    if kserve.runtime_version.endswith("-gpu") and not kserve.gpus:
+        found.append(
+            f"kserve.gpus must be at least 1 for an image with GPUs, kserve.runtime_version "
+            f"{kserve.runtime_version}; received 0. Name the GPUs, or the image without -gpu."
+        )
     if not _DOTTED.fullmatch(config.trainer.run_fn):
         found.append(
             f"trainer.run_fn must be a dotted name, package.module.function; received {config.trainer.run_fn!r}. "

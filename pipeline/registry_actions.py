@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from components.errors import DataRefused
+from components.kserve import files
+from components.kserve.manifest import manifest
 from components.push_gate.fingerprint import directory_fingerprint
 from components.pusher.versions import local_folder, push
 from components.registry import champions, lease
@@ -23,7 +25,8 @@ from components.registry.protocol import (
 from components.registry.publishing import make_champion
 from components.registry.record import without_credentials
 from pipeline.config import Config
-from pipeline.resolve import effective_registry, folders_of, push_destination
+from pipeline.kserve import served
+from pipeline.resolve import effective_kserve, effective_registry, folders_of, push_destination
 
 
 @dataclass(frozen=True)
@@ -139,20 +142,21 @@ def _changed(
     tags: Mapping[str, str] | None = None,
     facts: Mapping[str, str] | None = None,
 ) -> Change:
-    now, before = datetime.now(UTC), champion.version if champion else None
+    now, before, number = datetime.now(UTC), champion.version if champion else None, None
     told = {"champion_before": before or champions.NONE} | dict(facts or {})
     # Said before the alias moves: whoever follows it finds who moved it.
     said = dict(tags or {}) | champions.audit(action, author.name, author.reason, now, **told)
-    served = None
     if serve:
         with _files(registry, version) as model_dir, _lease(config, version) as destination:
-            served = str(push(model_dir, destination, directory_fingerprint(str(model_dir))).version)
+            number = push(model_dir, destination, directory_fingerprint(str(model_dir))).version
             registry.tag(version.version, said)
             _move(registry, action, champion, version, author, now)
+            now_served = served(version, number, is_rollback=action == "rollback")
+            files.write(Path(destination), manifest(effective_kserve(config), now_served))
     else:
         registry.tag(version.version, said)
         _move(registry, action, champion, version, author, now)
-    return Change(action, version.version, before, served)
+    return Change(action, version.version, before, str(number) if number else None)
 
 
 def _move(

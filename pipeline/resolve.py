@@ -10,6 +10,8 @@ from pathlib import Path
 from components.ingest import embedded
 from components.ingest.settings import DataSettings
 from components.ingest.sources import SourceSummary, discover
+from components.kserve.manifest import service_name
+from components.kserve.settings import KServeSettings
 from components.registry.settings import RegistrySettings
 from pipeline.code_hash import code_hash
 from pipeline.config import Config, fingerprint
@@ -64,6 +66,8 @@ class Plan:
     """With everything filled in that its kind needs."""
     destination: str
     """Where versions are pushed."""
+    kserve: KServeSettings
+    """With the name, and the storage uri where it is known."""
     run_key: str
     """Same configuration, data and code: same key."""
     baseline: str
@@ -103,6 +107,7 @@ def resolve(config: Config) -> Plan:
         schema_file=write_schema(source.classes, str(folders.cache / "schemas")),
         registry=registry,
         destination=push_destination(config),
+        kserve=effective_kserve(config),
         run_key=key,
         baseline=_baseline(registry, key),
         git_revision=_git_revision(),
@@ -126,6 +131,17 @@ def effective_registry(config: Config, folders: Folders) -> RegistrySettings:
 def push_destination(config: Config) -> str:
     """Returns the folder that receives served versions."""
     return str(Path(config.push.destination or folders_of(config).models).absolute())
+
+
+def effective_kserve(config: Config) -> KServeSettings:
+    """Fills in what the settings of KServe leave to the pipeline; the storage uri stays empty where nobody knows it."""
+    settings, destination = config.kserve, Path(push_destination(config))
+    mount = config.kubeflow.mount
+    in_volume = destination.relative_to(mount) if destination.is_relative_to(mount) else None
+    derived = f"pvc://{config.kubeflow.volume}/{in_volume}" if in_volume else ""
+    return settings.model_copy(
+        update={"name": service_name(settings, config.name), "storage_uri": settings.storage_uri or derived}
+    )
 
 
 def located(data: DataSettings, folders: Folders) -> DataSettings:

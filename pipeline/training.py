@@ -196,6 +196,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         card=card.outputs["card"],
         settings=plan.registry.model_dump_json(),
         destination=plan.destination,
+        kserve=plan.kserve.model_dump_json(),
         config_json=config.model_dump_json(),
         config_fingerprint=fingerprint(config),
         run_key=plan.run_key,

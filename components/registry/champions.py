@@ -161,6 +161,11 @@ def audit(action: str, by: str, reason: str, now: datetime, **facts: str) -> dic
     return {f"{AUDIT}{now:%Y%m%dT%H%M%S%f}": json.dumps(entry)}
 
 
+def is_brought_back(tags: Mapping[str, str]) -> bool:
+    """Whether the last thing that a person did to a version was to bring it back in place of a later champion."""
+    return [entry["action"] for entry in audited(tags)][-1:] == ["rollback"]
+
+
 def audited(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """What people did to a version, oldest first."""
     return [json.loads(value) for key, value in sorted(tags.items()) if key.startswith(AUDIT)]

@@ -1,6 +1,7 @@
 """The two nodes that talk to the model registry: one asks for the champion, one records a judged model."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from tfx.types.standard_artifacts import Model, PushedModel, Schema
@@ -9,8 +10,11 @@ from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, comp
 
 from components.artifacts import Baseline, Card, IngestReport, Reference, Registration, ServingReport, Verdict
 from components.flags import is_set
+from components.kserve import files
+from components.kserve.manifest import Served, manifest
+from components.kserve.settings import KServeSettings
 from components.push_gate.fingerprint import directory_fingerprint
-from components.registry import lease, record
+from components.registry import champions, lease, record
 from components.registry.opening import open_registry
 from components.registry.protocol import (
     REFERENCE_FOLDER,
@@ -69,6 +73,7 @@ def RegistryPush(
     registration: OutputArtifact[Registration],
     settings: Parameter[str],
     destination: Parameter[str],
+    kserve: Parameter[str],
     config_json: Parameter[str],
     config_fingerprint: Parameter[str],
     run_key: Parameter[str],
@@ -90,7 +95,8 @@ def RegistryPush(
         schema: What the data were held against.
         registration: `registration.json`.
         settings: JSON of RegistrySettings, `uri` and `model_name` filled in.
-        destination: Where the Pusher pushed; its lease ends here.
+        destination: Where the Pusher pushed; its lease ends here, and a new champion's manifest is written.
+        kserve: JSON of KServeSettings, the name filled in.
         config_json: The effective configuration.
         config_fingerprint: Its hash.
         run_key: What the run was made of: data, configuration, code.
@@ -132,21 +138,33 @@ def RegistryPush(
             model.uri, saved_model, verdict.uri, reference.uri, serving_report.uri, card.uri if card else None
         ),
     )
+    registry = open_registry(wanted)
     promote = is_same and record.promotes(judged["decision"], is_set(pushed_model, "pushed"))
-    registered = _published(open_registry(wanted), entry, Path(destination) if promote else None)
+
+    def write_manifest(version: str) -> None:
+        number = int(pushed_model.get_string_custom_property("pushed_version"))
+        brought_back = champions.is_brought_back(registry.version(version).tags)
+        served = Served(number, version, fingerprint, run_key, entry.decision, brought_back)
+        files.write(Path(destination), manifest(KServeSettings.model_validate_json(kserve), served))
+
+    served_from = Path(destination) if promote else None
+    registered = _published(registry, entry, served_from, write_manifest)
     folder = Path(registration.uri)
     folder.mkdir(parents=True, exist_ok=True)
     document = _registration(registered, entry, wanted, wanted.alias if promote else None)
     (folder / "registration.json").write_text(json.dumps(document, indent=1))
 
 
-def _published(registry: ModelRegistry, entry: ModelRecord, served_from: Path | None) -> Registered:
+def _published(
+    registry: ModelRegistry, entry: ModelRecord, served_from: Path | None, write_manifest: Callable[[str], None]
+) -> Registered:
     """Records the model and, where it is served, makes it the champion under the lease that the Pusher took."""
     if served_from is None:
         return publish(registry, entry, promote=False)
     lease.take(served_from, entry.fingerprint)
     try:
         registered = publish(registry, entry, promote=True)
+        write_manifest(registered.version)
     except ChampionMoved:
         lease.release(served_from, entry.fingerprint)
         raise

@@ -7,6 +7,7 @@ from importlib.metadata import version
 import typer
 
 from components.errors import DataRefused
+from components.kserve.errors import ClusterUnavailable
 from components.registry.protocol import ChampionMoved, RegistryUnavailable
 from pipeline.cli import (
     approve,
@@ -76,7 +77,7 @@ def main() -> None:
         for line in str(error).splitlines():
             print(f"frostgate: {line}", file=sys.stderr)
         raise SystemExit(2) from None
-    except (AnotherRun, ChampionMoved, RegistryUnavailable, StoreUnusable) as error:
+    except (AnotherRun, ChampionMoved, ClusterUnavailable, RegistryUnavailable, StoreUnusable) as error:
         print(f"frostgate: {error}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:

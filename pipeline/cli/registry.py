@@ -5,7 +5,8 @@ import getpass
 import json
 import sys
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -21,12 +22,15 @@ from components.registry.protocol import (
 )
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
 
+if TYPE_CHECKING:
+    from components.kserve.manifest import InferenceService
+
 EPILOG: Final = (
     "The registry is that of --config and --set, as for `frostgate run`. Exit codes: 0 done, 2 refused, 1 the registry "
-    "cannot be reached or somebody else moved the champion meanwhile."
+    "or the cluster cannot be reached, or somebody else moved the champion meanwhile."
 )
 app = typer.Typer(
-    help="List registered models, show one, and move the champion by hand.",
+    help="List registered models, show one, move the champion by hand, and serve it with KServe.",
     epilog=EPILOG,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -129,6 +133,55 @@ def rollback_command(
     from pipeline.registry_actions import rollback
 
     told(rollback(configured(config, overrides), author(by, reason), serve=not no_serve), as_json)
+
+
+@app.command("manifest")
+def manifest_command(
+    file: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Write it there.", show_default=False)
+    ] = None,
+    apply: Annotated[bool, typer.Option("--apply", help="Apply it to the cluster of the kubeconfig.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="With --apply: the cluster checks it and keeps nothing.")
+    ] = False,
+    canary: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=100,
+            metavar="PERCENT",
+            help="Requests that it gets; default: kserve.canary_percent.",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+) -> None:
+    """Print the champion's InferenceService for KServe, or apply it."""
+    from components.errors import DataRefused
+    from components.kserve.manifest import text
+    from pipeline.kserve import champions_manifest
+    from pipeline.registry_actions import registry_of
+
+    if dry_run and not apply:
+        raise DataRefused("--dry-run says how to apply a manifest; received it without --apply. Give both, or neither.")
+    checked = configured(config, overrides)
+    service = champions_manifest(checked, registry_of(checked).champion(), canary)
+    if file:
+        file.write_text(text(service), encoding="utf-8")
+    if apply:
+        _apply(service, dry_run)
+    elif not file:
+        print(text(service), end="")
+
+
+def _apply(service: "InferenceService", dry_run: bool) -> None:
+    from components.kserve.cluster import apply  # Imports the cluster's client, which takes half a second.
+
+    held = apply(service, dry_run)
+    done = "would be applied" if dry_run else "is applied"
+    print(f"InferenceService {held['metadata']['namespace']}/{held['metadata']['name']} {done}.")
+    print(f"  serves: {service.spec.predictor.model.storage_uri}")
 
 
 def author(by: str, reason: str) -> Any:

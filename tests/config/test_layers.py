@@ -37,7 +37,8 @@ def test_no_step_imports_another_steps_node(graph):
     [
         ("transform", set()),
         ("backbone", {"ingest", "transform"}),
-        ("registry", {"push_gate"}),
+        ("registry", {"kserve", "push_gate"}),
+        ("kserve", set()),
         ("pusher", {"push_gate", "registry"}),
         ("monitoring", set()),
         ("predict", {"ingest"}),

@@ -1,11 +1,13 @@
 """`frostgate registry` and `frostgate approve`: what a person does, and what it leaves behind."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from components.pusher.versions import push
 from components.registry.opening import open_registry
@@ -241,3 +243,54 @@ def test_a_server_that_is_down_is_exit_code_1(
         main()
     err = capsys.readouterr().err
     assert ended.value.code == 1 and err.count("\n") == 1 and "registry at http://127.0.0.1:9 did not" in err
+
+
+def written(tmp_path: Path) -> dict[str, Any]:
+    """The manifest beside the served versions."""
+    return yaml.safe_load((tmp_path / "out" / "digits" / "models" / "inferenceservice.yaml").read_text())
+
+
+STORED = ("--set", "kserve.storage_uri=pvc://models/digits", "--set", "kserve.canary_percent=10")
+
+
+def test_rollback_and_promote_rewrite_the_manifest_and_a_rollback_takes_effect_whole(
+    say: Say, judged: Callable[..., str], tmp_path: Path
+) -> None:
+    one, two = judged("one"), judged("two")
+    assert say("registry", "rollback", "--by", "Ada", *STORED)[0] == 0
+    predictor = written(tmp_path)["spec"]["predictor"]
+    assert predictor["model"]["storageUri"] == "pvc://models/digits/3"
+    assert "canaryTrafficPercent" not in predictor
+    # What is printed later is what was written then.
+    assert yaml.safe_load(say("registry", "manifest", *STORED)[1]) == written(tmp_path)
+    assert say("registry", "promote", two, "--by", "Ada", *STORED)[0] == 0
+    predictor = written(tmp_path)["spec"]["predictor"]
+    assert predictor["model"]["storageUri"] == "pvc://models/digits/4"
+    assert predictor["canaryTrafficPercent"] == 10
+    assert written(tmp_path)["metadata"]["annotations"]["frostgate/registered-version"] == two
+    assert say("registry", "promote", one, "--no-serve", *STORED)[0] == 0
+    assert written(tmp_path)["metadata"]["annotations"]["frostgate/registered-version"] == two
+
+
+def test_the_manifest_names_the_folder_that_holds_the_champion_not_the_newest(
+    say: Say, judged: Callable[..., str], tmp_path: Path
+) -> None:
+    one, _ = judged("one"), judged("two")
+    file = tmp_path / "it.yaml"
+    say("registry", "promote", one, "--by", "Ada", "--no-serve")
+    code, out, err = say("registry", "manifest", "-o", str(file), "--canary", "25", *STORED)
+    assert (code, out) == (0, ""), err
+    predictor = yaml.safe_load(file.read_text())["spec"]["predictor"]
+    assert predictor["model"]["storageUri"] == "pvc://models/digits/1" and predictor["canaryTrafficPercent"] == 25
+
+
+def test_a_manifest_needs_a_champion_that_is_served(say: Say, judged: Callable[..., str], tmp_path: Path) -> None:
+    judged("one", "HOLD")
+    code, _, err = say("registry", "manifest")
+    assert code == 2 and "There is no champion yet." in err
+    two = judged("two")
+    shutil.rmtree(tmp_path / "out" / "digits" / "models" / "1")
+    code, _, err = say("registry", "manifest")
+    assert code == 2 and f"`frostgate registry promote {two}` pushes it there" in err
+    code, _, err = say("registry", "manifest", "--dry-run")
+    assert code == 2 and "received it without --apply" in err

@@ -53,6 +53,7 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
         model, pushed_model, output = Model(), PushedModel(), artifact(Registration, tmp_path)
         model.uri = str(saved_model)
         pushed_model.set_float_custom_property("pushed", pushed)
+        pushed_model.set_string_custom_property("pushed_version", "3")
         fingerprint = directory_fingerprint(str(saved_model / "Format-Serving")) if judged == "itself" else judged
         verdict = {
             "decision": decision,
@@ -83,6 +84,7 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
         properties = {
             "settings": settings.model_dump_json(),
             "destination": str(tmp_path),
+            "kserve": '{"name": "digits", "storage_uri": "s3://bucket/digits"}',
             "config_json": json.dumps({"train": {"epochs": 3}, "uri": "http://user:canary@host/x"}),
             "config_fingerprint": "c",
             "run_key": "key",
@@ -185,6 +187,22 @@ def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
         "serving.json",
         "verdict.json",
     ]
+
+
+def test_a_new_champions_manifest_lies_beside_the_versions_and_stays_when_the_next_is_refused(
+    push_node: Push, file_settings: RegistrySettings, tmp_path: Path
+) -> None:
+    push_node(file_settings, "PASS", 1.0)
+    path = tmp_path / "inferenceservice.yaml"
+    written = path.read_text()
+    assert "storageUri: s3://bucket/digits/3/\n" in written
+    assert "frostgate/registered-version: '1'\n" in written and "frostgate/run-key: key\n" in written
+    for decision, pushed in [("BLOCK", 0.0), ("HOLD", 0.0), ("PASS", 0.0)]:
+        path.write_text("the champion's")
+        push_node(file_settings, decision, pushed)
+        assert path.read_text() == "the champion's"
+    push_node(file_settings, "PASS", 1.0)
+    assert path.read_text() == written
 
 
 @pytest.mark.parametrize(("decision", "pushed"), [("PASS", 0.0), ("BLOCK", 1.0), ("HOLD", 1.0), ("pass", 1.0)])

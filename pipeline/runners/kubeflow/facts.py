@@ -7,7 +7,7 @@ from typing import Any, Final
 from components.ingest.sources import SourceSummary
 from components.settings import Settings
 from pipeline.config import Config, overridden
-from pipeline.resolve import Plan, effective_registry, folders_of, push_destination, run_key
+from pipeline.resolve import Plan, effective_kserve, effective_registry, folders_of, push_destination, run_key
 
 COMPILED: Final = "FROSTGATE_COMPILED"
 # Set when the image is built.
@@ -79,6 +79,7 @@ def plan_of(
         schema_file=facts.schema_file,
         registry=effective_registry(config, folders),
         destination=push_destination(config),
+        kserve=effective_kserve(config),
         run_key=run_key(config, source, facts.pretrain_fingerprint, code_hash),
         baseline=LATEST,
         git_revision=os.environ.get(REVISION, ""),

@@ -1,0 +1,1 @@
+"""The champion as something that KServe can serve."""
