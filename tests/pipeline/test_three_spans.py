@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from components.registry.opening import open_registry
 from pipeline.config import load
@@ -30,16 +31,30 @@ def arrives(first_run, tmp_path):
     return deliver
 
 
+def numbers(folder: Path) -> dict[tuple[str, ...] | str, float]:
+    """What monitoring shows: name, and the values of its labels in the order of their names -> number."""
+    found: dict[tuple[str, ...] | str, float] = {}
+    for path in folder.glob("frostgate-digits-*.prom"):
+        for family in text_string_to_metric_families(path.read_text()):
+            for one in family.samples:
+                labels = [value for key, value in sorted(one.labels.items()) if key != "pipeline"]
+                name = one.name.removeprefix("frostgate_")
+                found[(name, *labels) if labels else name] = one.value
+    return found
+
+
 def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
     arrives, run_in_process, with_backbone: Path, tmp_path: Path
 ):
     # Half of 300 pictures is what there is to validate on.
     told = [f"data.uri={tmp_path}/incoming/span-{{SPAN}}", "data.classes=['5', '6', '7', '8', '9']"]
-    told += ["data.eval_fraction=0.5", "gate.min_eval_examples=100"]
+    told += ["data.eval_fraction=0.5", "gate.min_eval_examples=100", f"monitoring.textfile={tmp_path}"]
     arrives(1)
     first = run_in_process(with_backbone, *told)
     assert (first.summary["status"], first.summary["spans"]) == ("pushed", [1]), first.summary["message"]
     assert run_in_process(with_backbone, *told).summary["status"] == "unchanged"
+    before = numbers(tmp_path)
+    assert (before["run_status", "unchanged"], before["verdict", "PASS"], before["champion_version"]) == (1, 1, 1)
 
     arrives(2, names="67895")
     second = run_in_process(with_backbone, *told)
@@ -50,11 +65,22 @@ def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
     assert second.summary["verdict"]["measurements"]["C"]["value"] > 0.8
     assert message.startswith("Blocked (G4 label order)") and "'5' is called '6'" in message
 
+    now = numbers(tmp_path)
+    assert (now["run_status", "blocked"], now["verdict", "BLOCK"], now["check_fired", "label order", "G4"]) == (1, 1, 1)
+    assert now["newest_span"] == 2 and now["accuracy", "value", "C"] > 0.8
+    # What is served, and since when all went well, is as it was.
+    for name in ("champion_version", "champion_since_timestamp_seconds", "last_success_timestamp_seconds"):
+        assert now[name] == before[name]
+
     arrives(3)
     third = run_in_process(with_backbone, *told)
     assert (third.summary["status"], third.summary["spans"]) == ("pushed", [3]), third.summary["message"]
     assert third.summary["verdict"]["baseline"]["version"] == first.summary["registered_version"]
     assert third.versions == ["1", "2"]
+    now = numbers(tmp_path)
+    assert (now["run_status", "pushed"], now["verdict", "PASS"], now["check_fired", "label order", "G4"]) == (1, 1, 0)
+    assert (now["newest_span"], now["champion_version"]) == (3, 2)
+    assert now["last_success_timestamp_seconds"] > before["last_success_timestamp_seconds"]
     config = load(None, [f"output={with_backbone}"])
     versions = open_registry(effective_registry(config, folders_of(config))).versions()
     assert [(one.tags["frostgate.spans"], one.tags["frostgate.decision"], one.is_champion) for one in versions] == [
