@@ -2,8 +2,8 @@
 
     python benchmarks/three_spans.py [--output FOLDER]
 
-Runs the scheduled pipeline once a delivery (about ten minutes on two cores). Writes `docs/three-spans.svg` from what each
-run told Prometheus, and the table to `benchmarks/results/three_spans.md`.
+Runs the scheduled pipeline once a delivery (about ten minutes on two cores). Writes `docs/three-spans.svg` from what
+each run told Prometheus, and the table to `benchmarks/results/three_spans.md`.
 """
 
 import argparse
