@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tensorflow as tf
+from google.protobuf.message import DecodeError
 
 from components.ingest import storage
 
@@ -32,5 +33,5 @@ def records(uri: str) -> Iterator[tf.train.Example]:
                 yield tf.train.Example.FromString(record.numpy())
         except tf.errors.DataLossError as error:
             raise Damaged(error.message.splitlines()[0]) from error
-        except ValueError as error:  # protobuf's DecodeError is one
+        except DecodeError as error:
             raise Damaged(f"a record is no tf.train.Example ({error})") from error

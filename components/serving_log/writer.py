@@ -7,6 +7,7 @@ import secrets
 import tempfile
 import threading
 import time
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -31,8 +32,8 @@ _log = logging.getLogger(__name__)
 class ServingLog:
     """Keeps requests and answers in `<uri>/<YYYY-MM-DD>/*.tfrecord.gz`, complete files only.
 
-    One a process; threads may share it. A folder that cannot be written to costs the log what was to go there, which
-    is counted, and the caller nothing.
+    One a process; threads may share it. Whoever records a request waits for its picture to be measured and for nothing
+    else. A folder that cannot be written to costs the log what was to go there, which is counted, and nobody else.
     """
 
     def __init__(self, settings: ServingLogSettings, model: str = "", seed: int | None = None) -> None:
@@ -44,14 +45,17 @@ class ServingLog:
             seed: Of the draw; None: another one each time.
 
         Raises:
-            ValueError: `settings.uri` is empty.
+            ValueError: `settings.uri` is empty, or of a kind that is not available here.
         """
         if not settings.uri:
             raise ValueError("serving_log.uri must name a folder to log to; it is empty.")
+        storage.filesystem(settings.uri)
         self._settings, self._model = settings, model
         self._inspector = Inspector(DataSettings())
         self._draw = random.Random(seed)
-        self._alone = threading.Lock()
+        self._alone = threading.RLock()
+        self._bringer = ThreadPoolExecutor(1, "frostgate-log")
+        self._brought: list[Future[None]] = []
         self._part: _Part | None = None
         self.num_kept = 0
         """Requests that are on disk or about to be."""
@@ -69,18 +73,22 @@ class ServingLog:
         with self._alone:
             if self._draw.random() >= self._settings.rate:
                 return
-            asked = Asked(picture, class_name, confidence, int(time.time()), self._model)
-            try:
-                example = log_example(asked, self._inspector, self._settings.pictures)
+        asked = Asked(picture, class_name, confidence, int(time.time()), self._model)
+        try:
+            example = log_example(asked, self._inspector, self._settings.pictures)
+            with self._alone:
                 self._current(asked.served_at).write(example)
                 self.num_kept += 1
-            except OSError as error:
-                self._lose(1, error)
+        # Disks, stores and native libraries have errors of many kinds, and none is the caller's.
+        except Exception as error:
+            self._lose(1, error)
 
     def close(self) -> None:
-        """Brings what is still open to the folder."""
+        """Brings what is still open to the folder, and waits until it is there."""
         with self._alone:
             self._finish()
+            pending, self._brought = self._brought, []
+        wait(pending)
 
     def __enter__(self) -> Self:
         """Returns the log."""
@@ -101,16 +109,21 @@ class ServingLog:
 
     def _finish(self) -> None:
         part, self._part = self._part, None
-        if part is None:
-            return
+        if part:
+            self._brought = [one for one in self._brought if not one.done()]
+            self._brought.append(self._bringer.submit(self._bring, part))
+
+    def _bring(self, part: "_Part") -> None:
         try:
             part.finish()
-        except OSError as error:
-            self.num_kept -= part.num_requests
+        except Exception as error:
+            with self._alone:
+                self.num_kept -= part.num_requests
             self._lose(part.num_requests, error)
 
-    def _lose(self, number: int, error: OSError) -> None:
-        self.num_lost += number
+    def _lose(self, number: int, error: Exception) -> None:
+        with self._alone:
+            self.num_lost += number
         _log.warning("%d requests could not be logged to %s: %s", number, self._settings.uri, error)
 
 

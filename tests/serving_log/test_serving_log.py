@@ -136,6 +136,17 @@ def test_damage_costs_what_is_behind_it_and_is_named(tmp_path):
     assert len(counts.damaged_files) == 2 and str(empty) in counts.damaged_files[1]
 
 
+def test_a_record_of_something_else_is_damage(tmp_path):
+    import tensorflow as tf
+
+    from components.serving_log.reading import Damaged, records
+
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord.gz"), "GZIP") as writer:
+        writer.write(b"no example")
+    with pytest.raises(Damaged, match=r"a record is no tf\.train\.Example"):
+        list(records(str(tmp_path / "a.tfrecord.gz")))
+
+
 def test_another_models_requests_are_counted_and_not_used(tmp_path):
     from components.serving_log.requests import Counts, requests
     from components.serving_log.settings import ServingLogSettings
@@ -171,3 +182,36 @@ def test_a_new_file_is_a_new_log(tmp_path):
 def test_a_log_that_is_not_there_is_a_sentence(tmp_path):
     with pytest.raises(DataRefused, match="nowhere was not found"):
         files_of(str(tmp_path / "nowhere"), (TODAY,))
+
+
+def test_a_store_that_fails_in_its_own_way_costs_the_server_nothing(tmp_path, monkeypatch):
+    from fsspec.implementations.local import LocalFileSystem
+
+    def refuse(*_, **__):
+        raise RuntimeError("An error occurred (AccessDenied)")
+
+    monkeypatch.setattr(LocalFileSystem, "put_file", refuse)
+    with frostgate.serving_log(str(tmp_path)) as log:
+        log.record(png(1), "cat", 0.5)
+    assert (log.num_kept, log.num_lost) == (0, 1)
+
+
+def test_a_log_goes_on_after_it_was_closed_once(tmp_path):
+    log = frostgate.serving_log(str(tmp_path))
+    for _ in range(2):
+        log.record(png(1), "cat", 0.5)
+        log.close()
+    assert len(examples(tmp_path)) == 2
+
+
+def test_files_of_a_thousand_requests_are_brought_while_the_next_come(tmp_path):
+    picture = png(1)
+    with frostgate.serving_log(str(tmp_path)) as log:
+        for _ in range(2_100):
+            log.record(picture, "cat", 0.5)
+    assert len(files_of(str(tmp_path), (TODAY,))[1]) == 3 and len(examples(tmp_path)) == 2_100
+
+
+def test_an_address_that_cannot_be_opened_is_refused_at_once():
+    with pytest.raises(DataRefused, match="nowhere:// is not available here"):
+        frostgate.serving_log("nowhere://log")
