@@ -96,6 +96,16 @@ def test_tests_of_one_distribution_are_uniform_and_of_two_are_small():
     assert names_p_value(["a"] * 150 + ["b"] * 150, ["a"] * 150 + ["b"] * 50) < 1e-4
 
 
+def test_many_rare_names_raise_no_more_alerts_than_chance():
+    random = np.random.default_rng(0)
+    shares = 1 / np.arange(1, 301) ** 1.5
+    shares /= shares.sum()
+    names = [f"class {n}" for n in range(300)]
+    samples = [[random.choice(names, size, p=shares).tolist() for size in (1000, 100)] for _ in range(400)]
+    # 20 are expected; each rare class by itself would make it three times as many.
+    assert sum(names_p_value(*pair) < 0.05 for pair in samples) <= 35
+
+
 def test_rare_names_are_counted_together():
     many = [f"class {n}" for n in range(100)]
     # A class of one example each: no cell would do for a chi-squared test, all together say nothing.
