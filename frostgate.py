@@ -67,14 +67,17 @@ def serving_log(uri: str, rate: float = 1.0, pictures: bool = False, model: str 
         `log.close()` brings the last ones to the folder.
 
     Raises:
-        ValueError: A value is impossible.
+        ValueError: A value is impossible, or `model` is no SavedModel's folder.
     """
     from components.push_gate.fingerprint import weights_fingerprint
     from components.serving_log.settings import ServingLogSettings
     from components.serving_log.writer import ServingLog
 
     settings = ServingLogSettings(uri=uri, rate=rate, pictures=pictures)
-    return ServingLog(settings, (model and weights_fingerprint(model)) or "")
+    weights = weights_fingerprint(model) if model else ""
+    if weights is None:
+        raise ValueError(f"model must be a SavedModel's folder, with variables in it; received {model}.")
+    return ServingLog(settings, weights)
 
 
 def __getattr__(name: str) -> Any:

@@ -150,7 +150,7 @@ def _is_alert(requests: Requests, shift: Shift, size: int, seed: int) -> bool:
             tfdv.get_feature(schema, one.path.step[0]).drift_comparator.CopyFrom(one.distribution_comparator)
     found = tfdv.validate_statistics(now, schema, previous_statistics=before)
     comparisons = compare(distances(found, LIMITS), _samples(reference), _samples(serving))
-    return decide(comparisons, size, LIMITS).status == "drift"
+    return decide(comparisons, size, LIMITS, "").status == "drift"
 
 
 def _batch(rows: list[dict[str, Any]]) -> pa.RecordBatch:

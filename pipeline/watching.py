@@ -9,6 +9,7 @@ from components.serving_log.days import files_of, window
 from pipeline.code_hash import code_hash
 from pipeline.config import Config
 from pipeline.resolve import Folders, effective_registry, folders_of
+from schemas.images import served_comparators
 
 
 @dataclass(frozen=True)
@@ -44,13 +45,19 @@ def look_up(config: Config, until: str) -> Watch:
         until: The window's last day, YYYY-MM-DD; empty: today, UTC.
 
     Raises:
-        DataRefused: There is no log or no champion, or `until` is no day.
+        DataRefused: There is no log or no champion, `until` is no day, or a threshold is of no feature.
         RegistryUnavailable: The registry cannot be asked.
     """
     if not config.serving_log.uri:
         raise DataRefused(
             "serving_log.uri must name the folder with the log of requests; it is empty. "
-            "`frostgate predict --log` writes one, and so does frostgate.ServingLog in a server."
+            "`frostgate predict --log` writes one, and so does frostgate.serving_log in a server."
+        )
+    compared = served_comparators()
+    if unknown := sorted(set(config.drift.thresholds) - set(compared)):
+        raise DataRefused(
+            f"drift.thresholds must name features that are compared; received {', '.join(unknown)}. "
+            f"There are {', '.join(compared)}."
         )
     days = window(until, config.drift.num_days)
     fingerprint, _ = files_of(config.serving_log.uri, days)

@@ -7,7 +7,6 @@ from tensorflow_metadata.proto.v0 import anomalies_pb2, path_pb2
 from tfx.proto import distribution_validator_pb2
 
 from components.drift.settings import DriftSettings
-from components.errors import DataRefused
 from schemas.images import served_comparators
 
 
@@ -33,17 +32,8 @@ _MEASURES: Mapping[str, str] = {
 
 
 def validator_config(settings: DriftSettings) -> distribution_validator_pb2.DistributionValidatorConfig:
-    """Returns the comparators of every feature, with the settings' thresholds where they name one.
-
-    Raises:
-        DataRefused: The settings name a feature that is not compared.
-    """
+    """Returns the comparators of every feature, with the settings' thresholds where they name one."""
     comparators = served_comparators()
-    if unknown := sorted(set(settings.thresholds) - set(comparators)):
-        raise DataRefused(
-            f"drift.thresholds must name features that are compared; received {', '.join(unknown)}. "
-            f"There are {', '.join(comparators)}."
-        )
     config = distribution_validator_pb2.DistributionValidatorConfig()
     for name, comparator in comparators.items():
         added = config.default_slice_config.feature.add(path=path_pb2.Path(step=[name]))

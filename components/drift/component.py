@@ -53,7 +53,8 @@ def DriftGate(
         for split in (features.REFERENCE, features.SERVING)
     )
     comparisons = compare(measured, reference, serving)
-    decision = decide(comparisons, counts["num_requests"], limits)
+    window = f"{counts['num_files']} files of {counts['days'][0]} to {counts['days'][-1]} in {counts['uri']}"
+    decision = decide(comparisons, counts["num_requests"], limits, window)
     document = {
         **dataclasses.asdict(decision),
         "log": counts,

@@ -52,16 +52,22 @@ class Decision:
     sentence: str
 
 
-def decide(comparisons: Sequence[Comparison], num_requests: int, settings: DriftSettings) -> Decision:
+def decide(comparisons: Sequence[Comparison], num_requests: int, settings: DriftSettings, window: str) -> Decision:
     """Decides whether there is an alert.
 
     A feature moved if it is far (TFDV's distance above its threshold) and that is no accident (the two-sample test, its
     level divided by the number of features): few requests are far from anything by chance, and of many the smallest
     difference is no accident.
+
+    Args:
+        comparisons: Every feature's.
+        num_requests: How many there were.
+        settings: The limits.
+        window: Where they were looked for, in words.
     """
     if num_requests < settings.min_requests:
         sentence = (
-            f"Too few requests to tell: {num_requests} in the window, drift.min_requests = {settings.min_requests}."
+            f"Too few requests to tell: {num_requests} in {window}, drift.min_requests = {settings.min_requests}."
         )
         return Decision("undecided", (), sentence)
     level = settings.significance / max(len(comparisons), 1)
@@ -74,7 +80,8 @@ def decide(comparisons: Sequence[Comparison], num_requests: int, settings: Drift
     if not moved:
         return Decision("quiet", (), f"{num_requests} requests look like what the model learnt from.")
     said = "; ".join(
-        f"{one.feature} ({one.serving} against {one.reference}; {one.measure} {one.distance:.2f} > {one.threshold:g})"
+        f"{one.feature} (requests {one.serving}, reference {one.reference}; "
+        f"{one.measure} {one.distance:.2f} > {one.threshold:g})"
         for one in moved[:_NUM_DESCRIBED]
     )
     if further := [one.feature for one in moved[_NUM_DESCRIBED:]]:

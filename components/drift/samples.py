@@ -71,7 +71,7 @@ def _part(name: str, found: Sequence[str]) -> float:
 
 
 def _share(name: str, found: Sequence[str]) -> str:
-    return f"{name} {_part(name, found):.1%}" if found else "no value"
+    return f"{name!r} {_part(name, found):.1%}" if found else "no value"
 
 
 def _median(values: np.ndarray) -> str:

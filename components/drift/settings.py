@@ -1,6 +1,6 @@
 """When requests have moved away from what was learnt."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -16,7 +16,7 @@ class DriftSettings(Settings):
     """Fewer requests in the window cannot tell."""
     significance: float = Field(0.01, gt=0, lt=0.5)
     """Accepted chance of a false alert a look, over all features together."""
-    thresholds: dict[str, float] = Field({})
+    thresholds: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field({})
     """Feature -> largest accepted distance in TFDV's measure, in place of the one in schemas/images.pbtxt and
     schemas/served.pbtxt."""
     on_alert: Literal["nothing", "train"] = "nothing"

@@ -54,7 +54,7 @@ def ServingLogGen(
     reference = os.path.join(baseline.uri, FOLDER)
     _refuse_without_reference(champion, reference)
     days = window(until, num_days)
-    counts = Counts(days=[day.isoformat() for day in days], champion=champion["version"])
+    counts = Counts(uri=uri, days=[day.isoformat() for day in days], champion=champion["version"])
     mean = read_mean(reference)
     distances = None if mean is None else Distances(os.path.join(baseline.uri, "Format-Serving"), mean)
     asked = requests(files_of(uri, days)[1], champion["weights_fingerprint"] or "", counts)

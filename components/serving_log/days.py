@@ -39,13 +39,18 @@ def files_of(uri: str, days: tuple[date, ...]) -> tuple[str, list[FileStamp]]:
         A hash (hex sha256) that is another one when a file is, and the files by day and name.
 
     Raises:
-        DataRefused: The log's folder does not exist.
+        DataRefused: There is no such folder, or it cannot be read.
     """
     files, root = storage.filesystem(uri)
-    files.invalidate_cache()
-    if not files.exists(root):
+    try:
+        files.invalidate_cache()
+        is_folder = files.isdir(root)
+        found = [stamp for day in days for stamp in _of_day(files, folder_of(root, day))] if is_folder else []
+    # Every store has errors of its own, and many are no OSError.
+    except Exception as error:
+        raise DataRefused(f"serving_log.uri must name a folder that can be read; {uri} cannot ({error}).") from error
+    if not is_folder:
         raise DataRefused(f"serving_log.uri must name a folder with a log of requests; {uri} was not found.")
-    found = [stamp for day in days for stamp in _of_day(files, folder_of(root, day))]
     return storage.fingerprint([(stamp.path, stamp) for stamp in found]), found
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from google.protobuf.message import DecodeError
 
 from components.ingest import storage
+from components.ingest.names import op_message
 
 
 class Damaged(Exception):
@@ -32,6 +33,6 @@ def records(uri: str) -> Iterator[tf.train.Example]:
             for record in tf.data.TFRecordDataset(local, compression_type="GZIP"):
                 yield tf.train.Example.FromString(record.numpy())
         except tf.errors.DataLossError as error:
-            raise Damaged(error.message.splitlines()[0]) from error
+            raise Damaged(op_message(error.message)) from error
         except DecodeError as error:
             raise Damaged(f"a record is no tf.train.Example ({error})") from error

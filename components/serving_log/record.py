@@ -1,6 +1,7 @@
 """One request and its answer as a `tf.train.Example`."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import tensorflow as tf
 
@@ -23,6 +24,21 @@ class Asked:
     """Seconds since 1970, UTC."""
     model: str
     """Hex sha256 of its weights; empty where it is not known."""
+
+    def checked(self) -> Self:
+        """Returns itself.
+
+        Raises:
+            ValueError: It is no request.
+        """
+        if not isinstance(self.picture, bytes) or not isinstance(self.class_name, str):
+            raise ValueError(
+                "expected a picture's bytes and the class's name; received "
+                f"{type(self.picture).__name__} and {type(self.class_name).__name__}."
+            )
+        if not 0 <= self.confidence <= 1:
+            raise ValueError(f"expected a probability between 0 and 1; received {self.confidence}.")
+        return self
 
 
 def log_example(asked: Asked, inspector: Inspector, with_picture: bool) -> tf.train.Example:

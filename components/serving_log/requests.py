@@ -2,6 +2,7 @@
 
 import hashlib
 import heapq
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -22,6 +23,8 @@ _MAX_MEASURED: Final = 500
 class Counts:
     """What the window held; filled while it is read."""
 
+    uri: str
+    """The log's folder."""
     days: list[str]
     champion: str
     """The registered version whose requests are looked at."""
@@ -30,6 +33,8 @@ class Counts:
     """Of the champion, or of a model that is not known."""
     num_other_model: int = 0
     """Of another model, whose answers say nothing of this one; not used."""
+    num_unsound: int = 0
+    """With a number that is not finite, which another program wrote; not used."""
     num_without_scalars: int = 0
     """Pictures that ingest would reject; of these only the answer is used."""
     num_embedded: int = 0
@@ -50,7 +55,9 @@ def requests(stamps: Sequence[FileStamp], fingerprint: str, counts: Counts) -> I
         counts.num_files += 1
         try:
             for example in records(stamp.path):
-                if _is_of(example, fingerprint):
+                if not _is_sound(example):
+                    counts.num_unsound += 1
+                elif _is_of(example, fingerprint):
                     counts.num_requests += 1
                     counts.num_without_scalars += features.HEIGHT not in example.features.feature
                     yield example
@@ -88,6 +95,13 @@ def comparable(
     for (*_, example), value in zip(held, values, strict=True):
         counts.num_embedded += value is not None
         yield compared(example, {} if value is None else {features.EMBEDDING_DISTANCE: number(value)})
+
+
+def _is_sound(example: tf.train.Example) -> bool:
+    found = example.features.feature
+    return all(
+        math.isfinite(value) for key in features.SERVED_NUMBERS if key in found for value in found[key].float_list.value
+    )
 
 
 def _is_of(example: tf.train.Example, fingerprint: str) -> bool:

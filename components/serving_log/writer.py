@@ -57,13 +57,15 @@ class ServingLog:
         self._bringer = ThreadPoolExecutor(1, "frostgate-log")
         self._brought: list[Future[None]] = []
         self._part: _Part | None = None
+        self.num_asked = 0
+        """Requests that were told, drawn or not."""
         self.num_kept = 0
         """Requests that are on disk or about to be."""
         self.num_lost = 0
         """Requests that were drawn and could not be kept."""
 
     def record(self, picture: bytes, class_name: str, confidence: float) -> None:
-        """Keeps a request, if it is drawn.
+        """Keeps a request, if it is drawn; what is no request is counted as lost, with a warning that says why.
 
         Args:
             picture: The encoded file, as it came.
@@ -71,13 +73,15 @@ class ServingLog:
             confidence: Its probability, 0..1.
         """
         with self._alone:
+            self.num_asked += 1
             if self._draw.random() >= self._settings.rate:
                 return
-        asked = Asked(picture, class_name, confidence, int(time.time()), self._model)
+        now = int(time.time())
         try:
+            asked = Asked(picture, class_name, confidence, now, self._model).checked()
             example = log_example(asked, self._inspector, self._settings.pictures)
             with self._alone:
-                self._current(asked.served_at).write(example)
+                self._current(now).write(example)
                 self.num_kept += 1
         # Disks, stores and native libraries have errors of many kinds, and none is the caller's.
         except Exception as error:

@@ -47,7 +47,7 @@ def predict_command(
     from pipeline.runners.console import output_to
 
     with output_to(os.devnull):
-        found, num_lost = _asked(checked, model, server, pictures, log)
+        found, kept = _asked(checked, model, server, pictures, log)
     missing = [one for one in found if one.answer is None]
     if as_json:
         print(json.dumps([dataclasses.asdict(one) for one in found], indent=2))
@@ -57,15 +57,15 @@ def predict_command(
                 print(f"{one.uri}  {one.answer.class_name}  {max(one.answer.probabilities):.3f}")
     for one in missing:
         print(f"frostgate: {one.uri} has no answer: {one.error}", file=sys.stderr)
-    if num_lost:
-        print(f"frostgate: {num_lost} requests could not be kept in {checked.serving_log.uri}.", file=sys.stderr)
+    if log:
+        print(f"frostgate: {kept}", file=sys.stderr)
     raise typer.Exit(2 if missing else 0)
 
 
 def _asked(
     config: Config, model: Path | None, server: str | None, pictures: list[tuple[str, bytes]], log: bool
-) -> "tuple[list[Prediction], int]":
-    """Returns the answers, and how many could not be logged."""
+) -> "tuple[list[Prediction], str]":
+    """Returns the answers, and what became of the log, in a sentence."""
     from components.predict.asking import predict
 
     if server:
@@ -78,12 +78,12 @@ def _asked(
         model = model or _newest(config)
         ask = load(model)
     found = list(predict(pictures, ask))
-    return found, _kept(config.serving_log, model, dict(pictures), found) if log else 0
+    return found, _kept(config.serving_log, model, dict(pictures), found) if log else ""
 
 
 def _kept(
     settings: "ServingLogSettings", model: Path | None, pictures: dict[str, bytes], found: "list[Prediction]"
-) -> int:
+) -> str:
     from components.push_gate.fingerprint import weights_fingerprint
     from components.serving_log.writer import ServingLog
 
@@ -91,7 +91,8 @@ def _kept(
         for one in found:
             if one.answer:
                 log.record(pictures[one.uri], one.answer.class_name, max(one.answer.probabilities))
-    return log.num_lost
+    lost = f", {log.num_lost} could not be" if log.num_lost else ""
+    return f"{log.num_kept} of {log.num_asked} requests are kept in {settings.uri}{lost}."
 
 
 def _files(images: list[Path]) -> list[Path]:

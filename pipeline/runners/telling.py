@@ -26,12 +26,11 @@ def tell(config: Config, summary: RunSummary) -> tuple[str, ...]:
 
 def tell_of_look(config: Config, summary: LookSummary) -> tuple[str, ...]:
     """Tells the same of a look at the log of requests."""
-    from components.monitoring.drift import metrics
+    from components.monitoring.drift import parts
     from components.monitoring.sending import send
 
     document = summary.model_dump(mode="json")
-    parts = {"monitoring": metrics(document, time.time())}
-    warnings = (*send(config.monitoring, config.name, parts), *send_traces(document))
+    warnings = (*send(config.monitoring, config.name, parts(document, time.time())), *send_traces(document))
     if summary.status not in _LOOKS_WORTH_A_MESSAGE:
         return warnings
     title = f"{summary.pipeline}, requests: {summary.status.upper()}"

@@ -4,7 +4,8 @@ import contextlib
 import json
 import os
 import traceback
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from pipeline.config import Config
 from pipeline.runners.attempt import Attempt
@@ -27,7 +28,7 @@ def look(config: Config, until: str, progress: Progress | None = None) -> LookSu
 
     Args:
         config: Whose champion and log are meant.
-        until: The window's last day, YYYY-MM-DD; empty: today, UTC.
+        until: The window's last day, YYYY-MM-DD; empty: today, UTC. A look at another day is told to nobody.
         progress: Is told of every node; None tells nobody.
 
     Returns:
@@ -48,10 +49,12 @@ def look(config: Config, until: str, progress: Progress | None = None) -> LookSu
     with output_to(attempt.log), stoppable(abandon) as stop:
         summary = _try(attempt, until, listener, walk, stop)
     attempt.store(summary, summary.status)
+    if until:
+        return summary  # A look at the past says nothing of today.
     with output_to(attempt.log):
         warnings = tell_of_look(attempt.config, summary)
     if warnings:
-        summary = summary.model_copy(update={"warnings": warnings})
+        summary = summary.model_copy(update={"warnings": (*summary.warnings, *warnings)})
         attempt.store(summary, summary.status)
     return summary
 
@@ -70,11 +73,19 @@ def _try(attempt: Attempt, until: str, progress: Progress, walk: Walk, stop: Sto
             page = attempt.folder / "drift.html"
             page.write_text((folder / "drift.html").read_text())
             found = _summary(attempt, walk, drift["status"], EXIT_CODES[drift["status"]], drift["sentence"])
-            return found.model_copy(update={"drift": drift, "page": str(page)})
+            warnings = _damage(drift["log"])
+            return found.model_copy(update={"drift": drift, "page": str(page), "warnings": warnings})
     except (Exception, KeyboardInterrupt) as error:
         with contextlib.suppress(OSError):  # The log is on the disk that may be full.
             traceback.print_exc()
         return _summary(attempt, walk, *ended(error, stop, walk, str(attempt.folders.root)))
+
+
+def _damage(log: Mapping[str, Any]) -> tuple[str, ...]:
+    damaged = log["damaged_files"]
+    if not damaged:
+        return ()
+    return (f"{len(damaged)} of {log['num_files']} log files are damaged, the first is {damaged[0]}",)
 
 
 def _summary(attempt: Attempt, walk: Walk, status: str, exit_code: int, message: str) -> LookSummary:

@@ -117,7 +117,7 @@ def decisions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Decision]:
             (anomalies / f"SplitPair-{name}_{reference}" / "SchemaDiff.pb").read_bytes()
         )
         comparisons = compare(distances(diff, LIMITS), samples[reference], samples[name])
-        decided[name] = decide(comparisons, len(samples[name].names[features.PREDICTED_CLASS]), LIMITS)
+        decided[name] = decide(comparisons, len(samples[name].names[features.PREDICTED_CLASS]), LIMITS, "it")
     return decided
 
 

@@ -45,7 +45,7 @@ def test_darker_requests_are_an_alert_with_its_numbers(watched, ask, tmp_path):
     assert found.drift is not None
     moved = set(found.drift["drifted"])
     assert {*features.CHANNEL_MEANS, features.EMBEDDING_DISTANCE} <= moved and features.HEIGHT not in moved
-    text = (tmp_path / "frostgate-digits-monitoring.prom").read_text()
+    text = "".join(path.read_text() for path in tmp_path.glob("frostgate-digits-*.prom"))
     told = {
         (one.name, *sorted(one.labels.values())): one.value
         for family in text_string_to_metric_families(text)
@@ -58,11 +58,27 @@ def test_darker_requests_are_an_alert_with_its_numbers(watched, ask, tmp_path):
     assert told["frostgate_drift_distance", "digits", "mean_red", "threshold"] == 0.1
 
 
+def test_a_look_that_cannot_tell_or_that_looks_back_takes_no_alert_back(watched, ask, tmp_path):
+    ask(tmp_path / "log", darker, UNCHANGED, pictures=False)
+    (tmp_path / "empty").mkdir()
+    told = f"monitoring.textfile={tmp_path}"
+    look(with_log(watched, tmp_path / "log", told), "")
+    (alert,) = tmp_path.glob("*-drift.prom")
+    before = alert.read_text()
+    assert "embedding_distance" not in before
+    assert look(with_log(watched, tmp_path / "empty", told), "").status == "undecided"
+    assert look(with_log(watched, tmp_path / "nowhere", told), "").status == "refused"
+    assert alert.read_text() == before
+    now = (tmp_path / "frostgate-digits-monitoring.prom").read_text()
+    assert look(with_log(watched, tmp_path / "log", told), "2026-01-01").status == "undecided"
+    assert (tmp_path / "frostgate-digits-monitoring.prom").read_text() == now
+
+
 def test_no_request_is_not_quiet(watched, tmp_path, say):
     (tmp_path / "log").mkdir()
     code, found, _ = say(with_log(watched, tmp_path / "log"))
     assert (code, found["status"]) == (4, "undecided")
-    assert found["message"].startswith("Too few requests to tell: 0 in the window")
+    assert found["message"].startswith("Too few requests to tell: 0 in 0 files of ")
 
 
 def test_a_private_log_is_compared_without_embeddings(watched, ask, tmp_path, say):

@@ -12,7 +12,7 @@ import yaml
 from grafana_foundation_sdk.cog import encoder, plugins
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from components.monitoring.drift import metrics
+from components.monitoring import drift
 from components.monitoring.metrics import parts
 from components.monitoring.sending import send
 from components.monitoring.settings import MonitoringSettings
@@ -25,6 +25,7 @@ EXPRESSIONS = [target["expr"] for panel in PANELS for target in panel["targets"]
 
 
 DRIFT = {
+    "status": "drift",
     "log": {"num_requests": 900},
     "drifted": ["width"],
     "comparisons": [{"feature": "width", "distance": 0.3, "threshold": 0.1}],
@@ -33,7 +34,7 @@ LOOK = {"pipeline": "digits", "status": "drift", "drift": DRIFT}
 
 
 # A verdict that says everything, of a run that pushed: no real one does both.
-EVERYTHING = {**parts(PUSHED, 1.0), "monitoring": metrics(LOOK, 1.0)}
+EVERYTHING = {**parts(PUSHED, 1.0), **drift.parts(LOOK, 1.0)}
 NAMES = {family.name for part in EVERYTHING.values() for family in part.collect()}
 
 

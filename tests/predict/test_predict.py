@@ -228,7 +228,8 @@ def test_what_was_asked_can_be_kept_for_monitoring(say, version_dir, tmp_path):
     (tmp_path / "b.png").write_text("no picture")
     log = tmp_path / "log"
     words = [str(tmp_path / "a.png"), str(tmp_path / "b.png"), "--model", str(version_dir), "--log"]
-    code, _, _ = say(*words, "--set", f"serving_log.uri={log}")
+    code, _, err = say(*words, "--set", f"serving_log.uri={log}")
+    assert f"frostgate: 1 of 1 requests are kept in {log}." in err
     (stamp,) = files_of(str(log), window("", 1))[1]
     (kept,) = (example.features.feature for example in records(stamp.path))
     assert code == 2  # The text has no answer, and is not a request that was served.

@@ -130,7 +130,7 @@ def test_damage_costs_what_is_behind_it_and_is_named(tmp_path):
     empty.touch()
     with pytest.raises(Damaged):
         list(records(stamp.path))
-    counts = Counts([], "1")
+    counts = Counts("", [], "1")
     found = list(requests([stamp, FileStamp(str(empty), 0, "")], "", counts))
     assert len(found) == counts.num_requests == 14
     assert len(counts.damaged_files) == 2 and str(empty) in counts.damaged_files[1]
@@ -155,7 +155,7 @@ def test_another_models_requests_are_counted_and_not_used(tmp_path):
     for model in ("champion", "another", ""):
         with ServingLog(ServingLogSettings(uri=str(tmp_path)), model) as log:
             log.record(png(1), model or "unknown", 0.5)
-    counts = Counts([], "1")
+    counts = Counts("", [], "1")
     found = list(requests(files_of(str(tmp_path), (TODAY,))[1], "champion", counts))
     names = {one.features.feature[features.PREDICTED_CLASS].bytes_list.value[0] for one in found}
     assert names == {b"champion", b"unknown"}
@@ -215,3 +215,48 @@ def test_files_of_a_thousand_requests_are_brought_while_the_next_come(tmp_path):
 def test_an_address_that_cannot_be_opened_is_refused_at_once():
     with pytest.raises(DataRefused, match="nowhere:// is not available here"):
         frostgate.serving_log("nowhere://log")
+
+
+@pytest.mark.parametrize(
+    ("picture", "name", "confidence", "sentence"),
+    [
+        ("path.png", "cat", 0.5, "received str and str"),
+        (b"picture", 5, 0.5, "received bytes and int"),
+        (b"picture", "cat", float("nan"), "between 0 and 1; received nan"),
+        (b"picture", "cat", 95.0, "between 0 and 1; received 95.0"),
+    ],
+)
+def test_what_is_no_request_is_counted_said_and_raises_nothing(tmp_path, caplog, picture, name, confidence, sentence):
+    with frostgate.serving_log(str(tmp_path)) as log:
+        log.record(picture, name, confidence)
+    assert (log.num_asked, log.num_kept, log.num_lost) == (1, 0, 1) and sentence in caplog.text
+
+
+def test_numbers_that_another_program_left_infinite_are_counted_and_not_used(tmp_path):
+    import tensorflow as tf
+
+    from components.serving_log.examples import answer_features, example_of
+    from components.serving_log.requests import Counts, requests
+
+    with tf.io.TFRecordWriter(str(tmp_path / "a.tfrecord.gz"), "GZIP") as writer:
+        for confidence in (0.5, float("nan")):
+            writer.write(example_of(answer_features("cat", confidence)).SerializeToString())
+    counts = Counts("", [], "1")
+    assert len(list(requests([FileStamp(str(tmp_path / "a.tfrecord.gz"), 0, "")], "", counts))) == 1
+    assert (counts.num_requests, counts.num_unsound) == (1, 1)
+
+
+def test_a_model_that_is_not_there_is_refused_at_once(tmp_path):
+    with pytest.raises(ValueError, match="must be a SavedModel's folder"):
+        frostgate.serving_log(str(tmp_path), model=str(tmp_path / "7"))
+
+
+def test_a_store_that_cannot_be_asked_is_a_sentence(monkeypatch, tmp_path):
+    from fsspec.implementations.local import LocalFileSystem
+
+    def refuse(*_, **__):
+        raise RuntimeError("Unable to locate credentials")
+
+    monkeypatch.setattr(LocalFileSystem, "isdir", refuse)
+    with pytest.raises(DataRefused, match="Unable to locate credentials"):
+        files_of(str(tmp_path), (TODAY,))
