@@ -13,6 +13,7 @@ from pipeline.resolve import Folders, effective_registry, folders_of, push_desti
 from pipeline.runners.lock import alone
 from pipeline.runners.pruning import forget_runs, recorded_runs, remove, size_of
 from pipeline.runners.summaries import past_runs
+from pipeline.watching import monitoring_folders
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,21 @@ def _steps(config: Config, folders: Folders, dry_run: bool) -> Iterator[tuple[Re
         yield _folder("run", folders.runs / run_id)
     if kept:
         yield from _unfinished_trainings(folders, kept[0])
+    yield from _looks(config, dry_run)
+
+
+def _looks(config: Config, dry_run: bool) -> Iterator[tuple[Removal, Callable[[], object]]]:
+    """What old looks at the log of requests left; as many are kept as runs."""
+    folders = monitoring_folders(config)
+    if not folders.root.is_dir():
+        return
+    with alone(folders.root):
+        names = {*recorded_runs(folders.metadata), *(path.name for path in folders.runs.glob("*") if path.is_dir())}
+        old = sorted(names)[: -config.retention.runs]
+        for folder in forget_runs(folders.metadata, old, folders.artifacts, dry_run):
+            yield _folder("artifact", folder)
+        for name in old:
+            yield _folder("look", folders.runs / name)
 
 
 def _served(config: Config, safe: tuple[RegisteredVersion, ...]) -> Iterator[tuple[Removal, Callable[[], object]]]:

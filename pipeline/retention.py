@@ -15,7 +15,7 @@ class RetentionSettings(Settings):
     """What `frostgate prune` keeps; the champion, the one to go back to, and the last verdict always."""
 
     runs: int = Field(30, ge=1)
-    """Newest runs whose artifacts, log, card and metadata are kept."""
+    """Newest runs whose artifacts, log, card and metadata are kept; and as many looks at the log of requests."""
     served_versions: int = Field(5, ge=1)
     """Newest folders of the push destination that are kept."""
     registered_versions: int = Field(50, ge=1)

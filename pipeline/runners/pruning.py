@@ -67,11 +67,12 @@ def forget_runs(store: Path, run_ids: Collection[str], artifacts: Path, dry_run:
         Every folder of artifacts and executions that no row knows then; what a killed prune left is among them.
 
     Raises:
-        StoreUnusable: The store is of another version than this was written for.
+        StoreUnusable: The store is of another version than this was written for, or was moved here with its folder.
     """
     if not store.exists():
         return []
     with _opened(store) as connection:
+        _refuse_moved(store, artifacts, connection)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("CREATE TEMP TABLE gone (id INTEGER)")
         for run_id in run_ids:
@@ -86,6 +87,17 @@ def forget_runs(store: Path, run_ids: Collection[str], artifacts: Path, dry_run:
             # Gives the room back; without it the file would keep its largest size.
             connection.execute("VACUUM")
     return found
+
+
+def _refuse_moved(store: Path, artifacts: Path, connection: sqlite3.Connection) -> None:
+    # Every folder of artifacts would be unknown to it, those of kept runs too.
+    uris = [Path(uri) for (uri,) in connection.execute("SELECT uri FROM Artifact WHERE uri IS NOT NULL")]
+    roots = {uri.parents[2] for uri in uris if len(uri.parents) > 2 and uri.parents[2].name == artifacts.name}
+    if elsewhere := sorted(roots - {artifacts}):
+        raise StoreUnusable(
+            f"{store} must know artifacts in {artifacts} to be pruned; it knows some in {elsewhere[0]}, for its folder "
+            "was moved. Move it back, or remove by hand what is not wanted."
+        )
 
 
 def _unknown_folders(artifacts: Path, connection: sqlite3.Connection) -> Iterator[Path]:

@@ -7,7 +7,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.config import load
+from pipeline.prune import prune
 from pipeline.runners.watching import look
+from pipeline.watching import monitoring_folders
 from schemas import features
 
 pytestmark = pytest.mark.tfx
@@ -98,6 +100,19 @@ def test_the_same_log_costs_no_node_twice(watched, ask, tmp_path, say):
     ask(tmp_path / "log", same, range(120), pictures=False)
     _, found, _ = say(config)
     assert {node["id"]: node["status"] for node in found["nodes"]}["ServingLogGen"] == "done"
+
+
+def test_old_looks_are_pruned_and_the_next_one_goes_on(watched, ask, tmp_path, say):
+    ask(tmp_path / "log", same, range(120), pictures=False)
+    config = with_log(watched, tmp_path / "log", "retention.runs=1")
+    for _ in range(2):
+        last = look(config, "")
+    removals = prune(config, dry_run=False, tell=lambda _: None)
+    assert {removal.kind for removal in removals} >= {"look"}
+    root = monitoring_folders(config)
+    assert [path.name for path in root.runs.iterdir()] == [last.run_id]
+    found = look(config, "")
+    assert (found.status, {node.status for node in found.nodes}) == ("quiet", {"cached"})
 
 
 def test_an_alert_can_start_a_training_run(watched, ask, tmp_path, say):

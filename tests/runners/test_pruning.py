@@ -164,6 +164,17 @@ def test_a_store_of_another_version_is_left_alone(config, day):
     assert runs(config) == there
 
 
+def test_what_was_moved_with_its_store_is_left_alone(config, day, tmp_path):
+    for number in range(1, 6):
+        day(number)
+    (tmp_path / "out").rename(tmp_path / "elsewhere")
+    moved = load(None, [f"output={tmp_path}/elsewhere", "retention.runs=3"])
+    before = folders(moved)
+    with pytest.raises(StoreUnusable, match="was moved"):
+        pruned(moved)
+    assert folders(moved) == before
+
+
 def test_where_nothing_ran_nothing_is_removed(tmp_path):
     assert pruned(load(None, [f"output={tmp_path}/nowhere"])) == []
 
