@@ -82,7 +82,9 @@ class MlflowRegistry:
             DataRefused: There is none.
         """
         with self._reaching():
-            found = or_none(self._client.get_model_version, self._settings.model_name, number)
+            # MLflow calls what is no number a mistake of the program, which it is not.
+            is_number = number.isdecimal()
+            found = or_none(self._client.get_model_version, self._settings.model_name, number) if is_number else None
             if found is None:
                 raise no_version(number, self._settings.model_name, self._address)
             return self._describe(found, self._champion_number())
