@@ -238,7 +238,7 @@ def test_a_blocked_model_is_recorded_as_such_and_pushed_again_is_the_same(
     assert version["customProperties"]["train.accuracy"]["double_value"] == 0.9
     folder = Path(said["frostgate.source"].removeprefix("file://")).parent
     assert {path.name for path in folder.iterdir()} - {".unfinished"} == {
-        "Format-Serving", "Format-Keras", "card.html", "evidence.json", "manifest.json", "parameters.json",
+        "Format-Serving", "Format-Keras", "card.html", "evidence.json", "manifest.json", "parameters.json", "reference",
         "serving.json", "verdict.json",
     }  # fmt: skip
 
