@@ -44,8 +44,8 @@ SIZES: Final = (50, 100, 300, 1000)
 FEW: Final = 4  # Digits below this are the ones that become rare.
 _HEADING: Final = """# Alerts on requests
 
-{looks} looks a cell at {reference} validation images and so many requests; share of looks with an alert, with its
-95 % Wilson interval. `drift.significance` {level:g}, thresholds as they come.
+{looks} looks a cell at {reference} validation images and so many requests; share of looks with an alert, and
+Wilson's bounds, each at 95 %. `drift.significance` {level:g}, thresholds as they come.
 
 """
 
