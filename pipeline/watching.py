@@ -25,8 +25,10 @@ class Watch:
     """The registered version whose requests are looked at."""
     until: str
     """The window's last day, YYYY-MM-DD."""
+    num_files: int
+    """Of the window."""
     log_fingerprint: str
-    """Another one when a file of the window is."""
+    """Another one when one of them is."""
     code_hash: Callable[[str], str]
     """A module's name to a hash of everything of ours that it runs."""
 
@@ -60,7 +62,7 @@ def look_up(config: Config, until: str) -> Watch:
             f"There are {', '.join(compared)}."
         )
     days = window(until, config.drift.num_days)
-    fingerprint, _ = files_of(config.serving_log.uri, days)
+    fingerprint, files = files_of(config.serving_log.uri, days)
     registry = effective_registry(config, folders_of(config))
     return Watch(
         config=config,
@@ -68,6 +70,7 @@ def look_up(config: Config, until: str) -> Watch:
         registry=registry,
         champion=_champion(registry),
         until=days[-1].isoformat(),
+        num_files=len(files),
         log_fingerprint=fingerprint,
         code_hash=code_hash,
     )

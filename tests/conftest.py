@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -69,3 +70,11 @@ def chat() -> Iterator[tuple[str, list[Any]]]:
     """The address of a chat server, and what it heard."""
     with chat_server() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def toy() -> ModuleType:
+    """The module that trains and exports toys; imported late, for it brings TensorFlow."""
+    from tests.push_gate import toy
+
+    return toy

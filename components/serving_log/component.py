@@ -47,7 +47,7 @@ def ServingLogGen(
         code_hash: Keys the cache by our code; not read.
 
     Raises:
-        DataRefused: There is no champion, it has no reference, or the log's folder does not exist.
+        DataRefused: The champion has no reference, or the log's folder does not exist.
     """
     with fileio.open(os.path.join(baseline.uri, "baseline.json")) as opened:
         champion = json.loads(opened.read())
@@ -66,11 +66,6 @@ def ServingLogGen(
 
 
 def _refuse_without_reference(champion: dict, reference: str) -> None:
-    if champion["version"] is None:
-        raise DataRefused(
-            f"{champion['model_name']} has no champion yet, so there is nothing to compare requests with; "
-            "`frostgate run` makes one."
-        )
     if not any(read_examples(reference)):
         raise DataRefused(
             f"Version {champion['version']} of {champion['model_name']} was registered without a reference to compare "

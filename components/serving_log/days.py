@@ -36,7 +36,8 @@ def files_of(uri: str, days: tuple[date, ...]) -> tuple[str, list[FileStamp]]:
     """Lists the log's complete files.
 
     Returns:
-        A hash (hex sha256) that is another one when a file is, and the files by day and name.
+        A hash (hex sha256) that is another one when a file is, and the files by day and name; each stamp's path is an
+        address that any process can open.
 
     Raises:
         DataRefused: There is no such folder, or it cannot be read.
@@ -59,7 +60,7 @@ def _of_day(files: Any, folder: str) -> list[FileStamp]:
         entries = files.ls(folder, detail=True)
     except FileNotFoundError:
         return []
-    stamps = [storage.stamp(entry["name"], entry) for entry in entries]
+    stamps = [storage.stamp(storage.with_protocol(files, entry["name"]), entry) for entry in entries]
     # Hidden ones are not complete.
     complete = [one for one in stamps if one.path.endswith(SUFFIX) and not one.path.rpartition("/")[2].startswith(".")]
     return sorted(complete, key=lambda one: one.path)

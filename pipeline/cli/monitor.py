@@ -55,21 +55,20 @@ def monitor_command(
 
 
 def _print_plan(config: Config, until: str, as_json: bool) -> None:
-    from components.serving_log.days import files_of, window
+    from components.serving_log.days import window
     from pipeline.watching import look_up
 
     watch = look_up(config, until)
     days = window(watch.until, config.drift.num_days)
-    num_files = len(files_of(config.serving_log.uri, days)[1])
     if as_json:
         print(
             json.dumps(
-                {"champion": watch.champion, "days": [day.isoformat() for day in days], "num_files": num_files},
+                {"champion": watch.champion, "days": [day.isoformat() for day in days], "num_files": watch.num_files},
                 indent=2,
             )
         )
         return
-    print(f"requests: {config.serving_log.uri}, {days[0]} to {days[-1]}, {num_files} files")
+    print(f"requests: {config.serving_log.uri}, {days[0]} to {days[-1]}, {watch.num_files} files")
     print(f"compared with: version {watch.champion} of {watch.registry.model_name}")
 
 

@@ -1,6 +1,5 @@
 """A champion with a reference in a registry, and logs of what it was asked."""
 
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -13,19 +12,6 @@ import pytest
 
 from pipeline.config import Config, load
 from schemas import features
-
-TOY = Path(__file__).parents[1] / "push_gate" / "toy.py"
-
-
-@pytest.fixture(scope="session")
-def toy() -> ModuleType:
-    """The module that trains and exports toys; loaded by path, for tests are not a package."""
-    spec = importlib.util.spec_from_file_location("gate_toy", TOY)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gate_toy"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

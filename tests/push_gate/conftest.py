@@ -1,10 +1,7 @@
 """Shared by the gate's tests: healthy evidence, and toy models that were really exported."""
 
-import importlib.util
-import sys
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -36,17 +33,6 @@ def healthy() -> Evidence:
             SliceEvidence("label=b", Counts(980, 1000), Counts(240, 250)),
         ),
     )
-
-
-@pytest.fixture(scope="session")
-def toy() -> ModuleType:
-    """The module that trains and exports toys; loaded by path, for tests are not a package."""
-    spec = importlib.util.spec_from_file_location("gate_toy", Path(__file__).with_name("toy.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["gate_toy"] = module
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="session")

@@ -260,3 +260,12 @@ def test_a_store_that_cannot_be_asked_is_a_sentence(monkeypatch, tmp_path):
     monkeypatch.setattr(LocalFileSystem, "isdir", refuse)
     with pytest.raises(DataRefused, match="Unable to locate credentials"):
         files_of(str(tmp_path), (TODAY,))
+
+
+def test_a_log_in_a_store_that_is_no_folder_is_found_again():
+    with frostgate.serving_log("memory://requests") as log:
+        log.record(png(1), "cat", 0.5)
+    (stamp,) = files_of("memory://requests", (TODAY,))[1]
+    from components.serving_log.reading import records
+
+    assert len(list(records(stamp.path))) == 1
