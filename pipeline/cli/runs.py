@@ -2,40 +2,77 @@
 
 import json
 import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from pydantic import BaseModel
 
 from pipeline.cli.history import no_run_in
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
-from pipeline.runners.results import RunSummary
-from pipeline.runners.summaries import runs_of
+from pipeline.runners.results import LookSummary, RunSummary
+from pipeline.runners.summaries import looks_of, runs_of
+
+_NO_LOOK = "No look at the log of requests yet; `frostgate monitor` takes one."
 
 
-def runs_command(config: ConfigFile = None, overrides: Overrides = None, as_json: Json = False) -> None:
+def runs_command(
+    config: ConfigFile = None,
+    overrides: Overrides = None,
+    monitoring: Annotated[
+        bool, typer.Option("--monitoring", help="List the looks that `frostgate monitor` took instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """List a pipeline's runs, oldest first."""
     checked = configured(config, overrides)
-    found = list(runs_of(checked))
+    if monitoring:
+        looks = list(looks_of(checked))
+        rows = [("look", "status", "requests", "last day", "what it found"), *map(_look, looks)]
+        _print(looks, rows, as_json, _NO_LOOK)
+    else:
+        runs = list(runs_of(checked))
+        rows = [("run", "status", "validation accuracy", "served", "registered", "seconds"), *map(_run, runs)]
+        _print(runs, rows, as_json, no_run_in(checked))
+
+
+def _run(summary: RunSummary) -> tuple[str, ...]:
+    return (
+        summary.run_id,
+        summary.status,
+        _accuracy(summary),
+        summary.served_version or "",
+        summary.registered_version or "",
+        f"{summary.seconds:.0f}",
+    )
+
+
+def _look(summary: LookSummary) -> tuple[str, ...]:
+    return (summary.run_id, summary.status, *_window(summary), summary.message)
+
+
+def _print(found: Sequence[BaseModel], rows: Sequence[Sequence[str]], as_json: bool, nothing: str) -> None:
     if as_json:
         print(json.dumps([summary.model_dump(mode="json") for summary in found], indent=2))
         return
     if not found:
-        print(no_run_in(checked))
+        print(nothing)
         return
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None)
-    for heading in ("run", "status", "validation accuracy", "served", "registered", "seconds"):
+    for heading in rows[0]:
         table.add_column(heading, no_wrap=True)
-    for summary in found:
-        table.add_row(
-            summary.run_id,
-            summary.status,
-            _accuracy(summary),
-            summary.served_version or "",
-            summary.registered_version or "",
-            f"{summary.seconds:.0f}",
-        )
+    for row in rows[1:]:
+        table.add_row(*row)
     # A line is a run, in a pipe too, where the width would be guessed.
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+    Console(width=None if sys.stdout.isatty() else 300).print(table)
+
+
+def _window(summary: LookSummary) -> tuple[str, str]:
+    log = (summary.drift or {}).get("log")
+    return (str(log["num_requests"]), log["days"][-1]) if log else ("", "")
 
 
 def _accuracy(summary: RunSummary) -> str:

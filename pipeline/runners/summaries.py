@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from components.errors import DataRefused
 from pipeline.config import Config
-from pipeline.runners.results import RunSummary
+from pipeline.runners.results import LookSummary, RunSummary
+
+_Summary = TypeVar("_Summary", bound=BaseModel)
 
 
 def runs_of(config: Config) -> Iterator[RunSummary]:
@@ -15,6 +18,13 @@ def runs_of(config: Config) -> Iterator[RunSummary]:
     from pipeline.resolve import folders_of  # Brings the readers of images, which --help does not need.
 
     return past_runs(folders_of(config).runs)
+
+
+def looks_of(config: Config) -> Iterator[LookSummary]:
+    """Yields the looks at a configuration's log of requests, oldest first, as `past_runs` does runs."""
+    from pipeline.watching import monitoring_folders
+
+    return _summaries(LookSummary, monitoring_folders(config).runs)
 
 
 def past_runs(folder: Path, newest_first: bool = False) -> Iterator[RunSummary]:
@@ -27,9 +37,13 @@ def past_runs(folder: Path, newest_first: bool = False) -> Iterator[RunSummary]:
     Raises:
         DataRefused: A summary is damaged.
     """
+    return _summaries(RunSummary, folder, newest_first)
+
+
+def _summaries(kind: type[_Summary], folder: Path, newest_first: bool = False) -> Iterator[_Summary]:
     for path in sorted(folder.glob("*/summary.json"), reverse=newest_first):
         try:
-            yield RunSummary.model_validate_json(path.read_text())
+            yield kind.model_validate_json(path.read_text())
         except ValidationError as error:
             raise DataRefused(
                 f"{path} must be a run's summary; it is damaged or of another version. Remove its folder to go on."

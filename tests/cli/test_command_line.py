@@ -279,6 +279,32 @@ def test_runs_are_listed(with_a_run):
     assert json.loads(frostgate("runs", "--json", cwd=with_a_run).stdout) == [SUMMARY]
 
 
+def test_looks_at_the_requests_are_listed(tmp_path):
+    assert "`frostgate monitor` takes one" in frostgate("runs", "--monitoring", cwd=tmp_path).stdout
+    message = f"mean_red moved: {'0.31 where 0.1 is allowed, ' * 5}and no accident."
+    looked = {
+        "run_id": "20260102-000000-abcd",
+        "pipeline": "digits",
+        "started": "2026-01-02T00:00:00+00:00",
+        "seconds": 20.0,
+        "status": "drift",
+        "exit_code": 3,
+        "message": message,
+        "drift": {"log": {"num_requests": 432, "days": ["2026-01-01", "2026-01-02"]}},
+        "page": "drift.html",
+        "warnings": [],
+        "log": "log.txt",
+        "config": {},
+        "nodes": [],
+    }
+    folder = tmp_path / "frostgate-output" / "digits" / "monitoring" / "runs" / "20260102-000000-abcd"
+    folder.mkdir(parents=True)
+    (folder / "summary.json").write_text(json.dumps(looked))
+    table = frostgate("runs", "--monitoring", cwd=tmp_path).stdout
+    assert all(text in table for text in ("20260102-000000-abcd", "drift", "432", "2026-01-02", message))
+    assert json.loads(frostgate("runs", "--monitoring", "--json", cwd=tmp_path).stdout) == [looked]
+
+
 def test_a_damaged_summary_is_named(with_a_run):
     (path,) = with_a_run.rglob("summary.json")
     path.write_text("{}")
