@@ -11,6 +11,7 @@ TITLES: Final = {
     "training_serving_skew": "the model is served other inputs than it was trained on",
     "preprocessing_skew": "validation inputs are scaled otherwise than training inputs",
     "label_order": "validation labels are in another order",
+    "renamed_classes": "the classes were called otherwise when the champion learnt them",
     "duplicates": "validation holds copies of training examples",
     "class_imbalance": "the splits' classes are distributed otherwise",
     "distribution_shift": "validation comes from another domain",
@@ -52,6 +53,10 @@ FIXES: Final = {
     "label_order": (
         "Pass the same class names in the same order to both splits, for instance class_names=sorted(names). Check "
         "class_indices of both generators against each other."
+    ),
+    "renamed_classes": (
+        "Compare this delivery's folders or labels with an earlier one's, correct whichever is wrong, and run "
+        "again. If the new names are right, a person may approve this model with --override-code G4."
     ),
     "duplicates": (
         "Split by content, so that a picture and its copies are on one side. Then score again: the present validation "

@@ -1,20 +1,23 @@
 """Why a model was refused: the diagnosis of an export that was measured."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from components.diagnosis.answers import Diagnosis, Unexamined
+from components.diagnosis.answers import Cause, Diagnosis, Unexamined
 from components.diagnosis.attribution import attribute
 from components.diagnosis.evidence import Measurements
 from components.diagnosis.head import look
 from components.diagnosis.probes import examine_session
 from components.diagnosis.session import Examples, Session
+from components.diagnosis.wording import named
 from components.intervals import Counts
+from components.push_gate.evidence import Check
 from components.push_gate.examples import SplitExamples
 from components.push_gate.exported import KERAS_PATH, ExportedModel
 from components.push_gate.measure import Measurement
 from components.push_gate.pictures import thumbnail
+from components.push_gate.quality import LABEL_ORDER
 from components.push_gate.training_mode import load_keras
 from schemas import features
 
@@ -47,16 +50,35 @@ class Explanation:
 
 
 def explain(
-    model_uri: str, measured: Measurement | None, claimed: Counts | None, num_updates: int | None
+    model_uri: str,
+    measured: Measurement | None,
+    checks: Sequence[Check],
+    claimed: Counts | None,
+    num_updates: int | None,
 ) -> Explanation:
     """Names the causes of a refusal; whatever goes wrong meanwhile is said, and the verdict stands.
 
     Args:
         model_uri: The Model artifact that was measured.
         measured: The gate's measurement; None when it broke off.
+        checks: The gate's; what the champion says of the labels is not to be seen on the model itself.
         claimed: Training accuracy as the trainer's history has it; None without one.
         num_updates: That the trainer made; None without a history.
     """
+    found = _of_the_model(model_uri, measured, claimed, num_updates)
+    causes = (*_of_the_labels(checks), *found.diagnosis.causes)
+    return replace(found, diagnosis=replace(found.diagnosis, causes=causes))
+
+
+def _of_the_labels(checks: Sequence[Check]) -> Iterator[Cause]:
+    for check in checks:
+        if check.name == LABEL_ORDER and check.fired:
+            yield named("renamed_classes", "strong", (check.detail.rpartition(";")[0],), None)
+
+
+def _of_the_model(
+    model_uri: str, measured: Measurement | None, claimed: Counts | None, num_updates: int | None
+) -> Explanation:
     if measured is None:
         return _unexplained("the measurement broke off")
     try:

@@ -95,7 +95,7 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
         evidence = replace(evidence, failure=f"the measurement broke off: {type(error).__name__}: {_one_line(error)}")
     decision = decide(evidence, settings)
     claimed = _historic_training_mode(documents.history, documents.ingest)
-    explanation = None if decision.outcome == "PASS" else _explain(uris, measurement, claimed, documents)
+    explanation = None if decision.outcome == "PASS" else _explain(uris, measurement, decision, claimed, documents)
     return Judgement(decision, evidence, documents, measurement, metrics, fingerprint, weights, claimed, explanation)
 
 
@@ -210,9 +210,12 @@ def _is_the_machines(error: Exception) -> bool:
     return isinstance(error, MemoryError | tf.errors.ResourceExhaustedError)
 
 
-def _explain(uris: Uris, measurement: Measurement | None, claimed: Counts | None, documents: Documents) -> Explanation:
+def _explain(
+    uris: Uris, measurement: Measurement | None, decision: Decision, claimed: Counts | None, documents: Documents
+) -> Explanation:
     updates = (documents.history or {}).get("num_updates")
-    return explain(uris.model, measurement, claimed, updates if isinstance(updates, int) else None)
+    known = updates if isinstance(updates, int) else None
+    return explain(uris.model, measurement, decision.checks, claimed, known)
 
 
 def _one_line(error: Exception) -> str:

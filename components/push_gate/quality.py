@@ -21,6 +21,7 @@ from components.push_gate.settings import GateSettings
 GAP_CONFIDENCE = 0.95
 ACCURACY_CONFIDENCE = 0.975
 
+LABEL_ORDER = "label order"
 # G4: below half, no order of the classes explains what the champion answers.
 _REORDERED_IS_RIGHT = 0.5
 _NUM_RENAMED = 5
@@ -138,7 +139,7 @@ def label_order(evidence: Evidence, settings: GateSettings) -> Check:
     threshold, champion = settings.max_reordering_gain, evidence.champion
     if champion is None or champion.reordered is None:
         detail = "there is no champion to know another order of the classes."
-        return Check("G4", "label order", False, "reordered - champion", detail, threshold=threshold)
+        return Check("G4", LABEL_ORDER, False, "reordered - champion", detail, threshold=threshold)
     as_they_are, reordered = champion.pairs.first, champion.reordered
     interval = newcombe(reordered, as_they_are, GAP_CONFIDENCE)
     # A champion that no order makes right has met other pictures, not other names.
@@ -149,7 +150,7 @@ def label_order(evidence: Evidence, settings: GateSettings) -> Check:
         f"get {percent(reordered.value)} in another order of the classes"
     )
     detail += f" ({_renamed(champion.order)}); look at how these images were labelled." if fired else "."
-    return Check("G4", "label order", fired, "reordered - champion", detail, gained, interval, threshold)
+    return Check("G4", LABEL_ORDER, fired, "reordered - champion", detail, gained, interval, threshold)
 
 
 def _renamed(order: tuple[tuple[str, str], ...]) -> str:

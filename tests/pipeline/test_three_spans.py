@@ -64,9 +64,11 @@ def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
     assert second.summary["verdict"]["codes"] == ["G4"]
     assert second.summary["verdict"]["measurements"]["C"]["value"] > 0.8
     assert message.startswith("Blocked (G4 label order)") and "'5' is called '6'" in message
+    assert message.endswith("Cause: the classes were called otherwise when the champion learnt them.")
 
     now = numbers(tmp_path)
     assert (now["run_status", "blocked"], now["verdict", "BLOCK"], now["check_fired", "label order", "G4"]) == (1, 1, 1)
+    assert now["cause", "renamed_classes"] == 1
     assert now["newest_span"] == 2 and now["accuracy", "value", "C"] > 0.8
     # What is served, and since when all went well, is as it was.
     for name in ("champion_version", "champion_since_timestamp_seconds", "last_success_timestamp_seconds"):

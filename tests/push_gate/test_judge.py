@@ -268,7 +268,12 @@ def test_labels_in_another_order_than_the_champion_learnt_are_blocked(
     document = verdict_of(judge(uris, SETTINGS), uris)
     assert (document["decision"], document["codes"]) == ("BLOCK", ["G4"])
     assert document["sentence"].startswith("Blocked (G4 label order): the champion (version 3) gets")
-    assert "('5' is called '9', '6' is called '8', '8' is called '6', '9' is called '5')" in document["sentence"]
+    renamed = "('5' is called '9', '6' is called '8', '8' is called '6', '9' is called '5')"
+    assert renamed in document["sentence"]
+    (cause,) = document["diagnosis"]["causes"]
+    assert (cause["id"], cause["confidence"]) == ("renamed_classes", "strong")
+    assert cause["evidence"][0].endswith(f"in another order of the classes {renamed}")
+    assert document["diagnosis"]["sentence"].startswith("The classes were called otherwise when the champion learnt")
 
 
 def test_a_champion_of_other_classes_is_for_a_person_to_replace(
