@@ -108,10 +108,10 @@ def table(told: list[Numbers]) -> str:
 
 
 def draw(told: list[Numbers]) -> None:
-    """Draws accuracies with their intervals, and what the champion says of the labels, a run each."""
+    """Draws accuracies with their intervals, what the champion says of the labels, and what is served, a run each."""
     with matplotlib.rc_context({"svg.hashsalt": "frostgate", "axes.spines.top": False, "axes.spines.right": False}):
-        figure = Figure(figsize=(8, 3.6), layout="constrained")
-        accuracy, order = figure.subplots(1, 2)
+        figure = Figure(figsize=(10.5, 3.4), layout="constrained")
+        accuracy, order, served = figure.subplots(1, 3)
         places = range(1, len(told) + 1)
         for shift, (name, meaning) in enumerate(MEASURES.items()):
             for place, numbers in zip(places, told, strict=True):
@@ -124,15 +124,21 @@ def draw(told: list[Numbers]) -> None:
         accuracy.set(title="accuracy", ylim=(0, 1.02))
         accuracy.legend(loc="lower left", fontsize=8)
         for place, numbers in zip(places, told, strict=True):
-            if (gain := numbers.get(SHOWN["label_order"])) is not None:
-                order.bar(place, gain, 0.5, color="C3" if status(numbers) == "blocked" else "C2")
+            if (gain := numbers.get(SHOWN["label_order"])) is None:
+                order.text(place, 0.02, "no champion", ha="center", fontsize=8)
+            else:
+                order.plot(place, gain, "o", color="C3" if status(numbers) == "blocked" else "C2")
         thresholds = [numbers[SHOWN["threshold"]] for numbers in told if SHOWN["threshold"] in numbers]
         order.axhline(thresholds[-1], color="black", linestyle="--", linewidth=1, label="threshold")
         order.set(title="what the champion would gain\nfrom another order of the labels", ylim=(-0.05, 1.02))
         order.legend(loc="upper right", fontsize=8)
+        versions = [numbers[SHOWN["champion"]] for numbers in told]
+        served.step(places, versions, "o-", where="post", color="C0")
+        served.set(title="served version", ylim=(0, max(versions) + 1), yticks=range(1, int(max(versions)) + 1))
         names = [f"span {place}\n{status(numbers)}" for place, numbers in zip(places, told, strict=True)]
-        for axes in (accuracy, order):
+        for axes in (accuracy, order, served):
             axes.set_xticks(list(places), names)
+            axes.set_xlim(0.5, len(told) + 0.5)
         figure.savefig(PICTURE, metadata={"Date": None})
 
 
