@@ -18,7 +18,7 @@ from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, refusal_of, stopped
 from pipeline.runners.lock import alone
 from pipeline.runners.progress import Progress, Silent
-from pipeline.runners.results import RunStatus, RunSummary, Walk, judge
+from pipeline.runners.results import RunStatus, RunSummary, Walk, judge, nothing_new
 from pipeline.runners.stopping import Stop, stoppable
 from pipeline.runners.store import check
 from pipeline.runners.summaries import past_runs, same_as_last
@@ -138,8 +138,7 @@ def _last_verdict(plan: Plan) -> RunSummary | None:
 
 
 def _nothing_new(plan: Plan, last: RunSummary) -> _Outcome:
-    spans = ", ".join(map(str, plan.source.spans))
-    message = f"Nothing new in span {spans} since run {last.run_id} ({last.status}); --again runs all the same."
+    message = nothing_new(plan.source.spans, last.run_id, last.status, "--again")
     return _Outcome("unchanged", 0, message, plan=plan)
 
 

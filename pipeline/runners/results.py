@@ -1,6 +1,6 @@
 """What a run came to, and the exit code that says so."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -90,6 +90,23 @@ class LookSummary(BaseModel):
     log: str
     config: dict[str, Any]
     nodes: tuple[NodeResult, ...]
+
+
+def stands(status: RunStatus, decision: str) -> bool:
+    """Whether a verdict holds until something is new; a model that passed and was not pushed has to be judged again."""
+    return status == "pushed" or decision != "PASS"
+
+
+def nothing_new(spans: Iterable[int], run_id: str, status: RunStatus, how: str) -> str:
+    """Says that a run repeats another one.
+
+    Args:
+        spans: That both read.
+        run_id: The other one's.
+        status: The other one's.
+        how: What makes it run nevertheless.
+    """
+    return f"Nothing new in span {', '.join(map(str, spans))} since run {run_id} ({status}); {how} runs all the same."
 
 
 def judge(

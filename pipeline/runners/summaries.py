@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 
 from components.errors import DataRefused
 from pipeline.config import Config
-from pipeline.runners.results import LookSummary, RunSummary
+from pipeline.runners.results import LookSummary, RunSummary, stands
 
 _Summary = TypeVar("_Summary", bound=BaseModel)
 
@@ -64,4 +64,4 @@ def same_as_last(newest_first: Iterable[RunSummary], run_key: str) -> RunSummary
     last = next((summary for summary in newest_first if summary.verdict is not None), None)
     if last is None or last.verdict is None or last.run_key != run_key:
         return None
-    return last if last.status == "pushed" or last.verdict["decision"] != "PASS" else None
+    return last if stands(last.status, last.verdict["decision"]) else None

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -81,18 +81,8 @@ class Backend:
         # The backend reads the specification strictly.
         json_format.ParseDict(spec, specs.PipelineSpec())
         given = _run_parameters(spec, parameters or {})
-        root, run_id = spec["root"]["dag"]["tasks"], uuid.uuid4().hex[:8]
         done = {} if done is None else done
-        # One nested graph, and one task after it; names are the same in both, as in the user interface.
-        ((name, nested),) = [(name, task) for name, task in root.items() if "triggerPolicy" not in task]
-        component = spec["components"][nested["componentRef"]["name"]]
-        inner = _inputs(nested, component, given, {})["parameterValues"]
-        self._graph(spec, component["dag"]["tasks"], inner, done, run_id, only)
-        if only is None:
-            ended = {"FAILED", "OMITTED"} & {done[one].state for one in component["dag"]["tasks"]}
-            status = {"state": "FAILED" if ended else "COMPLETE", "pipelineTaskName": name, "error": {}}
-            (last,) = set(root) - {name}
-            done[last] = self._task(spec, last, root[last], given | {"status": status}, done, run_id)
+        self._graph(spec, spec["root"]["dag"]["tasks"], given, done, uuid.uuid4().hex[:8], only)
         return done
 
     def _graph(
@@ -104,13 +94,45 @@ class Backend:
         run_id: str,
         only: Collection[str] | None,
     ) -> None:
-        for name in _ordered(tasks):
-            if name in done or (only is not None and name not in only):
+        """Walks a graph; names are the same at every level, as in the user interface."""
+        exits = {name: task for name, task in tasks.items() if _comes_after(task)}
+        for name in _ordered({name: task for name, task in tasks.items() if name not in exits}):
+            task = tasks[name]
+            component = spec["components"][task["componentRef"]["name"]]
+            is_graph = "dag" in component
+            if not is_graph and (name in done or (only is not None and name not in only)):
                 continue
-            if any(done[one].state not in ("COMPLETE", "CACHED") for one in tasks[name].get("dependentTasks", [])):
+            if any(done[one].state not in ("COMPLETE", "CACHED") for one in task.get("dependentTasks", [])):
                 done[name] = Execution("OMITTED")
+            elif is_graph:
+                done[name] = self._nested(spec, task, component, given, done, run_id, only)
+            else:
+                done[name] = self._task(spec, name, task, given, done, run_id)
+            # A workflow's exit hook comes after what completed; what was skipped or omitted has not.
+            if only is not None or done[name].state in ("SKIPPED", "OMITTED"):
                 continue
-            done[name] = self._task(spec, name, tasks[name], given, done, run_id)
+            status = {"state": done[name].state, "pipelineTaskName": name, "error": {}}
+            for last, after in exits.items():
+                if after["dependentTasks"] == [name]:
+                    done[last] = self._task(spec, last, after, given | {"status": status}, done, run_id)
+
+    def _nested(
+        self,
+        spec: Json,
+        task: Json,
+        component: Json,
+        given: Json,
+        done: dict[str, Execution],
+        run_id: str,
+        only: Collection[str] | None,
+    ) -> Execution:
+        """Walks a graph within a graph; where its condition does not hold, nobody hears of its tasks."""
+        values = _inputs(task, component, given, done)["parameterValues"]
+        if not _triggered(task, values):
+            return Execution("SKIPPED")
+        tasks = component["dag"]["tasks"]
+        self._graph(spec, tasks, values, done, run_id, only)
+        return Execution(_state_of([done[name].state for name in tasks if name in done], len(tasks)))
 
     def artifact(self, execution: Execution, key: str) -> Path:
         """Where the bucket keeps an output."""
@@ -122,8 +144,7 @@ class Backend:
         component = spec["components"][task["componentRef"]["name"]]
         container = spec["deploymentSpec"]["executors"][component["executorLabel"]]["container"]
         inputs = _inputs(task, component, given, done)
-        condition = task.get("triggerPolicy", {}).get("condition")
-        if condition and not _holds(condition, inputs["parameterValues"]):
+        if not _triggered(task, inputs["parameterValues"]):
             return Execution("SKIPPED")
         key = _cache_key(inputs, component, container)
         if task.get("cachingOptions", {}).get("enableCache") and key in self.cache:
@@ -270,8 +291,25 @@ def _value(one: Json, given: Json, done: Mapping[str, Execution]) -> Any:
     return "a-run" if constant == "{{$.pipeline_job_uuid}}" else constant
 
 
-def _holds(condition: str, values: Json) -> bool:
+def _comes_after(task: Json) -> bool:
+    return task.get("triggerPolicy", {}).get("strategy") == "ALL_UPSTREAM_TASKS_COMPLETED"
+
+
+def _state_of(states: Sequence[str], num_tasks: int) -> str:
+    """What the launcher of a graph's last task writes down of the graph that the task is in, and of no other above it.
+
+    A task that was not triggered counts as completed, one that was omitted does not exist.
+    """
+    if sum(state in ("COMPLETE", "CACHED", "SKIPPED") for state in states) == num_tasks:
+        return "COMPLETE"
+    return "FAILED" if "FAILED" in states else "RUNNING"
+
+
+def _triggered(task: Json, values: Json) -> bool:
     """Evaluates the one form of the Common Expression Language that the pipeline uses."""
+    condition = task.get("triggerPolicy", {}).get("condition")
+    if condition is None:
+        return True
     found = re.fullmatch(r"inputs\.parameter_values\['(\w+)'\] == '(\w+)'", condition)
     assert found, condition
     return values[found[1]] == found[2]

@@ -28,6 +28,15 @@ def test_a_line_says_how_the_run_ended_and_is_sent(chat, monkeypatch, capsys, st
     assert capsys.readouterr().out.strip() == said and heard == [{"text": said}]
 
 
+@pytest.mark.parametrize(("state", "lines"), [("COMPLETE", 0), ("CACHED", 0), ("FAILED", 1), ("RUNNING", 1)])
+def test_after_a_mere_look_only_what_broke_off_is_told(chat, monkeypatch, gateway, state, lines):
+    url, heard = chat
+    monkeypatch.setenv(NOTIFY_URL, url)
+    told = [*RUN, json.dumps({"state": state}), "--pushgateway", gateway, "--only-broken-off"]
+    assert ending.main(told) == 0 and len(heard) == lines
+    assert bool(held_by(gateway)) == (state == "FAILED")
+
+
 def test_nobody_is_told_where_nobody_wants_to_know(chat, monkeypatch):
     monkeypatch.delenv(NOTIFY_URL, raising=False)
     assert ending.main([*RUN, "{}"]) == 0 and chat[1] == []

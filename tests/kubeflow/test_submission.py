@@ -87,6 +87,21 @@ def test_a_run_ends_with_the_exit_code_of_its_verdict(server, package, ran, code
     assert "Trainer: running" in done.stderr and f"{ran}: succeeded" in done.stderr
 
 
+def test_a_run_that_had_nothing_new_is_a_success_that_says_so(server, package):
+    server.history = ending("SUCCEEDED", News="SUCCEEDED", Unchanged="SUCCEEDED", training="SKIPPED")
+    done = submit(server, package, "--json")
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["status"]) == (0, "unchanged"), done.output
+    assert "the step Unchanged names" in told["message"] and "--param again=true" in told["message"]
+    assert "Unchanged: succeeded" in done.stderr and "training: skipped" in done.stderr
+
+
+def test_a_run_whose_look_for_news_failed_names_that_step(server, package):
+    server.history = ending("FAILED", News="FAILED", NewsEnded="SUCCEEDED")
+    done = submit(server, package)
+    assert done.exit_code == 1 and "failed at News." in done.stdout
+
+
 def test_a_run_without_a_decision_is_no_success(server, package):
     server.history = ending("SUCCEEDED", Trainer="SUCCEEDED")
     done = submit(server, package)

@@ -11,8 +11,10 @@ from tfx import v1 as tfx
 
 from components.errors import DataRefused
 from components.ingest.sources import discover
+from components.ingest.spans import has_spans
 from pipeline.config import Config
 from pipeline.resolve import Folders, located, pretraining
+from pipeline.runners.kubeflow.branching import NEWS
 from pipeline.runners.kubeflow.checks import check
 from pipeline.runners.kubeflow.facts import Facts, plan_of
 from pipeline.runners.kubeflow.outcome import STEPS
@@ -46,8 +48,8 @@ class Compiled:
 
     @property
     def num_steps(self) -> int:
-        """Nodes of the pipeline, without the steps that only tell how it came out."""
-        return len(steps_of(self.spec)) - len(STEPS)
+        """Nodes of the pipeline and the one that looks for news, without the steps that only tell how it came out."""
+        return len(steps_of(self.spec)) - len(STEPS) + (NEWS in self.spec["root"]["dag"]["tasks"])
 
     def to_yaml(self) -> str:
         """Writes both documents, keys sorted, so that equal pipelines are equal texts."""
@@ -66,7 +68,8 @@ def compile_pipeline(config: Config) -> Compiled:
         facts, schema = _facts(config, scratch)
     plan = plan_of(facts, facts.config)
     components = nodes(plan)
-    given = resources(facts.config, [node.id for node in components])
+    looks = [NEWS] if has_spans(config.data.uri) else []
+    given = resources(facts.config, [*looks, *(node.id for node in components)])
     pipeline = tfx.dsl.Pipeline(
         pipeline_name=config.name,
         pipeline_root="",  # Given with each run.
@@ -118,7 +121,8 @@ def _uses(facts: Facts) -> Mapping[str, list[str]]:
         for name, values in properties(plan_of(facts, other)).items():
             if values != compiled[name]:
                 found[name].append(key)
-    return found
+    # What a run is made of is all of them.
+    return found | {NEWS: list(facts.config.kubeflow.parameters)}
 
 
 def _another(value: Any) -> Any:

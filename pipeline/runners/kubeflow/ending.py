@@ -23,6 +23,7 @@ TRAINING: Final = "training"
 ENDED: Final = "Ended"
 # The backend puts the run's id in its place.
 RUN_ID: Final = "{{$.pipeline_job_uuid}}"
+_OVER: Final = ("COMPLETE", "CACHED")
 _WORDS: Final = {"COMPLETE": "is over", "CACHED": "is over", "FAILED": "failed", "CANCELED": "was cancelled"}
 # State -> the status and the exit code that `frostgate run` would have ended with.
 _BROKEN_OFF: Final = {"FAILED": ("failed", 1), "CANCELED": ("interrupted", 143)}
@@ -35,8 +36,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", required=True, help="the run's id")
     parser.add_argument("--status", required=True, help="JSON of the backend's PipelineTaskFinalStatus")
     parser.add_argument("--pushgateway", default="", help="address of a Pushgateway; none if it is left out")
+    parser.add_argument("--only-broken-off", action="store_true", help="say nothing of what did not fail")
     told = parser.parse_args(arguments)
     status = json.loads(told.status)
+    if told.only_broken_off and status.get("state") in _OVER:
+        return 0
     line = sentence(told.pipeline, told.run, status)
     print(line, flush=True)
     _said(_measured(told.pushgateway, told.pipeline, str(status.get("state"))))

@@ -14,6 +14,7 @@ import kfp_server_api
 import urllib3
 
 from components.errors import DataRefused
+from pipeline.runners.kubeflow.branching import AGAIN, UNCHANGED
 from pipeline.runners.kubeflow.ending import TRAINING
 from pipeline.runners.kubeflow.outcome import STEPS
 from pipeline.runners.kubeflow.package import Package
@@ -318,5 +319,10 @@ def _ended(run: Any, steps: Sequence[Step]) -> Ended:
             return Ended(
                 status, f"The run is over: {status}. Its card is the output `page` of the step Card.", tuple(steps)
             )
+    if UNCHANGED in ran:
+        message = (
+            f"Nothing is new since the last verdict, which the step {UNCHANGED} names; --param {AGAIN}=true trains."
+        )
+        return Ended("unchanged", message, tuple(steps))
     # Missing evidence is no success.
     return Ended("failed", "The run ended without a decision; look at the step RegistryPush.", tuple(steps))

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,7 +74,9 @@ def _run(told: argparse.Namespace, beam_args: list[str]) -> None:
     from tfx.orchestration.portable import outputs_utils
     from tfx.utils import import_utils
 
+    from pipeline.runners.kubeflow.outcome import DECIDED_BY
     from pipeline.runners.kubeflow.step import Step
+    from pipeline.runners.kubeflow.verdicts import remember
 
     step = Step.read(told.node, told.json_serialized_invocation_args, told.json_serialized_inputs_spec_args)
     executor_class = import_utils.import_class_by_path(told.executor_class_path)
@@ -84,20 +87,22 @@ def _run(told: argparse.Namespace, beam_args: list[str]) -> None:
         else:
             context = base_executor.BaseExecutor.Context(extra_flags=beam_args, **common)
         executor_class(context).Do(step.inputs, step.outputs, step.exec_properties)
+    if step.node_id == DECIDED_BY and step.facts:
+        remember(step.facts, step.inputs, step.outputs, step.exec_properties, datetime.now(UTC))
     outputs_utils.tag_output_artifacts_with_version(step.outputs)
     write_whole(step.output_file, json.dumps(step.executor_output(), indent=1))
     from pipeline.runners.kubeflow.telling import tell_of_step
 
-    _tell(lambda: tell_of_step(step.node_id, step.inputs, step.outputs))
+    tell(lambda: tell_of_step(step.node_id, step.inputs, step.outputs))
 
 
 def _refused(error: DataRefused) -> None:
     from pipeline.runners.kubeflow.telling import tell_of_data
 
-    _tell(lambda: tell_of_data(error.found))
+    tell(lambda: tell_of_data(error.found))
 
 
-def _tell(act: Callable[[], tuple[str, ...]]) -> None:
+def tell(act: Callable[[], tuple[str, ...]]) -> None:
     """Prints who could not be told; whatever goes wrong, the step did what it is for."""
     try:
         for sentence in act():

@@ -6,6 +6,7 @@ from typing import Any, Final
 from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 
+from pipeline.runners.kubeflow.branching import NEWS, NEWS_ENDED, UNCHANGED
 from pipeline.runners.kubeflow.ending import ENDED
 from pipeline.runners.kubeflow.outcome import STEPS
 from pipeline.runners.kubeflow.settings import LABELS, KubeflowSettings
@@ -25,6 +26,8 @@ def platform(settings: KubeflowSettings, resources: Mapping[str, Resources]) -> 
     made = {name: _of(settings, given) for name, given in resources.items()}
     made |= {name: _pulled(settings) for name in STEPS.values()}
     made[ENDED] = _with_secrets(settings)
+    if NEWS in resources:
+        made |= {UNCHANGED: _pulled(settings), NEWS_ENDED: _with_secrets(settings)}
     executors = {EXECUTOR + name: json_format.MessageToDict(one) | _user(settings) for name, one in made.items()}
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 

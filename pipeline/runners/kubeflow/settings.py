@@ -77,7 +77,7 @@ class StepSettings(Settings):
     timeout_seconds: int | None = Field(None, ge=1)
     """A step that runs longer is stopped."""
     cache: bool | None = None
-    """Whether a step with the same inputs is skipped; ingest, Champion, Pusher and RegistryPush never are."""
+    """Whether a step with the same inputs is skipped; News, ingest, Champion, Pusher and RegistryPush never are."""
     beam_args: tuple[str, ...] = ()
     """Further flags of the step's Beam pipeline, such as another runner."""
 

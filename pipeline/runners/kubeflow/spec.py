@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused, all_keys
-from pipeline.runners.kubeflow.ending import RUN_ID, TRAINING, add_end
+from pipeline.runners.kubeflow.branching import NEWS, branch
+from pipeline.runners.kubeflow.ending import ENDED, RUN_ID, TRAINING, add_end
 from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts, parameter_name
 from pipeline.runners.kubeflow.outcome import DECIDED_BY, SMALL, add_steps
 from pipeline.runners.kubeflow.pages import PAGES
@@ -42,23 +43,11 @@ def accepted(
     spec["root"]["inputDefinitions"] = {"parameters": _definitions(facts.config)}
     environment = [{"name": COMPILED, "value": facts.model_dump_json()}]
     environment += [{"name": name, "value": value} for name, value in sorted(facts.config.kubeflow.env.items())]
-    for name, task in spec["root"]["dag"]["tasks"].items():
-        component = spec["components"][COMPONENT + name]
-        container = spec["deploymentSpec"]["executors"][EXECUTOR + name]["container"]
-        given = resources[name]
-        _take_parameters(task, component, facts.config, uses[name])
-        container["args"][0:0] = ["--node", name]
-        container["args"] += given.beam_args
-        container["env"] = environment
-        container["resources"] = _limits(given, facts.config.kubeflow.gpu_resource)
-        task["cachingOptions"] = {"enableCache": True} if given.is_cached else {}
-        if given.retries:
-            task["retryPolicy"] = {
-                "maxRetryCount": given.retries,
-                "backoffDuration": _FIRST_RETRY_AFTER,
-                "backoffFactor": 2.0,
-            }
     tasks = spec["root"]["dag"]["tasks"]
+    for name in tasks:
+        container = spec["deploymentSpec"]["executors"][EXECUTOR + name]["container"]
+        container["args"] = ["--node", name, *container["args"], *resources[name].beam_args]
+        _equip(spec, tasks, name, facts, resources[name], uses[name], environment)
     tasks[DECIDED_BY]["inputs"]["parameters"]["kfp_run_id"] = {"runtimeValue": {"constant": RUN_ID}}
     importer = spec["deploymentSpec"]["executors"][EXECUTOR + "ImportSchemaGen"]["container"]
     importer["args"][0:0] = ["--file", facts.schema_file, schema]
@@ -68,7 +57,33 @@ def accepted(
     add_steps(spec, COMPONENT, EXECUTOR, image)
     container = {"image": image, "env": environment[1:], "resources": SMALL}
     add_end(spec, COMPONENT, EXECUTOR, container, facts.config.monitoring.pushgateway)
+    if NEWS in resources:
+        branch(spec, COMPONENT, EXECUTOR, image, TRAINING, ENDED)
+        _equip(spec, spec["root"]["dag"]["tasks"], NEWS, facts, resources[NEWS], uses[NEWS], environment)
     return spec
+
+
+def _equip(
+    spec: Spec,
+    tasks: Spec,
+    name: str,
+    facts: Facts,
+    given: Resources,
+    keys: Collection[str],
+    environment: list[dict[str, str]],
+) -> None:
+    """Gives a step what it may use, and the run's parameters."""
+    container, task = spec["deploymentSpec"]["executors"][EXECUTOR + name]["container"], tasks[name]
+    _take_parameters(task, spec["components"][COMPONENT + name], facts.config, keys)
+    container["env"] = environment
+    container["resources"] = _limits(given, facts.config.kubeflow.gpu_resource)
+    task["cachingOptions"] = {"enableCache": True} if given.is_cached else {}
+    if given.retries:
+        task["retryPolicy"] = {
+            "maxRetryCount": given.retries,
+            "backoffDuration": _FIRST_RETRY_AFTER,
+            "backoffFactor": 2.0,
+        }
 
 
 def steps_of(spec: Spec) -> Spec:

@@ -100,20 +100,24 @@ class Step:
         return found
 
     @cached_property
+    def facts(self) -> Facts | None:
+        """What was known when the pipeline was compiled; None for a step of another pipeline."""
+        return Facts.model_validate_json(os.environ[COMPILED]) if COMPILED in os.environ else None
+
+    @cached_property
     def exec_properties(self) -> dict[str, Any]:
         """The executor's parameters, changed by those of the run."""
         values = dict(self.message.inputs.parameter_values)
         own = {name: value for name, value in values.items() if not name.startswith(RUN_PARAMETER)}
         compiled = tfx_side.parse_execution_properties(own, {}, self.inputs_spec)
-        if COMPILED not in os.environ:
+        if self.facts is None:
             return compiled
         given = {
             name.removeprefix(RUN_PARAMETER): json_format.MessageToDict(value)
             for name, value in values.items()
             if name.startswith(RUN_PARAMETER)
         }
-        facts = Facts.model_validate_json(os.environ[COMPILED])
-        return compiled | changed_at_run_time(facts, self.node_id, given, self._data_fingerprint())
+        return compiled | changed_at_run_time(self.facts, self.node_id, given, self._data_fingerprint())
 
     def executor_output(self) -> dict[str, Any]:
         """What the launcher is to record, as JSON of an ExecutorOutput."""

@@ -7,10 +7,11 @@ from typing import Final
 
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused
+from pipeline.runners.kubeflow.branching import NEWS
 
 # They look at the world outside the run (new data, the champion, the destination, the registry), which no cache key of
 # the backend covers.
-NEVER_CACHED: Final = frozenset({"ImageExampleGen", "Champion", "Pusher", "RegistryPush"})
+NEVER_CACHED: Final = frozenset({"ImageExampleGen", "Champion", "Pusher", "RegistryPush", NEWS})
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """What a cluster's steps tell Prometheus, each when it knows.
 
-The data gate tells of the data, also when it refuses them; the step that registers the model, how the run came out; the
-step after the run, that it failed or was stopped. So nothing has to be carried from one to another.
+The data gate tells of the data, also when it refuses them; the step that looks for news, that there is none; the step
+that registers the model, how the run came out; the step after the run, that it failed or was stopped. So nothing has to
+be carried from one to another.
 """
 
 import os
@@ -15,7 +16,7 @@ from components.monitoring.sending import send
 from components.monitoring.settings import MonitoringSettings
 from pipeline.runners.kubeflow.facts import COMPILED, Facts
 from pipeline.runners.kubeflow.outcome import DECIDED_BY, documents, read
-from pipeline.runners.results import judge
+from pipeline.runners.results import RunStatus, judge
 
 DATA_GATE: Final = "DataGate"
 _Artifacts = Mapping[str, Sequence[Any]]
@@ -33,19 +34,13 @@ def tell_of_step(node_id: str, inputs: _Artifacts, outputs: _Artifacts) -> tuple
         return ()
     verdict, serving, pushed = documents(inputs)
     status, exit_code, _ = judge(verdict, serving, pushed)
-    summary = {
-        "pipeline": facts.config.name,
-        # The backend's to know.
-        "seconds": None,
-        "nodes": (),
-        "status": status,
-        "exit_code": exit_code,
-        "served_version": pushed["version"] if pushed["pushed"] else None,
-        "spans": read(inputs["ingest_report"][0].uri, REPORT_FILE)["spans"],
-        "data": None,
-        "verdict": verdict,
-    }
-    return send(_gateway(facts), facts.config.name, parts(summary, time.time()))
+    spans = read(inputs["ingest_report"][0].uri, REPORT_FILE)["spans"]
+    return _tell_of_run(facts, status, exit_code, spans, verdict, pushed["version"] if pushed["pushed"] else None)
+
+
+def tell_of_nothing_new(spans: Sequence[int]) -> tuple[str, ...]:
+    """Tells of a run that repeats the last verdict; of verdict and data it has nothing to say."""
+    return () if (facts := _facts()) is None else _tell_of_run(facts, "unchanged", 0, spans)
 
 
 def tell_of_data(decision: Mapping[str, Any] | None) -> tuple[str, ...]:
@@ -53,6 +48,29 @@ def tell_of_data(decision: Mapping[str, Any] | None) -> tuple[str, ...]:
     if decision is None or (facts := _facts()) is None:
         return ()
     return send(_gateway(facts), facts.config.name, {"data": data_part(facts.config.name, decision)})
+
+
+def _tell_of_run(
+    facts: Facts,
+    status: RunStatus,
+    exit_code: int,
+    spans: Sequence[int],
+    verdict: Mapping[str, Any] | None = None,
+    served_version: int | None = None,
+) -> tuple[str, ...]:
+    summary = {
+        "pipeline": facts.config.name,
+        # The backend's to know.
+        "seconds": None,
+        "nodes": (),
+        "status": status,
+        "exit_code": exit_code,
+        "served_version": served_version,
+        "spans": spans,
+        "data": None,
+        "verdict": verdict,
+    }
+    return send(_gateway(facts), facts.config.name, parts(summary, time.time()))
 
 
 def _facts() -> Facts | None:
