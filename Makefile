@@ -3,6 +3,8 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV ?= .tools/uv/bin/uv
 RUN = $(UV) run --no-sync
 RULE = kubeflow/monitoring/prometheus-rule.yaml
+# The committed files are of no image in particular.
+NO_IMAGE = frostgate@sha256:0000000000000000000000000000000000000000000000000000000000000000
 # What Kubernetes itself knows; the operator's objects are tested against its own definitions.
 MANIFESTS = kubeflow/manifests/*/[!k]*.yaml kubeflow/monitoring/pushgateway.yaml
 
@@ -43,11 +45,12 @@ cases: .tools/uv/bin/uv ## Run every case, broken and mended; about an hour
 	$(UV) sync --frozen --no-dev --inexact --quiet
 	$(RUN) frostgate cases
 
-golden: .tools/dev ## Compile the pipeline to the committed kubeflow/training.yaml, and the alert rules to a manifest
+golden: .tools/dev ## Compile the pipelines to the committed kubeflow/*.yaml, and the alert rules to a manifest
 	(sed '/^spec:/q' $(RULE); sed -e '/^#/d' -e 's/^/  /' kubeflow/monitoring/rules.yaml) > $(RULE).new
 	mv $(RULE).new $(RULE)
-	$(RUN) frostgate compile -o kubeflow/training.yaml \
-	  --set kubeflow.image=frostgate@sha256:0000000000000000000000000000000000000000000000000000000000000000
+	$(RUN) frostgate compile -o kubeflow/training.yaml --set kubeflow.image=$(NO_IMAGE)
+	$(RUN) frostgate compile --pipeline monitoring -o kubeflow/monitoring.yaml --set kubeflow.image=$(NO_IMAGE) \
+	  --set serving_log.uri=/frostgate/requests
 
 format: .tools/dev ## Format the code
 	$(RUN) ruff check --fix

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from components.errors import DataRefused
 from components.registry.settings import RegistrySettings
 from components.serving_log.days import files_of, window
+from components.serving_log.refusals import no_champion
 from pipeline.code_hash import code_hash
 from pipeline.config import Config
 from pipeline.resolve import Folders, effective_registry, folders_of
@@ -50,17 +51,7 @@ def look_up(config: Config, until: str) -> Watch:
         DataRefused: There is no log or no champion, `until` is no day, or a threshold is of no feature.
         RegistryUnavailable: The registry cannot be asked.
     """
-    if not config.serving_log.uri:
-        raise DataRefused(
-            "serving_log.uri must name the folder with the log of requests; it is empty. "
-            "`frostgate predict --log` writes one, and so does frostgate.serving_log in a server."
-        )
-    compared = served_comparators()
-    if unknown := sorted(set(config.drift.thresholds) - set(compared)):
-        raise DataRefused(
-            f"drift.thresholds must name features that are compared; received {', '.join(unknown)}. "
-            f"There are {', '.join(compared)}."
-        )
+    check_thresholds(config)
     days = window(until, config.drift.num_days)
     fingerprint, files = files_of(config.serving_log.uri, days)
     registry = effective_registry(config, folders_of(config))
@@ -76,14 +67,25 @@ def look_up(config: Config, until: str) -> Watch:
     )
 
 
+def check_thresholds(config: Config) -> None:
+    """Lets thresholds through that are of something.
+
+    Raises:
+        DataRefused: One is of no feature that is compared.
+    """
+    compared = served_comparators()
+    if unknown := sorted(set(config.drift.thresholds) - set(compared)):
+        raise DataRefused(
+            f"drift.thresholds must name features that are compared; received {', '.join(unknown)}. "
+            f"There are {', '.join(compared)}."
+        )
+
+
 def _champion(settings: RegistrySettings) -> str:
     from components.registry.opening import existing_registry  # MLflow takes a second to import.
 
     found = existing_registry(settings)
     champion = found.champion() if found else None
     if champion is None:
-        raise DataRefused(
-            f"{settings.model_name} has no champion yet, so there is nothing to compare requests with; "
-            "`frostgate run` makes one."
-        )
+        raise no_champion(settings.model_name)
     return champion.version

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import os
-from typing import Any, Final
+from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
 from tfx.dsl.io import fileio
@@ -14,13 +14,11 @@ from tfx.v1.types.standard_artifacts import ExampleAnomalies, Examples
 from components.artifacts import DriftReport, ServingLogReport
 from components.drift.comparing import distances
 from components.drift.decision import decide
+from components.drift.files import PAGE_FILE, REPORT_FILE
 from components.drift.page import page
 from components.drift.samples import compare, read_samples
 from components.drift.settings import DriftSettings
 from schemas import features
-
-REPORT_FILE: Final = "drift.json"
-PAGE_FILE: Final = "drift.html"
 
 
 @component

@@ -13,10 +13,10 @@ from tfx.types.standard_artifacts import Examples
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import Baseline, ServingLogReport
-from components.errors import DataRefused
 from components.serving_log.days import files_of, window
 from components.serving_log.embeddings import Distances
 from components.serving_log.reference import FOLDER, read_examples, read_mean
+from components.serving_log.refusals import no_champion, no_reference
 from components.serving_log.requests import Counts, comparable, requests
 from schemas import features
 
@@ -47,7 +47,7 @@ def ServingLogGen(
         code_hash: Keys the cache by our code; not read.
 
     Raises:
-        DataRefused: The champion has no reference, or the log's folder does not exist.
+        DataRefused: There is no champion, it has no reference, or the log's folder does not exist.
     """
     with fileio.open(os.path.join(baseline.uri, "baseline.json")) as opened:
         champion = json.loads(opened.read())
@@ -66,11 +66,10 @@ def ServingLogGen(
 
 
 def _refuse_without_reference(champion: dict, reference: str) -> None:
+    if champion["version"] is None:
+        raise no_champion(champion["model_name"])
     if not any(read_examples(reference)):
-        raise DataRefused(
-            f"Version {champion['version']} of {champion['model_name']} was registered without a reference to compare "
-            "requests with, by hand or by an older frostgate; `frostgate run --again` makes one."
-        )
+        raise no_reference(champion["version"], champion["model_name"])
 
 
 def _write(artifact: Examples, split: str, found: Iterable[tf.train.Example]) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from components.errors import DataRefused
 from components.ingest import storage
 from components.ingest.storage import FileStamp
+from components.serving_log.refusals import no_log
 
 SUFFIX: Final = ".tfrecord.gz"
 
@@ -42,6 +43,8 @@ def files_of(uri: str, days: tuple[date, ...]) -> tuple[str, list[FileStamp]]:
     Raises:
         DataRefused: There is no such folder, or it cannot be read.
     """
+    if not uri:
+        raise no_log()
     files, root = storage.filesystem(uri)
     try:
         files.invalidate_cache()

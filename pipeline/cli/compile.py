@@ -1,4 +1,4 @@
-"""`frostgate compile`: the pipeline as a file for Kubeflow Pipelines."""
+"""`frostgate compile`: a pipeline as a file for Kubeflow Pipelines."""
 
 import os
 from pathlib import Path
@@ -10,6 +10,7 @@ from components.errors import DataRefused
 from pipeline.cli.options import ConfigFile, Overrides, configured
 from pipeline.runners.kubeflow.checks import check
 from pipeline.runners.kubeflow.package import read_package
+from pipeline.runners.kubeflow.pipelines import PipelineName
 
 EPILOG = (
     "Example: frostgate compile --config kubeflow.yaml --set kubeflow.image=REGISTRY/frostgate@sha256:DIGEST "
@@ -20,21 +21,32 @@ EPILOG = (
 def compile_command(
     config: ConfigFile = None,
     overrides: Overrides = None,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The file to write; - for standard output.")] = Path(
-        "training.yaml"
-    ),
+    pipeline: Annotated[
+        PipelineName,
+        typer.Option("--pipeline", help="What `frostgate run` runs, or what `frostgate monitor` runs."),
+    ] = "training",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            help="The file to write; - for standard output; default: training.yaml or monitoring.yaml.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Compile the training pipeline for open-source Kubeflow Pipelines; nothing is run or sent."""
+    """Compile a pipeline for open-source Kubeflow Pipelines; nothing is run or sent."""
     checked = configured(config, overrides)
+    output = output or Path(f"{pipeline}.yaml")
     if output.exists():
         _refuse_to_replace(output)
-    check(checked)  # Before TFX is imported, which takes seconds.
+    check(checked, pipeline)  # Before TFX is imported, which takes seconds.
     from pipeline.runners.console import output_to
 
     with output_to(os.devnull):
         from pipeline.runners.kubeflow.compiling import compile_pipeline
 
-        compiled = compile_pipeline(checked)
+        compiled = compile_pipeline(checked, pipeline)
     if str(output) == "-":
         print(compiled.to_yaml(), end="")
         return

@@ -17,10 +17,15 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Exit codes as of `frostgate run`: 0 pushed or nothing new, 3 blocked, 4 held for a human, 2 refused (login, "
-    "rights, parameters), 1 failure or no answer, 130 cancelled. Example: frostgate submit training.yaml "
-    "--endpoint http://localhost:8888 --param data_uri=s3://bucket/pictures"
+    "rights, parameters), 1 failure or no answer, 130 cancelled; of a look at the requests 0 quiet, 3 drift, 4 "
+    "undecided. Example: frostgate submit training.yaml --endpoint http://localhost:8888 "
+    "--param data_uri=s3://bucket/pictures"
 )
-_EXIT_CODES = {"pushed": 0, "unchanged": 0, "blocked": 3, "held": 4, "refused": 2, "failed": 1, "interrupted": 130}
+_EXIT_CODES = {
+    **{"pushed": 0, "unchanged": 0, "blocked": 3, "held": 4},
+    **{"quiet": 0, "drift": 3, "undecided": 4},
+    **{"refused": 2, "failed": 1, "interrupted": 130},
+}
 
 
 def submit_command(

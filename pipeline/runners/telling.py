@@ -1,7 +1,7 @@
 """Who hears of a run when it is over."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from components.monitoring.traces import send_traces
@@ -31,11 +31,20 @@ def tell_of_look(config: Config, summary: LookSummary) -> tuple[str, ...]:
 
     document = summary.model_dump(mode="json")
     warnings = (*send(config.monitoring, config.name, parts(document, time.time())), *send_traces(document))
-    if summary.status not in _LOOKS_WORTH_A_MESSAGE:
-        return warnings
-    title = f"{summary.pipeline}, requests: {summary.status.upper()}"
     page = f"Page: {summary.page}" if summary.page else ""
-    return (*warnings, *notify(title, (summary.message, page, f"Log: {summary.log}")))
+    told = (summary.message, page, f"Log: {summary.log}")
+    return (*warnings, *tell_people_of_look(summary.pipeline, summary.status, told))
+
+
+def tell_people_of_look(pipeline: str, status: LookStatus, lines: Sequence[str]) -> tuple[str, ...]:
+    """Tells people of a look at a pipeline's requests that somebody should see.
+
+    Returns:
+        A sentence if they could not be told.
+    """
+    if status not in _LOOKS_WORTH_A_MESSAGE:
+        return ()
+    return notify(f"{pipeline}, requests: {status.upper()}", lines)
 
 
 def _prometheus(config: Config, document: Mapping[str, Any]) -> tuple[str, ...]:

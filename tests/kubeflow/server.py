@@ -86,7 +86,11 @@ class Server:
 
 def _page(key: str, items: list[Json], request: Request) -> tuple[int, Json]:
     for predicate in json.loads(request.query.get("filter") or "{}").get("predicates", []):
-        items = [one for one in items if one[predicate["key"]] == predicate["stringValue"]]
+        # By name or, as the client has it, by number.
+        holds = {"EQUALS": str.__eq__, 1: str.__eq__, "IS_SUBSTRING": str.__contains__}[predicate["operation"]]
+        items = [one for one in items if holds(one[predicate["key"]], predicate["stringValue"])]
+    if request.query.get("sort_by") == "created_at desc":
+        items = sorted(items, key=lambda one: one["created_at"], reverse=True)
     start, size = int(request.query.get("page_token") or 0), int(request.query.get("page_size") or 10)
     answer: Json = {key: items[start : start + size], "total_size": len(items)}
     if start + size < len(items):
@@ -114,6 +118,7 @@ def _upload_version(server: Server, request: Request) -> tuple[int, Json]:
     if any(one["display_name"] == name and one["pipeline_id"] == pipeline for one in server.versions):
         return 409, {"message": "already exists"}
     one = {"display_name": name, "pipeline_id": pipeline, "pipeline_version_id": server.new_id()}
+    one["created_at"] = f"2026-01-01T00:00:{len(server.versions):02}Z"
     server.versions.append(one)
     return 200, one
 
@@ -122,8 +127,15 @@ def _get_run(server: Server, request: Request, run_id: str) -> tuple[int, Json]:
     run = next((one for one in server.runs if one["run_id"] == run_id), None)
     if run is None:
         return 404, {"message": f"run {run_id} not found"}
+    if not server.history:
+        return 200, run
     state = server.history.pop(0) if len(server.history) > 1 else server.history[0]
     return 200, {**run, **state}
+
+
+def _list_runs(server: Server, request: Request) -> tuple[int, Json]:
+    experiment = request.query.get("experiment_id")
+    return _page("runs", [one for one in server.runs if experiment in (None, one["experiment_id"])], request)
 
 
 def _switch(server: Server, request: Request, one_id: str, action: str) -> tuple[int, Json]:
@@ -171,6 +183,7 @@ _ROUTES: list[tuple[str, str, Callable[..., tuple[int, Json]]]] = [
         lambda server, request: _made(server, server.experiments, "experiment_id", "V2beta1Experiment", request),
     ),
     ("runs", "POST", lambda server, request: _made(server, server.runs, "run_id", "V2beta1Run", request)),
+    ("runs", "GET", _list_runs),
     ("runs/([^/:]+)", "GET", _get_run),
     ("recurringruns", "GET", lambda server, request: _page("recurringRuns", server.recurring, request)),
     ("recurringruns", "POST", _create_recurring),

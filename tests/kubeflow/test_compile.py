@@ -19,16 +19,37 @@ from pipeline.runners.kubeflow.spec import steps_of
 pytestmark = pytest.mark.tfx
 
 ROOT = Path(__file__).parents[2]
-GOLDEN = ROOT / "kubeflow" / "training.yaml"
 IMAGE = f"kubeflow.image=frostgate@sha256:{64 * '0'}"
 # How the backend's own compiler reads a type; anything else it refuses.
 _TEMPLATE_NAME = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9]*[A-Za-z0-9])?")
 
 
-def compiled(*overrides):
+def compiled(*overrides, pipeline="training"):
     from pipeline.runners.kubeflow.compiling import compile_pipeline
 
-    return compile_pipeline(load(None, [IMAGE, *overrides]))
+    return compile_pipeline(load(None, [IMAGE, *overrides]), pipeline)
+
+
+@pytest.fixture(scope="module")
+def looking():
+    return compiled("serving_log.uri=/frostgate/requests", pipeline="monitoring")
+
+
+@pytest.fixture(scope="module")
+def alerting():
+    """The monitoring pipeline with everything that it may have."""
+    return compiled(
+        "serving_log.uri=s3://logs/cats",
+        "drift.on_alert=train",
+        "data.uri=/nowhere",
+        "monitoring.pushgateway=http://pushgateway:9091",
+        "kubeflow.parameters=[serving_log.uri, drift.num_days, drift.significance, trainer.head.epochs]",
+        "kubeflow.env={TZ: UTC}",
+        "kubeflow.run_as_user=4711",
+        "kubeflow.secrets=[{name: FROSTGATE_NOTIFY_URL, secret: chat, key: url}]",
+        "kubeflow.steps={Trainer: {gpus: 2}, StatisticsGen: {cpu: 8}, DistributionValidator: {cpu: 2}}",
+        pipeline="monitoring",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -59,17 +80,17 @@ def on_kubernetes(package, step):
     return package.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"][f"exec-{step}"]
 
 
-def test_the_committed_file_is_what_the_pipeline_compiles_to(plain):
-    before, now = GOLDEN.read_text().splitlines(), plain.to_yaml().splitlines()
-    difference = [
-        line[:200] for line in difflib.unified_diff(before, now, "kubeflow/training.yaml", "now", n=2, lineterm="")
-    ]
+@pytest.mark.parametrize(("which", "file"), [("plain", "training.yaml"), ("looking", "monitoring.yaml")])
+def test_the_committed_file_is_what_the_pipeline_compiles_to(which, file, request):
+    golden = ROOT / "kubeflow" / file
+    before, now = golden.read_text().splitlines(), request.getfixturevalue(which).to_yaml().splitlines()
+    difference = [line[:200] for line in difflib.unified_diff(before, now, f"kubeflow/{file}", "now", n=2, lineterm="")]
     assert not difference, "\n".join(
-        ["kubeflow/training.yaml is not what the pipeline compiles to; look, then run `make golden`:", *difference]
+        [f"kubeflow/{file} is not what the pipeline compiles to; look, then run `make golden`:", *difference]
     )
 
 
-@pytest.mark.parametrize("which", ["plain", "everything"])
+@pytest.mark.parametrize("which", ["plain", "everything", "looking", "alerting"])
 def test_it_parses_with_the_official_messages_and_nothing_is_unknown(which, request):
     package = request.getfixturevalue(which)
     spec = json_format.ParseDict(package.spec, specs.PipelineSpec())
@@ -82,7 +103,7 @@ def test_it_parses_with_the_official_messages_and_nothing_is_unknown(which, requ
     assert (first, second) == (package.spec, package.platform)
 
 
-@pytest.mark.parametrize("which", ["plain", "everything"])
+@pytest.mark.parametrize("which", ["plain", "everything", "looking", "alerting"])
 def test_it_holds_nothing_that_the_backend_refuses(which, request):
     spec = request.getfixturevalue(which).spec
     assert re.fullmatch(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?", spec["pipelineInfo"]["name"])
@@ -111,9 +132,9 @@ def test_it_holds_nothing_that_the_backend_refuses(which, request):
             elif "taskOutputParameter" in parameter:
                 assert parameter["taskOutputParameter"]["producerTask"] in task["dependentTasks"]
             else:
-                # The driver takes these for its own, which is wanted in one place.
+                # The driver takes these for its own, which is wanted in two places.
                 is_placeholder = str(parameter["runtimeValue"]["constant"]).startswith("{{$.")
-                assert is_placeholder == ((name, key) == ("RegistryPush", "kfp_run_id"))
+                assert is_placeholder == ((name, key) in {("RegistryPush", "kfp_run_id"), ("Train", "run")})
     for component in components.values():
         for side in ("inputDefinitions", "outputDefinitions"):
             for one in component.get(side, {}).get("artifacts", {}).values():
@@ -291,3 +312,89 @@ def test_classes_must_be_given_where_the_data_cannot_be_read():
     with pytest.raises(DataRefused, match=re.escape("--set 'data.classes=[cat, dog]'")):
         compiled(missing)
     assert compiled(missing, "data.classes=[cat, dog]").spec["pipelineInfo"]["name"] == "digits"
+
+
+def test_looks_are_a_pipeline_of_their_own_that_trains_nothing(looking, alerting):
+    assert looking.spec["pipelineInfo"]["name"] == "digits-monitoring" and looking.num_steps == 5
+    marks = {"Quiet", "Drift", "Undecided"}
+    nodes = {"Champion", "ServingLogGen", "StatisticsGen", "DistributionValidator", "DriftGate"}
+    assert set(steps_of(looking.spec)) == nodes | marks
+    assert set(steps_of(alerting.spec)) == nodes | marks | {"Train"} and alerting.num_steps == 5
+    assert "accelerator" not in json.dumps(alerting.spec)
+    cached = {name for name, task in steps_of(looking.spec).items() if task["cachingOptions"].get("enableCache")}
+    assert cached == {"StatisticsGen", "DistributionValidator"}
+    assert executor(alerting, "StatisticsGen")["resources"]["cpuLimit"] == 8.0
+
+
+def test_a_look_asks_for_the_champion_and_the_day_when_it_runs(looking):
+    tasks = steps_of(looking.spec)
+    assert tasks["Champion"]["inputs"]["parameters"]["version"]["runtimeValue"]["constant"] == "latest"
+    log = tasks["ServingLogGen"]["inputs"]["parameters"]
+    assert log["until"]["runtimeValue"]["constant"] == "" and log["uri"]["runtimeValue"]["constant"].startswith(
+        "/frost"
+    )
+    definitions = looking.spec["root"]["inputDefinitions"]["parameters"]
+    assert {name: one["defaultValue"] for name, one in definitions.items()} == {"until": ""}
+
+
+def test_a_look_may_be_told_what_concerns_it_and_nothing_else(alerting):
+    definitions = alerting.spec["root"]["inputDefinitions"]["parameters"]
+    assert set(definitions) == {"until", "serving_log_uri", "drift_num_days", "drift_significance"}
+    takers = {
+        name: {task for task, one in steps_of(alerting.spec).items() if f"run--{name}" in one["inputs"]["parameters"]}
+        for name in definitions
+    }
+    both = {"ServingLogGen", "DriftGate"}
+    assert takers["until"] == takers["drift_num_days"] == both
+    assert takers["serving_log_uri"] == {"ServingLogGen"} and takers["drift_significance"] == {"DriftGate"}
+
+
+def test_the_step_that_starts_a_training_comes_with_an_alert_alone(looking, alerting):
+    tasks = steps_of(alerting.spec)
+    assert tasks["Train"]["triggerPolicy"] == tasks["Drift"]["triggerPolicy"]
+    assert tasks["Train"]["dependentTasks"] == ["DriftGate"]
+    assert tasks["Train"]["retryPolicy"]["maxRetryCount"] == 2
+    told = executor(alerting, "Train")["command"]
+    assert told[-4:] == ["--endpoint", "http://ml-pipeline.kubeflow:8888", "--pipeline", "digits"]
+    assert executor(alerting, "Train")["env"] == [{"name": "TZ", "value": "UTC"}]
+    found = on_kubernetes(alerting, "Train")
+    assert found["securityContext"]["runAsUser"] == "4711" and found["secretAsEnv"] and "pvcMount" not in found
+    assert "exec-Train" not in looking.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+
+
+def test_the_step_after_a_look_is_told_which_day_was_looked_at(alerting):
+    container = executor(alerting, "Ended")
+    assert container["command"][-3:] == ["--pipeline", "digits", "--look"]
+    assert "--until={{$.inputs.parameters['until']}}" in container["args"]
+    ended = alerting.spec["root"]["dag"]["tasks"]["Ended"]
+    assert ended["inputs"]["parameters"]["until"] == {"componentInputParameter": "until"}
+    assert ended["dependentTasks"] == ["monitoring"]
+
+
+LOG = "serving_log.uri=s3://logs/cats"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ([], "serving_log.uri must name the folder with the log of requests; it is empty"),
+        (["serving_log.uri=requests"], "serving_log.uri must be an address that every step can reach"),
+        (["serving_log.uri=s3://me:pass@logs"], "serving_log.uri must hold no password"),
+        ([LOG, "drift.thresholds={brightness: 0.2}"], "drift.thresholds must name features that are compared"),
+        ([LOG, "kubeflow.parameters=[drift.on_alert]"], "must not name drift.on_alert"),
+        ([LOG, "kubeflow.parameters=[drift.thresholds]"], "drift.thresholds"),
+        ([LOG, "kubeflow.endpoint=http://me:pass@api"], "kubeflow.endpoint must hold no password"),
+        ([LOG, "kubeflow.steps={DriftGat: {cpu: 1}}"], "did you mean DriftGate?"),
+        ([LOG, "kubeflow.steps={ServingLogGen: {cache: true}}"], "would hide what is new"),
+        ([LOG, "kubeflow.image=frostgate:latest"], "by digest"),
+    ],
+)
+def test_a_look_that_cannot_be_is_refused_when_it_is_compiled(overrides, sentence):
+    with pytest.raises(DataRefused) as refused:
+        compiled(*overrides, pipeline="monitoring")
+    assert sentence in str(refused.value) and "me:pass" not in str(refused.value)
+
+
+def test_the_log_may_be_left_to_each_run():
+    left = compiled("kubeflow.parameters=[serving_log.uri]", pipeline="monitoring")
+    assert left.spec["root"]["inputDefinitions"]["parameters"]["serving_log_uri"]["defaultValue"] == ""

@@ -71,3 +71,32 @@ def test_a_gateway_that_does_not_answer_does_not_fail_the_step(chat, monkeypatch
     monkeypatch.setenv(NOTIFY_URL, url)
     assert ending.main([*RUN, '{"state": "FAILED"}', "--pushgateway", "http://127.0.0.1:9"]) == 0
     assert "did not take the run's metrics" in capsys.readouterr().err and len(heard) == 1
+
+
+LOOK = ("--pipeline", "cats", "--look", "--run", "r1", "--status")
+
+
+@pytest.mark.parametrize(("state", "status"), [("FAILED", "failed"), ("CANCELED", "interrupted")])
+def test_a_look_that_broke_off_says_nothing_of_the_training(gateway, state, status):
+    assert ending.main([*RUN, '{"state": "FAILED"}', "--pushgateway", gateway]) == 0
+    before = {key: value for key, value in held_by(gateway).items() if "_run_" in key[0]}
+    assert ending.main([*LOOK, json.dumps({"state": state}), "--until=", "--pushgateway", gateway]) == 0
+    found = held_by(gateway)
+    assert found["frostgate_monitoring_status", "cats", status] == 1
+    assert found["frostgate_monitoring_ended_timestamp_seconds", "cats"] > 1e9
+    assert before.items() <= found.items() and "frostgate_drift_alert" not in {key[0] for key in found}
+
+
+@pytest.mark.parametrize(
+    ("state", "until", "heard_of"),
+    [("FAILED", "", True), ("CANCELED", "", False), ("COMPLETE", "", False), ("FAILED", "2026-01-01", False)],
+)
+def test_people_hear_of_a_look_that_failed_today(chat, gateway, monkeypatch, capsys, state, until, heard_of):
+    url, heard = chat
+    monkeypatch.setenv(NOTIFY_URL, url)
+    assert ending.main([*LOOK, json.dumps({"state": state}), f"--until={until}", "--pushgateway", gateway]) == 0
+    said = "cats, requests, run r1, failed."
+    assert heard == ([{"text": said}] if heard_of else [])
+    assert "cats, requests, run r1, " in capsys.readouterr().out
+    if until:
+        assert held_by(gateway) == {}

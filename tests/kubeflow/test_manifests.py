@@ -38,7 +38,7 @@ def test_the_account_has_the_role_and_no_right_to_everything():
     assert binding["subjects"] == [{"kind": "ServiceAccount", "name": of_kind("ServiceAccount")["metadata"]["name"]}]
     for rule in role["rules"]:
         assert "*" not in str(rule)
-        assert set(rule["verbs"]) <= {"get", "create", "patch"}
+        assert set(rule["verbs"]) <= {"get", "list", "create", "patch"}
         # Secrets and settings by their name, never all of a namespace.
         assert "resourceNames" in rule or not {"secrets", "configmaps"} & set(rule["resources"])
 

@@ -75,11 +75,16 @@ def ending(state, **states):
     ]
 
 
+VERDICTS = {"Pushed": ("pushed", 0), "Blocked": ("blocked", 3), "Held": ("held", 4)}
+LOOKS = {"Quiet": ("quiet", 0), "Drift": ("drift", 3), "Undecided": ("undecided", 4)}
+
+
 @pytest.mark.parametrize(
-    ("ran", "code", "status"), [("Pushed", 0, "pushed"), ("Blocked", 3, "blocked"), ("Held", 4, "held")]
+    ("ran", "code", "status", "among"),
+    [(ran, code, status, one) for one in (VERDICTS, LOOKS) for ran, (status, code) in one.items()],
 )
-def test_a_run_ends_with_the_exit_code_of_its_verdict(server, package, ran, code, status):
-    skipped = dict.fromkeys({"Pushed", "Blocked", "Held"} - {ran}, "SKIPPED")
+def test_a_run_ends_with_the_exit_code_of_its_verdict(server, package, ran, code, status, among):
+    skipped = dict.fromkeys(set(among) - {ran}, "SKIPPED")
     server.history = ending("SUCCEEDED", Trainer="SUCCEEDED", **skipped, **{ran: "SUCCEEDED"})
     done = submit(server, package, "--json")
     assert done.exit_code == code, done.output
@@ -112,6 +117,12 @@ def test_a_failed_run_names_the_step(server, package):
     server.history = ending("FAILED", **{"Trainer": "FAILED", "Trainer_driver": "FAILED", "PushGate": "SKIPPED"})
     done = submit(server, package)
     assert done.exit_code == 1 and "failed at Trainer." in done.stdout
+
+
+def test_a_look_that_failed_names_its_step_and_not_its_graph(server, package):
+    server.history = ending("FAILED", **{"monitoring": "FAILED", "ServingLogGen": "FAILED", "Drift": "OMITTED"})
+    done = submit(server, package)
+    assert done.exit_code == 1 and "failed at ServingLogGen." in done.stdout
 
 
 def test_a_cancelled_run_is_an_interrupted_one(server, package):

@@ -133,7 +133,7 @@ def registered(container, tmp_path, monkeypatch):
             (tmp_path / key).mkdir(exist_ok=True)
             (tmp_path / key / name).write_text(json.dumps(content))
             inputs[key] = [SimpleNamespace(uri=str(tmp_path / key))]
-        return tell_of_step("RegistryPush", inputs, {})
+        return tell_of_step("RegistryPush", inputs, {}, {})
 
     return tell
 
@@ -159,4 +159,4 @@ def test_other_steps_and_steps_without_a_gateway_tell_nobody(registered):
     from pipeline.runners.kubeflow.telling import tell_of_step
 
     assert registered("", PASSED | {"sentence": "Passed."}, {"pushed": 1, "version": 4}) == ()
-    assert tell_of_step("Trainer", {}, {}) == ()
+    assert tell_of_step("Trainer", {}, {}, {}) == ()

@@ -7,9 +7,12 @@ from typing import Final
 
 from components.ingest.embedded import is_embedded
 from components.registry.record import without_credentials
+from components.serving_log.refusals import no_log
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused
 from pipeline.runners.kubeflow.facts import COMPILED, REVISION
+from pipeline.runners.kubeflow.pipelines import PipelineName
+from pipeline.watching import check_thresholds
 
 _DIGEST: Final = re.compile(r".+@sha256:[0-9a-f]{64}")
 _SQLITE: Final = "sqlite:///"
@@ -20,13 +23,16 @@ _HOW_TO_SIGN_IN: Final = {
 _WEIGHTS_BY_NAME: Final = ("pretrain", "imagenet", "none")
 
 
-def check(config: Config) -> None:
+def check(config: Config, pipeline: PipelineName = "training") -> None:
     """Refuses what the steps could not use, or what must not be in a file that many can read.
 
     Raises:
         ConfigRefused: A sentence a fault.
+        DataRefused: There is no log to look at, or a threshold is of no feature.
     """
-    found = [*_image(config), *_addresses(config), *_credentials(config), *_variables(config)]
+    found = [*_image(config), *_addresses(config, pipeline), *_credentials(config), *_variables(config)]
+    if pipeline == "monitoring":
+        found += _looks(config)
     if found:
         raise ConfigRefused(found)
 
@@ -45,15 +51,32 @@ def _image(config: Config) -> Iterator[str]:
         )
 
 
-def _addresses(config: Config) -> Iterator[str]:
+def _looks(config: Config) -> Iterator[str]:
+    check_thresholds(config)
+    if not config.serving_log.uri and "serving_log.uri" not in config.kubeflow.parameters:
+        raise no_log()
+    if "drift.on_alert" in config.kubeflow.parameters:
+        yield (
+            "kubeflow.parameters must not name drift.on_alert, which decides what steps the file has; received it. "
+            "Remove it, and compile with the value that you want."
+        )
+
+
+def _addresses(config: Config, pipeline: PipelineName) -> Iterator[str]:
     mount = config.kubeflow.mount
     places = {
-        "data.uri": config.data.uri,
-        "push.destination": config.push.destination,
-        "backbone.weights": config.backbone.weights,
         "registry.uri": config.registry.uri.removeprefix(_SQLITE) if _SQLITE in config.registry.uri else "",
         "registry.storage": config.registry.storage,
     }
+    if pipeline == "training":
+        places = {
+            "data.uri": config.data.uri,
+            "push.destination": config.push.destination,
+            "backbone.weights": config.backbone.weights,
+            **places,
+        }
+    else:
+        places["serving_log.uri"] = config.serving_log.uri
     for key, place in places.items():
         is_remote = key != "push.destination" and "://" in place
         is_name = not place or is_remote or place.startswith("tfds:") or is_embedded(place)
@@ -71,10 +94,16 @@ def _credentials(config: Config) -> Iterator[str]:
             "registry.uri must hold no password, for the compiled file is readable by many; received one. "
             f"{_HOW_TO_SIGN_IN[config.registry.kind]}"
         )
-    if without_credentials(config.data.uri) != config.data.uri:
+    for key, uri in (("data.uri", config.data.uri), ("serving_log.uri", config.serving_log.uri)):
+        if without_credentials(uri) != uri:
+            yield (
+                f"{key} must hold no password, for the compiled file is readable by many; received one. Give the "
+                "bucket's credentials through kubeflow.secrets, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            )
+    if without_credentials(config.kubeflow.endpoint) != config.kubeflow.endpoint:
         yield (
-            "data.uri must hold no password, for the compiled file is readable by many; received one. Give the "
-            "bucket's credentials through kubeflow.secrets, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            "kubeflow.endpoint must hold no password, for the compiled file is readable by many; received one. Steps "
+            "send the token in the file that KF_PIPELINES_SA_TOKEN_PATH in kubeflow.env names."
         )
     if without_credentials(config.monitoring.pushgateway) != config.monitoring.pushgateway:
         yield (

@@ -16,13 +16,13 @@ from pipeline.config import Config
 from pipeline.resolve import Folders, located, pretraining
 from pipeline.runners.kubeflow.branching import NEWS
 from pipeline.runners.kubeflow.checks import check
-from pipeline.runners.kubeflow.facts import Facts, plan_of
-from pipeline.runners.kubeflow.outcome import STEPS
+from pipeline.runners.kubeflow.facts import Facts, parameter_name
+from pipeline.runners.kubeflow.pipelines import TRAITS, PipelineName
 from pipeline.runners.kubeflow.platform import platform
-from pipeline.runners.kubeflow.properties import properties
+from pipeline.runners.kubeflow.properties import nodes_of, properties
 from pipeline.runners.kubeflow.spec import accepted, steps_of, value_of
 from pipeline.runners.kubeflow.steps import resources
-from pipeline.training import beam_args, nodes
+from pipeline.training import beam_args
 from schemas.images import SCHEMA_FILE, write_schema
 
 COMMAND: Final = ("python", "-m", "pipeline.runners.kubeflow.entrypoint")
@@ -49,7 +49,8 @@ class Compiled:
     @property
     def num_steps(self) -> int:
         """Nodes of the pipeline and the one that looks for news, without the steps that only tell how it came out."""
-        return len(steps_of(self.spec)) - len(STEPS) + (NEWS in self.spec["root"]["dag"]["tasks"])
+        nodes = sum("triggerPolicy" not in task for task in steps_of(self.spec).values())
+        return nodes + (NEWS in self.spec["root"]["dag"]["tasks"])
 
     def to_yaml(self) -> str:
         """Writes both documents, keys sorted, so that equal pipelines are equal texts."""
@@ -57,21 +58,24 @@ class Compiled:
         return yaml.dump_all(documents, Dumper=_Plain, sort_keys=True, width=1_000_000, allow_unicode=True)
 
 
-def compile_pipeline(config: Config) -> Compiled:
-    """Compiles the training pipeline.
+def compile_pipeline(config: Config, name: PipelineName = "training") -> Compiled:
+    """Compiles a pipeline.
+
+    Args:
+        config: The settings of both.
+        name: Which one.
 
     Raises:
-        DataRefused: The settings do not do for a cluster, or the data cannot be read from here to learn the classes.
+        DataRefused: The settings do not do for a cluster, or the data cannot be read from here to learn the classes of
+            a training.
     """
-    check(config)
+    check(config, name)
     with tempfile.TemporaryDirectory() as scratch:
-        facts, schema = _facts(config, scratch)
-    plan = plan_of(facts, facts.config)
-    components = nodes(plan)
-    looks = [NEWS] if has_spans(config.data.uri) else []
-    given = resources(facts.config, [*looks, *(node.id for node in components)])
+        facts, files = _FACTS[name](config, scratch)
+    components = nodes_of(facts, facts.config)
+    given = resources(facts.config, [*_news(facts), *(node.id for node in components)], _others(facts))
     pipeline = tfx.dsl.Pipeline(
-        pipeline_name=config.name,
+        pipeline_name=config.name + TRAITS[name].suffix,
         pipeline_root="",  # Given with each run.
         components=components,
         enable_cache=True,
@@ -83,13 +87,24 @@ def compile_pipeline(config: Config) -> Compiled:
         )
     )
     job = runner.run(pipeline, write_out=False)
-    return Compiled(
-        spec=accepted(job["pipelineSpec"], facts, given, _uses(facts), schema),
-        platform=platform(config.kubeflow, given),
-    )
+    spec = accepted(job["pipelineSpec"], facts, given, _uses(facts), files)
+    others = {*steps_of(spec), *spec["root"]["dag"]["tasks"]} - {*given, name}
+    return Compiled(spec, platform(config.kubeflow, given, others))
 
 
-def _facts(config: Config, scratch: str) -> tuple[Facts, str]:
+def _news(facts: Facts) -> list[str]:
+    """The step before the nodes, where data arrive in spans."""
+    return [NEWS] if facts.pipeline == "training" and has_spans(facts.config.data.uri) else []
+
+
+def _others(facts: Facts) -> set[str]:
+    """Steps of the other pipelines, which the same settings may speak of; no data are read to name them."""
+    others = [Facts(config=facts.config, pipeline=name) for name in TRAITS if name != facts.pipeline]
+    nodes = {node.id for other in others for node in nodes_of(other, other.config)}
+    return nodes.union(*map(_news, others))
+
+
+def _facts(config: Config, scratch: str) -> tuple[Facts, dict[str, tuple[str, str]]]:
     here = Folders(root=Path(scratch), cache=Path(scratch))
     classes = config.data.classes or _classes(config, here)
     written = Path(write_schema(classes, scratch))
@@ -99,7 +114,15 @@ def _facts(config: Config, scratch: str) -> tuple[Facts, str]:
         pretrain_fingerprint=pretraining(config, here)[1],
         schema_file=f"{_SCHEMAS}/{written.parent.name}/{SCHEMA_FILE}",
     )
-    return facts, written.read_text(encoding="utf-8")
+    return facts, {"ImportSchemaGen": (facts.schema_file, written.read_text(encoding="utf-8"))}
+
+
+def _facts_of_looks(config: Config, scratch: str) -> tuple[Facts, dict[str, tuple[str, str]]]:
+    on_the_volume = config.model_copy(update={"output": config.kubeflow.mount})
+    return Facts(config=on_the_volume, pipeline="monitoring"), {}
+
+
+_FACTS: Final = {"training": _facts, "monitoring": _facts_of_looks}
 
 
 def _classes(config: Config, here: Folders) -> tuple[str, ...]:
@@ -114,15 +137,18 @@ def _classes(config: Config, here: Folders) -> tuple[str, ...]:
 
 def _uses(facts: Facts) -> Mapping[str, list[str]]:
     """Finds which steps another value of a run parameter would change, by trying one."""
-    compiled = properties(plan_of(facts, facts.config))
+    compiled = properties(facts, facts.config)
     found: dict[str, list[str]] = {name: [] for name in compiled}
     for key in facts.config.kubeflow.parameters:
         other = _changed(facts.config, key.split("."), _another(value_of(facts.config, key)))
-        for name, values in properties(plan_of(facts, other)).items():
+        for name, values in properties(facts, other).items():
             if values != compiled[name]:
-                found[name].append(key)
+                found[name].append(parameter_name(key))
+    for name, readers in TRAITS[facts.pipeline].parameters.items():
+        for reader in readers:
+            found[reader].append(name)
     # What a run is made of is all of them.
-    return found | {NEWS: list(facts.config.kubeflow.parameters)}
+    return found | {name: list(map(parameter_name, facts.config.kubeflow.parameters)) for name in _news(facts)}
 
 
 def _another(value: Any) -> Any:

@@ -1,25 +1,28 @@
 """The step that runs when a run is over, however it ended: it tells whoever wants to know.
 
-    python -m pipeline.runners.kubeflow.ending --pipeline NAME --run ID --status JSON [--pushgateway ADDRESS]
+    python -m pipeline.runners.kubeflow.ending --pipeline NAME [--look] --run ID --status JSON [--until DAY]
+        [--pushgateway ADDRESS]
 
 Posts one line to the address in FROSTGATE_NOTIFY_URL, as chat servers take it: `{"text": ...}`. Without the address it
 only prints the line. A gateway is told of a run that failed or was cancelled; of any other the run's own steps told it.
+A look at the requests is told of as `frostgate monitor` tells: people hear of a failure only, and nobody hears of
+another day.
 """
 
 import argparse
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from components.monitoring import drift
 from components.monitoring.metrics import broken_off
 from components.monitoring.sending import send
 from components.monitoring.settings import MonitoringSettings
 from components.monitoring.webhook import notify
 
 # The run itself is one step of the compiled file, and this one comes after it.
-TRAINING: Final = "training"
 ENDED: Final = "Ended"
 # The backend puts the run's id in its place.
 RUN_ID: Final = "{{$.pipeline_job_uuid}}"
@@ -37,13 +40,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--status", required=True, help="JSON of the backend's PipelineTaskFinalStatus")
     parser.add_argument("--pushgateway", default="", help="address of a Pushgateway; none if it is left out")
     parser.add_argument("--only-broken-off", action="store_true", help="say nothing of what did not fail")
+    parser.add_argument("--look", action="store_true", help="it was a look at the pipeline's requests")
+    parser.add_argument("--until", default="", help="the look's last day; empty: the day on which it ran")
     told = parser.parse_args(arguments)
     status = json.loads(told.status)
-    if told.only_broken_off and status.get("state") in _OVER:
+    state = str(status.get("state"))
+    if told.only_broken_off and state in _OVER:
         return 0
-    line = sentence(told.pipeline, told.run, status)
+    line = sentence(f"{told.pipeline}, requests" if told.look else told.pipeline, told.run, status)
     print(line, flush=True)
-    _said(_measured(told.pushgateway, told.pipeline, str(status.get("state"))))
+    if told.until:
+        return 0
+    _said(_measured(told.pushgateway, told.pipeline, state, told.look))
+    if told.look and state != "FAILED":
+        return 0
     return 1 if _said(notify(line)) else 0
 
 
@@ -54,10 +64,14 @@ def sentence(pipeline: str, run: str, status: dict[str, Any]) -> str:
     return f"{pipeline}, run {run}, {_WORDS.get(state, f'ended as {state}')}{f': {said}' if said else ''}."
 
 
-def _measured(pushgateway: str, pipeline: str, state: str) -> tuple[str, ...]:
+def _measured(pushgateway: str, pipeline: str, state: str, look: bool) -> tuple[str, ...]:
     if state not in _BROKEN_OFF:
         return ()
-    parts = broken_off(pipeline, *_BROKEN_OFF[state], time.time())
+    status, exit_code = _BROKEN_OFF[state]
+    if look:
+        parts = drift.parts({"pipeline": pipeline, "status": status, "drift": None}, time.time())
+    else:
+        parts = broken_off(pipeline, status, exit_code, time.time())
     return send(MonitoringSettings(pushgateway=pushgateway), pipeline, parts)
 
 
@@ -67,7 +81,16 @@ def _said(warnings: Sequence[str]) -> bool:
     return bool(warnings)
 
 
-def add_end(spec: dict[str, Any], component: str, executor: str, container: dict[str, Any], pushgateway: str) -> None:
+def add_end(
+    spec: dict[str, Any],
+    component: str,
+    executor: str,
+    container: dict[str, Any],
+    pushgateway: str,
+    graph: str,
+    told: Sequence[str],
+    parameters: Iterable[str],
+) -> None:
     """Makes a compiled run one step of a pipeline whose last step comes whatever happened.
 
     Args:
@@ -76,10 +99,13 @@ def add_end(spec: dict[str, Any], component: str, executor: str, container: dict
         executor: What executor labels begin with.
         container: Image, environment and resources of the last step.
         pushgateway: Address of a Pushgateway; empty: none.
+        graph: What that one step is called.
+        told: Arguments of the last step that are the same in every run.
+        parameters: The run's, texts, that the last step is told.
     """
     root = spec["root"]
     definitions = root["inputDefinitions"]["parameters"]
-    spec["components"][component + TRAINING] = {
+    spec["components"][component + graph] = {
         "dag": root["dag"],
         "inputDefinitions": {
             "parameters": {name: {"parameterType": one["parameterType"]} for name, one in definitions.items()}
@@ -88,36 +114,43 @@ def add_end(spec: dict[str, Any], component: str, executor: str, container: dict
     spec["components"][component + ENDED] = {
         "executorLabel": executor + ENDED,
         "inputDefinitions": {
-            "parameters": {"run": {"parameterType": "STRING"}, "status": {"parameterType": "TASK_FINAL_STATUS"}}
+            "parameters": {
+                "run": {"parameterType": "STRING"},
+                "status": {"parameterType": "TASK_FINAL_STATUS"},
+                **{name: {"parameterType": "STRING"} for name in parameters},
+            }
         },
     }
     spec["deploymentSpec"]["executors"][executor + ENDED] = {
         "container": container
         | {
-            "command": ["python", "-m", __name__, "--pipeline", spec["pipelineInfo"]["name"]],
+            "command": ["python", "-m", __name__, *told],
             "args": [
                 *("--run", "{{$.inputs.parameters['run']}}"),
                 *("--status", "{{$.inputs.parameters['status']}}"),
+                # In one word, for it may be empty.
+                *(f"--{name}={{{{$.inputs.parameters['{name}']}}}}" for name in parameters),
                 *(("--pushgateway", pushgateway) if pushgateway else ()),
             ],
         }
     }
     root["dag"] = {
         "tasks": {
-            TRAINING: {
-                "taskInfo": {"name": TRAINING},
-                "componentRef": {"name": component + TRAINING},
+            graph: {
+                "taskInfo": {"name": graph},
+                "componentRef": {"name": component + graph},
                 "inputs": {"parameters": {name: {"componentInputParameter": name} for name in definitions}},
                 "cachingOptions": {},
             },
             ENDED: {
                 "taskInfo": {"name": ENDED},
                 "componentRef": {"name": component + ENDED},
-                "dependentTasks": [TRAINING],
+                "dependentTasks": [graph],
                 "inputs": {
                     "parameters": {
                         "run": {"runtimeValue": {"constant": RUN_ID}},
-                        "status": {"taskFinalStatus": {"producerTask": TRAINING}},
+                        "status": {"taskFinalStatus": {"producerTask": graph}},
+                        **{name: {"componentInputParameter": name} for name in parameters},
                     }
                 },
                 "triggerPolicy": {"strategy": "ALL_UPSTREAM_TASKS_COMPLETED"},

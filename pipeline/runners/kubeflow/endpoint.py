@@ -5,7 +5,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -15,10 +15,9 @@ import urllib3
 
 from components.errors import DataRefused
 from pipeline.runners.kubeflow.branching import AGAIN, UNCHANGED
-from pipeline.runners.kubeflow.ending import TRAINING
-from pipeline.runners.kubeflow.outcome import STEPS
 from pipeline.runners.kubeflow.package import Package
-from pipeline.runners.results import RunStatus
+from pipeline.runners.kubeflow.pipelines import TRAITS
+from pipeline.runners.results import LookStatus, RunStatus
 
 _TIMEOUT_SECONDS: Final = 30
 _WAIT_BETWEEN_TRIES: Final = (1.0, 3.0)
@@ -54,7 +53,7 @@ class Step:
 class Ended:
     """How a run on the cluster ended."""
 
-    status: RunStatus
+    status: RunStatus | LookStatus
     message: str
     steps: tuple[Step, ...]
 
@@ -102,10 +101,14 @@ class Endpoint:
 
     def start(self, package: Package, plan: RunPlan) -> str:
         """Starts a run and returns its id."""
-        pipeline_id, version_id = self.upload(package)
+        version = self.upload(package)
+        return self.start_version(*version, replace(plan, experiment=self.experiment(plan.experiment)))
+
+    def start_version(self, pipeline_id: str, version_id: str, plan: RunPlan) -> str:
+        """Starts a run of a version that the server has, in the experiment of this id, and returns the run's id."""
         with self._told("starting the run"):
             run = self._client.run_pipeline(
-                self.experiment(plan.experiment),
+                plan.experiment,
                 plan.name,
                 pipeline_id=pipeline_id,
                 version_id=version_id,
@@ -114,6 +117,33 @@ class Endpoint:
                 service_account=plan.service_account,
             )
         return str(run.run_id)
+
+    def newest_version(self, pipeline: str) -> tuple[str, str] | None:
+        """Returns the ids of a pipeline and of its version that was uploaded last; None where there is none."""
+        pipeline_id = self._read(lambda: self._client.get_pipeline_id(pipeline))
+        if pipeline_id is None:
+            return None
+        found = self._read(lambda: self._client.list_pipeline_versions(pipeline_id, sort_by="created_at desc"))
+        ids = [one.pipeline_version_id for one in found.pipeline_versions or ()]
+        return (str(pipeline_id), str(ids[0])) if ids else None
+
+    def run(self, run_id: str) -> Any:
+        """One run as the server knows it."""
+        return self._read(lambda: self._client.get_run(run_id))
+
+    def runs(self, experiment_id: str, named: str) -> list[Any]:
+        """Every run of an experiment whose name has this text in it."""
+        predicate = {"operation": "IS_SUBSTRING", "key": "display_name", "stringValue": named}
+        condition = json.dumps({"predicates": [predicate]})
+
+        def page(token: str) -> Any:
+            return self._client.list_runs(token, _PAGE, experiment_id=experiment_id, filter=condition)
+
+        return self._every(page, "runs")
+
+    def goes_on(self, run: Any) -> bool:
+        """Whether a run is not over."""
+        return run.state not in _ENDED
 
     def experiment(self, name: str) -> str:
         """Returns an experiment's id; it is made where there is none."""
@@ -138,7 +168,7 @@ class Endpoint:
         """
         until, known = time.monotonic() + timeout_seconds, dict[str, str]()
         while True:
-            run = self._read(lambda: self._client.get_run(run_id))
+            run = self.run(run_id)
             steps = _steps(run)
             for step in steps:
                 if known.get(step.name) != step.state:
@@ -154,17 +184,21 @@ class Endpoint:
 
     def schedules(self) -> list[Any]:
         """Every recurring run."""
+
+        def page(token: str) -> Any:
+            return self._client.list_recurring_runs(page_token=token, page_size=_PAGE, namespace=self._namespace)
+
+        return self._every(page, "recurring_runs")
+
+    def _every(self, page_at: Callable[[str], Any], key: str) -> list[Any]:
         found: list[Any] = []
         token = ""
         while True:
-            page = self._read(partial(self._schedules_page, token))
-            found += page.recurring_runs or []
+            page = self._read(partial(page_at, token))
+            found += getattr(page, key) or []
             token = page.next_page_token
             if not token:
                 return found
-
-    def _schedules_page(self, token: str) -> Any:
-        return self._client.list_recurring_runs(page_token=token, page_size=_PAGE, namespace=self._namespace)
 
     def create_schedule(self, package: Package, plan: RunPlan, cron: str) -> str:
         """Makes a recurring run: one at a time, missed times are not caught up."""
@@ -310,19 +344,19 @@ def _ended(run: Any, steps: Sequence[Step]) -> Ended:
     if run.state == "CANCELED":
         return Ended("interrupted", "The run was cancelled.", tuple(steps))
     if run.state != "SUCCEEDED":
-        failed = [step.name for step in steps if step.state == "FAILED" and step.name != TRAINING]
+        failed = [step.name for step in steps if step.state == "FAILED" and step.name not in TRAITS]
         said = f" ({run.error.message})" if run.error and run.error.message else ""
         return Ended("failed", f"The run failed at {', '.join(failed) or 'no step that is named'}{said}.", tuple(steps))
     ran = {step.name for step in steps if step.state == "SUCCEEDED"}
-    for status, name in STEPS.items():
-        if name in ran:
-            return Ended(
-                status, f"The run is over: {status}. Its card is the output `page` of the step Card.", tuple(steps)
-            )
+    for traits in TRAITS.values():
+        for status, name in traits.steps.items():
+            if name in ran:
+                return Ended(status, f"The run is over: {status}. {traits.page}", tuple(steps))
     if UNCHANGED in ran:
         message = (
             f"Nothing is new since the last verdict, which the step {UNCHANGED} names; --param {AGAIN}=true trains."
         )
         return Ended("unchanged", message, tuple(steps))
     # Missing evidence is no success.
-    return Ended("failed", "The run ended without a decision; look at the step RegistryPush.", tuple(steps))
+    deciding = " or ".join(traits.decided_by for traits in TRAITS.values())
+    return Ended("failed", f"The run ended without a decision; look at the step {deciding}.", tuple(steps))

@@ -93,7 +93,7 @@ def _run(told: argparse.Namespace, beam_args: list[str]) -> None:
     write_whole(step.output_file, json.dumps(step.executor_output(), indent=1))
     from pipeline.runners.kubeflow.telling import tell_of_step
 
-    tell(lambda: tell_of_step(step.node_id, step.inputs, step.outputs))
+    tell(lambda: tell_of_step(step.node_id, step.inputs, step.outputs, step.told))
 
 
 def _refused(error: DataRefused) -> None:

@@ -8,6 +8,8 @@ from components.ingest.sources import SourceSummary
 from components.settings import Settings
 from pipeline.config import Config, overridden
 from pipeline.resolve import Plan, effective_kserve, effective_registry, folders_of, push_destination, run_key
+from pipeline.runners.kubeflow.pipelines import TRAITS, PipelineName
+from pipeline.watching import Watch, monitoring_folders
 
 COMPILED: Final = "FROSTGATE_COMPILED"
 # Set when the image is built.
@@ -22,11 +24,13 @@ class Facts(Settings):
 
     config: Config
     """With the volume's mount as the output."""
-    classes: tuple[str, ...]
-    """In order."""
-    pretrain_fingerprint: str
+    pipeline: PipelineName = "training"
+    """Which one it is."""
+    classes: tuple[str, ...] = ()
+    """In order; the training's, as what follows."""
+    pretrain_fingerprint: str = ""
     """Of the source task; empty unless the backbone is pretrained."""
-    schema_file: str
+    schema_file: str = ""
     """Where the step that imports the schema finds it."""
 
 
@@ -46,7 +50,9 @@ def told(facts: Facts, given: Mapping[str, Any]) -> Config:
         ConfigRefused: A value is impossible, by itself or with the others.
     """
     keys = {parameter_name(key): key for key in facts.config.kubeflow.parameters}
-    return overridden(facts.config, {keys[name]: value for name, value in given.items()}, "run parameter")
+    further = TRAITS[facts.pipeline].parameters
+    values = {keys[name]: value for name, value in given.items() if name not in further}
+    return overridden(facts.config, values, "run parameter")
 
 
 def no_code(module: str) -> str:
@@ -84,5 +90,25 @@ def plan_of(
         baseline=LATEST,
         git_revision=os.environ.get(REVISION, ""),
         image=config.kubeflow.image,
+        code_hash=code_hash,
+    )
+
+
+def watch_of(config: Config, until: str = "", code_hash: Callable[[str], str] = no_code) -> Watch:
+    """Says what `look_up` would, without looking at anything that only other steps can see.
+
+    Args:
+        config: With the run's parameters.
+        until: The window's last day; empty: the day on which the step runs.
+        code_hash: Hashes a module's code.
+    """
+    return Watch(
+        config=config,
+        folders=monitoring_folders(config),
+        registry=effective_registry(config, folders_of(config)),
+        champion=LATEST,
+        until=until,
+        num_files=0,
+        log_fingerprint="",
         code_hash=code_hash,
     )

@@ -46,7 +46,9 @@ def read(folder: str, name: str) -> dict[str, Any]:
     return json.loads(Path(folder, name).read_text())
 
 
-def add_steps(spec: dict[str, Any], component: str, executor: str, image: str) -> None:
+def add_steps(
+    spec: dict[str, Any], component: str, executor: str, image: str, steps: Mapping[Any, str], decided_by: str
+) -> None:
     """Adds the steps to a compiled specification.
 
     Args:
@@ -54,10 +56,12 @@ def add_steps(spec: dict[str, Any], component: str, executor: str, image: str) -
         component: What component names begin with.
         executor: What executor labels begin with.
         image: Any with Python.
+        steps: Status -> step.
+        decided_by: The node that knows the status.
     """
     definitions = {name: {"parameterType": "STRING"} for name in PARAMETERS}
-    spec["components"][component + DECIDED_BY]["outputDefinitions"]["parameters"] = definitions
-    for status, name in STEPS.items():
+    spec["components"][component + decided_by]["outputDefinitions"]["parameters"] = definitions
+    for status, name in steps.items():
         spec["components"][component + name] = {
             "executorLabel": executor + name,
             "inputDefinitions": {"parameters": definitions},
@@ -73,13 +77,20 @@ def add_steps(spec: dict[str, Any], component: str, executor: str, image: str) -
         spec["root"]["dag"]["tasks"][name] = {
             "taskInfo": {"name": name},
             "componentRef": {"name": component + name},
-            "dependentTasks": [DECIDED_BY],
-            "inputs": {
-                "parameters": {
-                    name: {"taskOutputParameter": {"producerTask": DECIDED_BY, "outputParameterKey": name}}
-                    for name in PARAMETERS
-                }
-            },
-            "triggerPolicy": {"condition": f"inputs.parameter_values['status'] == '{status}'"},
+            "dependentTasks": [decided_by],
+            "inputs": {"parameters": decided(decided_by)},
+            "triggerPolicy": if_status(status),
             "cachingOptions": {},
         }
+
+
+def decided(decided_by: str) -> dict[str, Any]:
+    """Inputs of a task that are what the node decided, by name."""
+    return {
+        name: {"taskOutputParameter": {"producerTask": decided_by, "outputParameterKey": name}} for name in PARAMETERS
+    }
+
+
+def if_status(status: str) -> dict[str, str]:
+    """The trigger policy of a task with these inputs that runs on one status only."""
+    return {"condition": f"inputs.parameter_values['status'] == '{status}'"}

@@ -10,40 +10,63 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as specs
 from tfx.types import artifact
 
 from components.card.files import CARD_FILE
+from components.drift.files import PAGE_FILE
+from pipeline.runners.kubeflow.looks import LOOK_DECIDED_BY, drift_document
 from schemas import features
 
-# Of the Card node: output key -> type.
-PAGES: Final = {
-    "page": "system.HTML",
-    "numbers": "system.Metrics",
-    "confusion": "system.ClassificationMetrics",
+# Node -> output key -> type.
+PAGES: Final[dict[str, dict[str, str]]] = {
+    "Card": {
+        "page": "system.HTML",
+        "numbers": "system.Metrics",
+        "confusion": "system.ClassificationMetrics",
+    },
+    LOOK_DECIDED_BY: {"page": "system.HTML", "numbers": "system.Metrics"},
 }
+_TYPES: Final = frozenset(title for pages in PAGES.values() for title in pages.values())
 _Artifacts = Mapping[str, Sequence[artifact.Artifact]]
 
 
 def is_page(listed: Any) -> bool:
     """Whether an ArtifactList of outputs is for the user interface, and not TFX's."""
-    return listed.artifacts[0].type.schema_title in PAGES.values()
+    return listed.artifacts[0].type.schema_title in _TYPES
 
 
-def written(listed: specs.ArtifactList, inputs: _Artifacts, outputs: _Artifacts) -> specs.ArtifactList:
-    """Fills an output of the Card node.
+def written(node_id: str, listed: specs.ArtifactList, inputs: _Artifacts, outputs: _Artifacts) -> specs.ArtifactList:
+    """Fills an output that is for the user interface.
 
     Args:
+        node_id: A node that has such outputs.
         listed: The output, addressed on this machine.
-        inputs: The node's: `verdict`.
-        outputs: The node's: `card`.
+        inputs: The node's: of Card, `verdict`.
+        outputs: The node's: of Card, `card`; of DriftGate, `report`.
     """
     made = specs.ArtifactList()
     made.CopyFrom(listed)
-    one = made.artifacts[0]
+    _WRITERS[node_id](made.artifacts[0], inputs, outputs)
+    return made
+
+
+def _card(one: specs.RuntimeArtifact, inputs: _Artifacts, outputs: _Artifacts) -> None:
     verdict = Path(inputs["verdict"][0].uri)
     if one.type.schema_title == "system.HTML":
         shutil.copyfile(Path(outputs["card"][0].uri, CARD_FILE), one.uri)
     else:
         numbers = _NUMBERS[one.type.schema_title]
         one.metadata.update(numbers(_read(verdict / "verdict.json"), _read(verdict / "evidence.json")))
-    return made
+
+
+def _look(one: specs.RuntimeArtifact, inputs: _Artifacts, outputs: _Artifacts) -> None:
+    if one.type.schema_title == "system.HTML":
+        shutil.copyfile(Path(outputs["report"][0].uri, PAGE_FILE), one.uri)
+    else:
+        one.metadata.update(_distances(drift_document(outputs)))
+
+
+def _distances(drift: Mapping[str, Any]) -> dict[str, Any]:
+    compared = {one["feature"]: one["distance"] for one in drift["comparisons"] if one["distance"] is not None}
+    moved = " ".join(drift["drifted"])
+    return {**compared, "status": drift["status"], "requests": drift["log"]["num_requests"], "moved": moved}
 
 
 def _metrics(verdict: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[str, Any]:
@@ -67,6 +90,11 @@ def _confusion(verdict: Mapping[str, Any], evidence: Mapping[str, Any]) -> dict[
 _NUMBERS: Final[dict[str, Callable[[Mapping[str, Any], Mapping[str, Any]], dict[str, Any]]]] = {
     "system.Metrics": _metrics,
     "system.ClassificationMetrics": _confusion,
+}
+
+_WRITERS: Final[dict[str, Callable[[specs.RuntimeArtifact, _Artifacts, _Artifacts], None]]] = {
+    "Card": _card,
+    LOOK_DECIDED_BY: _look,
 }
 
 

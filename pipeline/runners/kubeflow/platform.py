@@ -1,33 +1,31 @@
 """The second document of a compiled pipeline: what Kubernetes must do for a step beyond running a container."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 
-from pipeline.runners.kubeflow.branching import NEWS, NEWS_ENDED, UNCHANGED
+from pipeline.runners.kubeflow.branching import NEWS_ENDED
 from pipeline.runners.kubeflow.ending import ENDED
-from pipeline.runners.kubeflow.outcome import STEPS
 from pipeline.runners.kubeflow.settings import LABELS, KubeflowSettings
 from pipeline.runners.kubeflow.spec import EXECUTOR
 from pipeline.runners.kubeflow.steps import Resources
+from pipeline.runners.kubeflow.trigger import TRAIN
 
 _SCRATCH: Final = "/tmp"
 
 
-def platform(settings: KubeflowSettings, resources: Mapping[str, Resources]) -> dict[str, Any]:
+def platform(settings: KubeflowSettings, resources: Mapping[str, Resources], others: Collection[str]) -> dict[str, Any]:
     """Builds the platform document.
 
     Args:
         settings: The cluster's.
         resources: Node -> what it gets.
+        others: Steps that are no nodes.
     """
     made = {name: _of(settings, given) for name, given in resources.items()}
-    made |= {name: _pulled(settings) for name in STEPS.values()}
-    made[ENDED] = _with_secrets(settings)
-    if NEWS in resources:
-        made |= {UNCHANGED: _pulled(settings), NEWS_ENDED: _with_secrets(settings)}
+    made |= {name: _OTHERS.get(name, _pulled)(settings) for name in others}
     executors = {EXECUTOR + name: json_format.MessageToDict(one) | _user(settings) for name, one in made.items()}
     return {"platforms": {"kubernetes": {"deploymentSpec": {"executors": executors}}}}
 
@@ -73,3 +71,14 @@ def _pulled(settings: KubeflowSettings) -> kubernetes.KubernetesExecutorConfig:
         # Network policies and people find the steps by it.
         pod_metadata=kubernetes.PodMetadata(labels=LABELS),
     )
+
+
+def _with_scratch(settings: KubeflowSettings) -> kubernetes.KubernetesExecutorConfig:
+    made = _with_secrets(settings)
+    # The client of Kubeflow Pipelines writes to the home folder.
+    made.empty_dir_mounts.add(volume_name="scratch", mount_path=_SCRATCH)
+    return made
+
+
+# What does more than print.
+_OTHERS: Final = {ENDED: _with_secrets, NEWS_ENDED: _with_secrets, TRAIN: _with_scratch}

@@ -1,18 +1,54 @@
 """Which execution properties a node has, and what a run changes about them."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf.message import Message
 
 from pipeline.code_hash import code_hash
-from pipeline.resolve import Plan
-from pipeline.runners.kubeflow.facts import Facts, plan_of, told
+from pipeline.config import Config
+from pipeline.runners.kubeflow.facts import Facts, no_code, plan_of, told, watch_of
+from pipeline.runners.kubeflow.pipelines import UNTIL
+
+if TYPE_CHECKING:
+    from tfx.dsl.components.base.base_node import BaseNode
 
 
-def properties(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Returns every node's execution properties, by the pipeline's own definition."""
-    from pipeline.training import nodes
+@dataclass(frozen=True)
+class Met:
+    """What is known in a step alone."""
 
-    return {node.id: dict(node.exec_properties) for node in nodes(plan)}
+    data_fingerprint: str = ""
+    """Of the images that ingest found; empty where the node does not see them."""
+    until: str = ""
+    """The last day of a look at the requests; empty: today."""
+    code_hash: Callable[[str], str] = no_code
+    """Hashes a module's code."""
+
+
+def nodes_of(facts: Facts, config: Config, met: Met | None = None) -> list["BaseNode"]:
+    """Returns the nodes of the pipeline that the facts are of, by its own definition.
+
+    Args:
+        facts: The compiled pipeline's.
+        config: With the run's parameters.
+        met: What the step knows; None outside one.
+    """
+    met = met or Met()
+    # Either imports TFX.
+    if facts.pipeline == "monitoring":
+        from pipeline import monitoring
+
+        return monitoring.nodes(watch_of(config, met.until, met.code_hash))
+    from pipeline import training
+
+    return training.nodes(plan_of(facts, config, met.data_fingerprint, met.code_hash))
+
+
+def properties(facts: Facts, config: Config, met: Met | None = None) -> dict[str, dict[str, Any]]:
+    """Returns the execution properties of every one of these nodes."""
+    return {node.id: dict(node.exec_properties) for node in nodes_of(facts, config, met)}
 
 
 def changed_at_run_time(facts: Facts, node_id: str, given: Mapping[str, Any], data_fingerprint: str) -> dict[str, Any]:
@@ -25,11 +61,13 @@ def changed_at_run_time(facts: Facts, node_id: str, given: Mapping[str, Any], da
         data_fingerprint: Of the images that ingest found; empty where the node does not see them.
 
     Returns:
-        Only what differs from what was compiled.
+        Only what differs from what was compiled; messages always, for TFX's compiler makes texts of them and its
+        executors want them as they were.
 
     Raises:
         ConfigRefused: A parameter's value is impossible.
     """
-    compiled = properties(plan_of(facts, facts.config))[node_id]
-    now = properties(plan_of(facts, told(facts, given), data_fingerprint, code_hash))[node_id]
-    return {name: value for name, value in now.items() if compiled[name] != value}
+    compiled = properties(facts, facts.config)[node_id]
+    met = Met(data_fingerprint, str(given.get(UNTIL, "")), code_hash)
+    now = properties(facts, told(facts, given), met)[node_id]
+    return {name: value for name, value in now.items() if isinstance(value, Message) or compiled[name] != value}

@@ -77,7 +77,8 @@ class StepSettings(Settings):
     timeout_seconds: int | None = Field(None, ge=1)
     """A step that runs longer is stopped."""
     cache: bool | None = None
-    """Whether a step with the same inputs is skipped; News, ingest, Champion, Pusher and RegistryPush never are."""
+    """Whether a step with the same inputs is skipped; News, ingest, Champion, Pusher, RegistryPush, ServingLogGen and
+    DriftGate never are."""
     beam_args: tuple[str, ...] = ()
     """Further flags of the step's Beam pipeline, such as another runner."""
 
@@ -125,7 +126,9 @@ class KubeflowSettings(Settings):
     """Secrets with the registry's credentials."""
     run_as_user: int | None = Field(None, ge=1)
     """User id of every step where the image's, 1000, does not do; only for a backend that knows it, 2.16 or newer."""
+    endpoint: str = "http://ml-pipeline.kubeflow:8888"
+    """The Kubeflow Pipelines API as steps reach it; for `drift.on_alert: train`, which starts a training run there."""
     parameters: tuple[str, ...] = RUN_PARAMETERS
     """Keys of this configuration that every run may be given another value of; data.uri is the parameter data_uri."""
     steps: dict[str, StepSettings] = Field({})
-    """Exceptions for single steps, by their name in `frostgate run --dry-run`."""
+    """Exceptions for single steps, by their name in `frostgate run --dry-run` or among those of `frostgate monitor`."""

@@ -8,24 +8,29 @@ from typing import Any, Final
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused, all_keys
 from pipeline.runners.kubeflow.branching import NEWS, branch
-from pipeline.runners.kubeflow.ending import ENDED, RUN_ID, TRAINING, add_end
+from pipeline.runners.kubeflow.ending import ENDED, RUN_ID, add_end
 from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts, parameter_name
-from pipeline.runners.kubeflow.outcome import DECIDED_BY, SMALL, add_steps
+from pipeline.runners.kubeflow.outcome import SMALL, add_steps
 from pipeline.runners.kubeflow.pages import PAGES
-from pipeline.runners.kubeflow.steps import Resources
+from pipeline.runners.kubeflow.pipelines import TRAITS
+from pipeline.runners.kubeflow.steps import Resources, retried
+from pipeline.runners.kubeflow.trigger import add_trigger, is_wanted
 
 # As the Kubeflow Pipelines SDK names them; its local runner counts on the five letters.
 COMPONENT: Final = "comp-"
 EXECUTOR: Final = "exec-"
 _TYPES: Final = {bool: "BOOLEAN", int: "NUMBER_INTEGER", float: "NUMBER_DOUBLE", str: "STRING"}
-_FIRST_RETRY_AFTER: Final = "60s"
 _COMPILED_IN: Final = ("name", "output", "beam", "kubeflow")
 
 Spec = dict[str, Any]
 
 
 def accepted(
-    compiled: Spec, facts: Facts, resources: Mapping[str, Resources], uses: Mapping[str, Collection[str]], schema: str
+    compiled: Spec,
+    facts: Facts,
+    resources: Mapping[str, Resources],
+    uses: Mapping[str, Collection[str]],
+    files: Mapping[str, tuple[str, str]],
 ) -> Spec:
     """Turns what TFX's V2 runner wrote into what the backend accepts.
 
@@ -33,62 +38,64 @@ def accepted(
         compiled: JSON of a PipelineSpec, schema 2.1.0.
         facts: What every step must know.
         resources: Node -> what it gets.
-        uses: Node -> keys of the configuration that a run may change and that matter to the node.
-        schema: Text of the schema file.
+        uses: Node -> run parameters that matter to it.
+        files: Node -> path and text of a file that it finds.
 
     Returns:
         A new document.
     """
     spec = _renamed(copy.deepcopy(compiled))
-    spec["root"]["inputDefinitions"] = {"parameters": _definitions(facts.config)}
+    traits, config = TRAITS[facts.pipeline], facts.config
+    definitions = _definitions(facts, {name for names in uses.values() for name in names})
+    spec["root"]["inputDefinitions"] = {"parameters": definitions}
     environment = [{"name": COMPILED, "value": facts.model_dump_json()}]
-    environment += [{"name": name, "value": value} for name, value in sorted(facts.config.kubeflow.env.items())]
-    tasks = spec["root"]["dag"]["tasks"]
-    for name in tasks:
+    environment += [{"name": name, "value": value} for name, value in sorted(config.kubeflow.env.items())]
+    for name, task in spec["root"]["dag"]["tasks"].items():
+        component = spec["components"][COMPONENT + name]
         container = spec["deploymentSpec"]["executors"][EXECUTOR + name]["container"]
-        container["args"] = ["--node", name, *container["args"], *resources[name].beam_args]
-        _equip(spec, tasks, name, facts, resources[name], uses[name], environment)
-    tasks[DECIDED_BY]["inputs"]["parameters"]["kfp_run_id"] = {"runtimeValue": {"constant": RUN_ID}}
-    importer = spec["deploymentSpec"]["executors"][EXECUTOR + "ImportSchemaGen"]["container"]
-    importer["args"][0:0] = ["--file", facts.schema_file, schema]
-    card = spec["components"][COMPONENT + "Card"]["outputDefinitions"]["artifacts"]
-    card |= {key: {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}} for key, title in PAGES.items()}
-    image = facts.config.kubeflow.image
-    add_steps(spec, COMPONENT, EXECUTOR, image)
+        file = ["--file", *files[name]] if name in files else []
+        container["args"] = [*file, "--node", name, *container["args"], *resources[name].beam_args]
+        _equip(spec, task, name, facts, resources[name], environment)
+        _take_parameters(task, component, definitions, uses[name])
+        if name in traits.run_id:
+            task["inputs"]["parameters"][traits.run_id[name]] = {"runtimeValue": {"constant": RUN_ID}}
+        if name in PAGES:
+            component["outputDefinitions"]["artifacts"] |= {
+                key: {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}}
+                for key, title in PAGES[name].items()
+            }
+    image = config.kubeflow.image
     container = {"image": image, "env": environment[1:], "resources": SMALL}
-    add_end(spec, COMPONENT, EXECUTOR, container, facts.config.monitoring.pushgateway)
+    add_steps(spec, COMPONENT, EXECUTOR, image, traits.steps, traits.decided_by)
+    if is_wanted(facts):
+        add_trigger(spec, COMPONENT, EXECUTOR, container, config)
+    told = ["--pipeline", config.name, *traits.ending]
+    add_end(
+        spec, COMPONENT, EXECUTOR, container, config.monitoring.pushgateway, facts.pipeline, told, traits.parameters
+    )
     if NEWS in resources:
-        branch(spec, COMPONENT, EXECUTOR, image, TRAINING, ENDED)
-        _equip(spec, spec["root"]["dag"]["tasks"], NEWS, facts, resources[NEWS], uses[NEWS], environment)
+        branch(spec, COMPONENT, EXECUTOR, image, facts.pipeline, ENDED)
+        task = spec["root"]["dag"]["tasks"][NEWS]
+        _equip(spec, task, NEWS, facts, resources[NEWS], environment)
+        _take_parameters(task, spec["components"][COMPONENT + NEWS], definitions, uses[NEWS])
     return spec
 
 
 def _equip(
-    spec: Spec,
-    tasks: Spec,
-    name: str,
-    facts: Facts,
-    given: Resources,
-    keys: Collection[str],
-    environment: list[dict[str, str]],
+    spec: Spec, task: Spec, name: str, facts: Facts, given: Resources, environment: list[dict[str, str]]
 ) -> None:
-    """Gives a step what it may use, and the run's parameters."""
-    container, task = spec["deploymentSpec"]["executors"][EXECUTOR + name]["container"], tasks[name]
-    _take_parameters(task, spec["components"][COMPONENT + name], facts.config, keys)
+    """Gives a step what it may use."""
+    container = spec["deploymentSpec"]["executors"][EXECUTOR + name]["container"]
     container["env"] = environment
     container["resources"] = _limits(given, facts.config.kubeflow.gpu_resource)
     task["cachingOptions"] = {"enableCache": True} if given.is_cached else {}
-    if given.retries:
-        task["retryPolicy"] = {
-            "maxRetryCount": given.retries,
-            "backoffDuration": _FIRST_RETRY_AFTER,
-            "backoffFactor": 2.0,
-        }
+    task |= retried(given.retries)
 
 
 def steps_of(spec: Spec) -> Spec:
     """Returns the steps of a run: name -> JSON of a PipelineTaskSpec."""
-    return spec["components"][COMPONENT + TRAINING]["dag"]["tasks"]
+    (graph,) = (spec["components"][COMPONENT + name] for name in TRAITS if COMPONENT + name in spec["components"])
+    return graph["dag"]["tasks"]
 
 
 def _renamed(spec: Spec) -> Spec:
@@ -104,21 +111,28 @@ def _renamed(spec: Spec) -> Spec:
     return spec
 
 
-def _definitions(config: Config) -> Spec:
-    names = [parameter_name(key) for key in config.kubeflow.parameters]
+def _definitions(facts: Facts, used: Collection[str]) -> Spec:
+    config, further = facts.config, TRAITS[facts.pipeline].parameters
+    names = [*further, *map(parameter_name, config.kubeflow.parameters)]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ConfigRefused([f"kubeflow.parameters must have names of their own; received {', '.join(twice)} twice."])
-    found = {}
+    found = {name: _definition("", name) for name in further}
     for key in config.kubeflow.parameters:
-        value = value_of(config, key)
-        found[parameter_name(key)] = {
-            "parameterType": _TYPES[type(value)],
-            "defaultValue": value,
-            "isOptional": True,
-            "description": key,
-        }
+        definition = _definition(value_of(config, key), key)
+        # What changes no step of this pipeline is another one's.
+        if parameter_name(key) in used:
+            found[parameter_name(key)] = definition
     return found
+
+
+def _definition(default: Any, description: str) -> Spec:
+    return {
+        "parameterType": _TYPES[type(default)],
+        "defaultValue": default,
+        "isOptional": True,
+        "description": description,
+    }
 
 
 def value_of(config: Config, key: str) -> Any:
@@ -144,10 +158,9 @@ def value_of(config: Config, key: str) -> Any:
     return value
 
 
-def _take_parameters(task: Spec, component: Spec, config: Config, keys: Collection[str]) -> None:
-    for key in keys:
-        name = parameter_name(key)
-        definition = {"parameterType": _TYPES[type(value_of(config, key))]}
+def _take_parameters(task: Spec, component: Spec, definitions: Spec, names: Collection[str]) -> None:
+    for name in names:
+        definition = {"parameterType": definitions[name]["parameterType"]}
         component["inputDefinitions"].setdefault("parameters", {})[RUN_PARAMETER + name] = definition
         task["inputs"].setdefault("parameters", {})[RUN_PARAMETER + name] = {"componentInputParameter": name}
 

@@ -16,7 +16,7 @@ from tfx.types import artifact
 from components import artifacts
 from pipeline.runners.kubeflow import pages
 from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts
-from pipeline.runners.kubeflow.outcome import outcome
+from pipeline.runners.kubeflow.pipelines import outcome_of
 from pipeline.runners.kubeflow.properties import changed_at_run_time
 
 # Where the launcher keeps a remote artifact: its `LocalPathForURI`.
@@ -112,12 +112,16 @@ class Step:
         compiled = tfx_side.parse_execution_properties(own, {}, self.inputs_spec)
         if self.facts is None:
             return compiled
-        given = {
+        return compiled | changed_at_run_time(self.facts, self.node_id, self.told, self._data_fingerprint())
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        """The run's parameters that reach the step, by name."""
+        return {
             name.removeprefix(RUN_PARAMETER): json_format.MessageToDict(value)
-            for name, value in values.items()
+            for name, value in self.message.inputs.parameter_values.items()
             if name.startswith(RUN_PARAMETER)
         }
-        return compiled | changed_at_run_time(self.facts, self.node_id, given, self._data_fingerprint())
 
     def executor_output(self) -> dict[str, Any]:
         """What the launcher is to record, as JSON of an ExecutorOutput."""
@@ -126,11 +130,11 @@ class Step:
             made.artifacts[key].CopyFrom(message)
         for key, listed in self.message.outputs.artifacts.items():
             if pages.is_page(listed):
-                made.artifacts[key].CopyFrom(pages.written(listed, self.inputs, self.outputs))
+                made.artifacts[key].CopyFrom(pages.written(self.node_id, listed, self.inputs, self.outputs))
         for one in _artifacts(made.artifacts):
             one.uri = self.remote.get(one.uri, one.uri)
         if self.message.outputs.parameters:
-            for key, value in outcome(self.inputs).items():
+            for key, value in outcome_of(self.node_id, self.inputs, self.outputs).items():
                 made.parameter_values[key].string_value = value
         return json_format.MessageToDict(made)
 

@@ -1,17 +1,21 @@
 """What every step is given on the cluster: the settings' defaults, the kind of the node, and the exceptions."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused
 from pipeline.runners.kubeflow.branching import NEWS
 
-# They look at the world outside the run (new data, the champion, the destination, the registry), which no cache key of
-# the backend covers.
-NEVER_CACHED: Final = frozenset({"ImageExampleGen", "Champion", "Pusher", "RegistryPush", NEWS})
+# They look at the world outside the run (new data, the champion, the destination, the registry, the log of requests),
+# which no cache key of the backend covers, or tell it what they found.
+NEVER_CACHED: Final = frozenset(
+    {NEWS, "ImageExampleGen", "Champion", "Pusher", "RegistryPush", "ServingLogGen", "DriftGate"}
+)
+
+_FIRST_RETRY_AFTER: Final = "60s"
 
 
 @dataclass(frozen=True)
@@ -29,19 +33,25 @@ class Resources:
     beam_args: tuple[str, ...]
 
 
-def resources(config: Config, node_ids: Sequence[str]) -> dict[str, Resources]:
+def resources(config: Config, node_ids: Sequence[str], others: Collection[str]) -> dict[str, Resources]:
     """Says what every node of the pipeline gets.
 
+    Args:
+        config: Whose settings hold for every pipeline that is compiled from it.
+        node_ids: The pipeline's.
+        others: Nodes of the other one, which may be named, too.
+
     Raises:
-        ConfigRefused: `kubeflow.steps` names a node that is not in the pipeline, or wants a cache where none may be.
+        ConfigRefused: `kubeflow.steps` names a node that is in no pipeline, or wants a cache where none may be.
     """
     settings, problems = config.kubeflow, []
     for name, exception in settings.steps.items():
-        if name not in node_ids:
-            near = difflib.get_close_matches(name, node_ids, 1)
+        if name not in node_ids and name not in others:
+            near = difflib.get_close_matches(name, [*node_ids, *others], 1)
+            further = sorted(set(others) - set(node_ids))
             problems.append(
-                f"kubeflow.steps.{name} must be a step of this pipeline{f'; did you mean {near[0]}?' if near else '.'} "
-                f"It has {', '.join(node_ids)}."
+                f"kubeflow.steps.{name} must be a step of a pipeline{f'; did you mean {near[0]}?' if near else '.'} "
+                f"This one has {', '.join(node_ids)}; the other one {', '.join(further)}."
             )
         if exception.cache and name in NEVER_CACHED:
             problems.append(
@@ -51,6 +61,13 @@ def resources(config: Config, node_ids: Sequence[str]) -> dict[str, Resources]:
     if problems:
         raise ConfigRefused(problems)
     return {name: _of(config, name) for name in node_ids}
+
+
+def retried(times: int) -> dict[str, Any]:
+    """What a compiled task says of being tried again so often."""
+    if not times:
+        return {}
+    return {"retryPolicy": {"maxRetryCount": times, "backoffDuration": _FIRST_RETRY_AFTER, "backoffFactor": 2.0}}
 
 
 def _of(config: Config, name: str) -> Resources:

@@ -1,0 +1,6 @@
+"""What a look at the requests leaves behind."""
+
+from typing import Final
+
+REPORT_FILE: Final = "drift.json"
+PAGE_FILE: Final = "drift.html"
