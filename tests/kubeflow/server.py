@@ -127,7 +127,7 @@ def _get_run(server: Server, request: Request, run_id: str) -> tuple[int, Json]:
     run = next((one for one in server.runs if one["run_id"] == run_id), None)
     if run is None:
         return 404, {"message": f"run {run_id} not found"}
-    if not server.history:
+    if "state" in run:
         return 200, run
     state = server.history.pop(0) if len(server.history) > 1 else server.history[0]
     return 200, {**run, **state}

@@ -113,5 +113,5 @@ def test_the_run_itself_is_what_it_is_without_spans(package):
 def test_a_look_that_is_cached_would_hide_what_is_new():
     with pytest.raises(ConfigRefused, match="would hide what is new"):
         compiled(*SPANS, "kubeflow.steps={News: {cache: true}}")
-    with pytest.raises(ConfigRefused, match="must be a step of this pipeline"):
+    with pytest.raises(ConfigRefused, match="must be a step of a pipeline"):
         compiled("kubeflow.steps={News: {cpu: 1}}")

@@ -45,7 +45,6 @@ def alerting():
         "monitoring.pushgateway=http://pushgateway:9091",
         "kubeflow.parameters=[serving_log.uri, drift.num_days, drift.significance, trainer.head.epochs]",
         "kubeflow.env={TZ: UTC}",
-        "kubeflow.run_as_user=4711",
         "kubeflow.secrets=[{name: FROSTGATE_NOTIFY_URL, secret: chat, key: url}]",
         "kubeflow.steps={Trainer: {gpus: 2}, StatisticsGen: {cpu: 8}, DistributionValidator: {cpu: 2}}",
         pipeline="monitoring",
@@ -358,7 +357,7 @@ def test_the_step_that_starts_a_training_comes_with_an_alert_alone(looking, aler
     assert told[-4:] == ["--endpoint", "http://ml-pipeline.kubeflow:8888", "--pipeline", "digits"]
     assert executor(alerting, "Train")["env"] == [{"name": "TZ", "value": "UTC"}]
     found = on_kubernetes(alerting, "Train")
-    assert found["securityContext"]["runAsUser"] == "4711" and found["secretAsEnv"] and "pvcMount" not in found
+    assert found["secretAsEnv"] and "pvcMount" not in found
     assert "exec-Train" not in looking.platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
 
 
