@@ -20,6 +20,7 @@ from components.registry.component import Champion, RegistryPush
 from components.repair.component import Repair
 from components.serving_check.component import ServingCheck
 from components.transform import preprocessing
+from components.warm_start.component import WarmStart
 from pipeline.config import BeamSettings, fingerprint
 from pipeline.resolve import Plan
 from schemas.features import EVAL, TRAIN
@@ -112,29 +113,45 @@ def nodes(plan: Plan) -> list[BaseNode]:
     )
     backbone.add_upstream_node(data_gate)  # Pretraining is the first thing that costs.
 
+    champion = Champion(
+        settings=plan.registry.model_dump_json(),
+        version=plan.baseline,
+        code_hash=plan.code_hash("components.registry.component"),
+    )
+    training_key = _training_key(plan)
+    base, warm_start = backbone.outputs["backbone"], []
+    # Connected only where it is wanted: a new champion must not train everything again.
+    if config.trainer.warm_start == "champion":
+        started = WarmStart(
+            backbone=base,
+            baseline=champion.outputs["baseline"],
+            ingest_report=report,
+            registry=plan.registry.model_dump_json(),
+            trainer=config.trainer.model_dump_json(),
+            classes=json.dumps(classes),
+            image_size=config.transform.image_size,
+            training_key=training_key,
+            code_hash=plan.code_hash("components.warm_start.component"),
+        )
+        base, warm_start = started.outputs["start"], [champion, started]
+
     trainer = Trainer(
         run_fn=config.trainer.run_fn,
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
-        base_model=backbone.outputs["backbone"],
+        base_model=base,
         train_args=tfx.proto.TrainArgs(splits=[TRAIN]),
         eval_args=tfx.proto.EvalArgs(splits=[EVAL]),
         custom_config={
             "settings": config.trainer.model_dump_json(),
             "image_size": config.transform.image_size,
             "classes": classes,
-            "work_dir": str(plan.folders.cache / "training" / _training_key(plan)),
+            "work_dir": str(plan.folders.cache / "training" / training_key),
             "code_hash": _run_fn_hash(plan),
         },
     )
     model = trainer.outputs["model"]
-
-    champion = Champion(
-        settings=plan.registry.model_dump_json(),
-        version=plan.baseline,
-        code_hash=plan.code_hash("components.registry.component"),
-    )
 
     def judged(candidate: tfx.dsl.Channel, suffix: str = "") -> list[BaseNode]:
         """The nodes that judge a model; the last is the gate."""
@@ -200,6 +217,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         config_json=config.model_dump_json(),
         config_fingerprint=fingerprint(config),
         run_key=plan.run_key,
+        training_key=training_key,
         git_revision=plan.git_revision,
         image=plan.image,
         kfp_run_id="",  # Known to the backend alone, which fills it in.
@@ -213,8 +231,9 @@ def nodes(plan: Plan) -> list[BaseNode]:
         data_gate,
         transform,
         backbone,
+        *warm_start,
         trainer,
-        champion,
+        *([] if warm_start else [champion]),
         *judgement,
         serving_check,
         pusher,
@@ -249,7 +268,7 @@ def _pretrain_key(plan: Plan) -> str:
 
 
 def _training_key(plan: Plan) -> str:
-    """What a half-finished training depends on: another key must not continue it."""
+    """What a half-finished training depends on, but for the champion: another key must not continue it."""
     return _short_hash(
         plan.config.trainer.model_dump_json(),
         plan.config.transform.model_dump_json(),

@@ -55,14 +55,20 @@ def unfreeze_top(backbone: keras.Model, blocks: int | Literal["all"]) -> None:
 
 def expected_trainable_weights(backbone: keras.Model, blocks: int | Literal["all"]) -> int:
     """Counts kernels and biases that `unfreeze_top(backbone, blocks)` must leave trainable, from names alone."""
+    return len(trained_variables(backbone, blocks))
+
+
+def trained_variables(backbone: keras.Model, blocks: int | Literal["all"]) -> list[Any]:
+    """Returns the kernels and biases that `unfreeze_top(backbone, blocks)` must leave trainable, whatever the flags."""
     layers = backbone.layers if blocks == "all" else top_blocks(backbone, blocks)
-    return sum(len(layer.weights) for layer in layers if not isinstance(layer, keras.layers.BatchNormalization))
+    chosen = (layer for layer in layers if not isinstance(layer, keras.layers.BatchNormalization))
+    return [variable for layer in chosen for variable in layer.weights]
 
 
-def frozen_variables(backbone: keras.Model) -> list[Any]:
-    """Returns every weight and moving statistic that training must not touch, as the flags stand."""
-    trainable = {id(variable) for variable in backbone.trainable_variables}
-    return [variable for variable in backbone.variables if id(variable) not in trainable]
+def frozen_variables(backbone: keras.Model, blocks: int | Literal["all"]) -> list[Any]:
+    """Returns every weight and moving statistic that training must not touch, whatever the flags."""
+    trained = {id(variable) for variable in trained_variables(backbone, blocks)}
+    return [variable for variable in backbone.variables if id(variable) not in trained]
 
 
 def mode_difference(model: keras.Model, pixels: np.ndarray) -> float:

@@ -88,12 +88,23 @@ def load(backbone: keras.Model, path: str | os.PathLike[str]) -> None:
         DataRefused: The file's weights are not this backbone's.
     """
     try:
+        load_strictly(backbone, path)
+    except ValueError as error:
+        raise DataRefused(
+            f"Expected weights of a ResNet50 without its classifier; {path} holds others ({error})."
+        ) from error
+
+
+def load_strictly(model: keras.Model, path: str | os.PathLike[str]) -> None:
+    """Loads all of a model's weights from a file that Keras wrote, and nothing but weights.
+
+    Raises:
+        ValueError: The file does not have them all, in these shapes.
+    """
+    try:
         with warnings.catch_warnings():
             # Keras skips what it does not find and goes on with random weights.
             warnings.simplefilter("error", UserWarning)
-            backbone.load_weights(str(path))
+            model.load_weights(str(path))
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataRefused(
-            f"Expected weights of a ResNet50 without its classifier; {path} holds others ({reason})."
-        ) from error
+        raise ValueError(str(error).splitlines()[0] if str(error) else type(error).__name__) from error

@@ -69,6 +69,7 @@ def _of_verdict(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "slices": sections.slice_table(verdict.get("slices")),
         "baseline": verdict.get("baseline"),
         "seed": verdict.get("seed"),
+        "warm_start": verdict.get("warm_start") or {},
         **{key: verdict.get(key) or {} for key in ("thresholds", "counts", "fingerprints", "versions")},
     }
 

@@ -58,7 +58,8 @@ class Executor(base_beam_executor.BaseBeamExecutor):
             artifact.set_string_custom_property(FINGERPRINT, listing.fingerprint)
 
         rejects, counts = self._run_beam(listing, settings, examples, os.path.join(described.uri, "parts"))
-        report = build_report(settings.uri, listing.fingerprint, listing.spans, classes, counts, rejects)
+        drawn = None if listing.has_splits else settings.eval_fraction
+        report = build_report(settings.uri, listing.fingerprint, listing.spans, classes, counts, rejects, drawn)
         _refuse_empty_splits(report)
         _write_report(report, rejects, described.uri)
 

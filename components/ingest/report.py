@@ -46,6 +46,8 @@ class Report(BaseModel):
     """split -> class -> number of images; also classes that are not in the class list."""
     rejected_by_reason: Mapping[str, int]
     num_duplicates: int
+    eval_fraction: float | None
+    """Share of pictures drawn by their content for validation; None where the data gave the splits."""
     reject_examples: tuple[RejectExample, ...]
 
     @model_validator(mode="after")
@@ -64,6 +66,7 @@ def build_report(
     classes: Sequence[str],
     counts: Mapping[tuple[str, str, str], int],
     rejects: Sequence[Reject],
+    eval_fraction: float | None,
 ) -> Report:
     """Puts the counts of an ingest together.
 
@@ -74,6 +77,7 @@ def build_report(
         classes: The class list.
         counts: (READ | KEPT | WRITTEN | DUPLICATE, split or "", label or "") -> number.
         rejects: Every refused image, sorted.
+        eval_fraction: Share drawn for validation; None where the data gave the splits.
 
     Raises:
         ValueError: The counts do not add up: what was read is not what was kept or rejected, or what was kept is not
@@ -100,6 +104,7 @@ def build_report(
         by_class={split: by_class[split] for split in features.SPLITS},
         rejected_by_reason=dict(sorted(Counter(one.reason for one in rejects).items())),
         num_duplicates=_total(counts, DUPLICATE),
+        eval_fraction=eval_fraction,
         reject_examples=tuple(_example(one) for one in rejects[:NUM_REJECT_EXAMPLES]),
     )
 

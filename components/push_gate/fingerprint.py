@@ -45,6 +45,12 @@ def weights_fingerprint(saved_model: str) -> str | None:
     return directory_fingerprint(f"{saved_model.rstrip('/')}/variables") if filesystem.find(root) else None
 
 
+def file_sha256(path: str) -> str:
+    """Returns the hex sha256 of one file, local or a uri that fsspec knows."""
+    filesystem, root = fsspec.core.url_to_fs(path)
+    return _file_digest(filesystem, root).hex()
+
+
 def _file_digest(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
     digest = hashlib.sha256()
     with filesystem.open(path, "rb") as file:

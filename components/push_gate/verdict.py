@@ -57,6 +57,7 @@ def verdict_document(
             "config": config_fingerprint or None,
         },
         "repaired_from": known.get("repaired_from"),
+        "warm_start": _warm_start(judgement.documents.history),
         "versions": known.get("versions") or {},
         "seed": known.get("seed"),
         "diagnosis": judgement.explanation.document() if judgement.explanation else None,
@@ -98,6 +99,15 @@ def _baseline(evidence: Evidence) -> dict[str, Any] | None:
         return None
     first = evidence.champion.pairs.first
     return {"version": evidence.champion.version, "accuracy": first.value, "total": first.total}
+
+
+def _warm_start(history: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    start = (history or {}).get("warm_start")
+    # A trainer of one's own may write anything.
+    if not isinstance(start, Mapping) or not isinstance(start.get("sentence"), str):
+        return None
+    version = start.get("version")
+    return {"version": None if version is None else str(version), "sentence": start["sentence"]}
 
 
 def _slice(result: SliceResult) -> dict[str, Any]:

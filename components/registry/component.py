@@ -13,10 +13,12 @@ from components.flags import is_set
 from components.kserve import files
 from components.kserve.manifest import Served, manifest
 from components.kserve.settings import KServeSettings
-from components.push_gate.fingerprint import directory_fingerprint
+from components.push_gate.fingerprint import directory_fingerprint, file_sha256
 from components.registry import champions, lease, record
 from components.registry.opening import open_registry
 from components.registry.protocol import (
+    KERAS_FILE,
+    KERAS_FOLDER,
     REFERENCE_FOLDER,
     SAVED_MODEL,
     ChampionMoved,
@@ -77,6 +79,7 @@ def RegistryPush(
     config_json: Parameter[str],
     config_fingerprint: Parameter[str],
     run_key: Parameter[str],
+    training_key: Parameter[str],
     git_revision: Parameter[str],
     image: Parameter[str],
     kfp_run_id: Parameter[str],
@@ -100,6 +103,7 @@ def RegistryPush(
         config_json: The effective configuration.
         config_fingerprint: Its hash.
         run_key: What the run was made of: data, configuration, code.
+        training_key: What the training was made of: the data, its part of the configuration, its code.
         git_revision: Of the code; empty outside a checkout.
         image: Of the step's container, by digest; empty outside a cluster.
         kfp_run_id: Of the run on the cluster; empty outside one.
@@ -116,17 +120,20 @@ def RegistryPush(
     saved_model = path_utils.serving_model_path(model.uri)
     fingerprint = directory_fingerprint(saved_model)
     is_same = _is_same_model(judged, fingerprint)
+    keras_file = Path(model.uri, KERAS_FOLDER, KERAS_FILE)
     serving, ingest = _read(serving_report, "serving.json"), _read(ingest_report, "report.json")
     facts = record.Facts(
         fingerprint=fingerprint,
         config_fingerprint=config_fingerprint,
         run_key=run_key,
+        training_key=training_key,
         git_revision=git_revision,
         image=image,
         kfp_run_id=kfp_run_id,
         schema_fingerprint=directory_fingerprint(schema.uri),
         freeze_proof=_freeze_proof(saved_model),
         reference_fingerprint=directory_fingerprint(reference.uri) if _has_files(reference.uri) else "",
+        keras_sha256=file_sha256(str(keras_file)) if keras_file.exists() else "",
     )
     entry = ModelRecord(
         fingerprint=fingerprint,
@@ -198,7 +205,7 @@ def _artifacts(
 ) -> dict[Path, str]:
     found = {
         Path(saved_model): SAVED_MODEL,
-        Path(model_uri, "Format-Keras", "model.keras"): "Format-Keras",
+        Path(model_uri, KERAS_FOLDER, KERAS_FILE): KERAS_FOLDER,
         Path(verdict_uri, "verdict.json"): "",
         Path(verdict_uri, "evidence.json"): "",
         Path(serving_uri, "serving.json"): "",

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,13 +23,16 @@ from mr_openapi import (
 )
 
 from components.errors import DataRefused
-from components.push_gate.fingerprint import directory_fingerprint
+from components.push_gate.fingerprint import directory_fingerprint, file_sha256
 from components.registry.kubeflow_connection import Connection
 from components.registry.kubeflow_properties import Properties, kept, numbers, texts, texts_of
 from components.registry.kubeflow_storage import ModelStorage, fetch
 from components.registry.protocol import (
     BASELINE,
     FINGERPRINT,
+    KERAS,
+    KERAS_FILE,
+    KERAS_FOLDER,
     REFERENCE,
     REFERENCE_FOLDER,
     RUN_KEY,
@@ -130,14 +133,17 @@ class KubeflowRegistry:
         Raises:
             DataRefused: It is not what was registered.
         """
-        expected = version.tags.get(REFERENCE)
-        if not expected:
-            return False
-        source = f"{version.source.rpartition('/')[0]}/{REFERENCE_FOLDER}"
-        fetch(source, folder / REFERENCE_FOLDER)
-        found = directory_fingerprint(str(folder / REFERENCE_FOLDER))
-        must_be_registered(expected, version, self._name, found, source)
-        return True
+        return self._download_part(version, REFERENCE, folder / REFERENCE_FOLDER, directory_fingerprint)
+
+    def download_keras(self, version: RegisteredVersion, folder: Path) -> bool:
+        """Puts the version's Keras file into `folder`/Format-Keras; False for a version whose file nobody vouches for.
+
+        Raises:
+            DataRefused: It is not what was registered.
+        """
+        return self._download_part(
+            version, KERAS, folder / KERAS_FOLDER, lambda place: file_sha256(f"{place}/{KERAS_FILE}")
+        )
 
     def register(self, record: ModelRecord) -> Registered:
         """Keeps the files, then records the version and its artifact; that it is LIVE comes last.
@@ -195,6 +201,16 @@ class KubeflowRegistry:
             self._server.ask(lambda api: api.update_registered_model(str(model.id), update))
             found = self._champion_number(self._model())
         must_have_moved(number, self._name, expected, found)
+
+    def _download_part(self, version: RegisteredVersion, tag: str, folder: Path, hash_of: Callable[[str], str]) -> bool:
+        """Fetches the folder of that name beside the SavedModel if the tag has its hash, and compares the two."""
+        expected = version.tags.get(tag)
+        if not expected:
+            return False
+        source = f"{version.source.rpartition('/')[0]}/{folder.name}"
+        fetch(source, folder)
+        must_be_registered(expected, version, self._name, hash_of(str(folder)), source)
+        return True
 
     def _champion_number(self, model: RegisteredModel | None) -> str | None:
         return (texts_of(model.custom_properties).get(self._alias) or None) if model else None

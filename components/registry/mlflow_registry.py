@@ -1,14 +1,14 @@
 """MLflow as the registry: an SQLite file with a folder beside it, or a server; the same calls."""
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
 
-from components.push_gate.fingerprint import directory_fingerprint
+from components.push_gate.fingerprint import directory_fingerprint, file_sha256
 from components.registry.mlflow_connection import (
     check_header,
     collect_garbage,
@@ -23,6 +23,9 @@ from components.registry.protocol import (
     BASELINE,
     DECISION,
     FINGERPRINT,
+    KERAS,
+    KERAS_FILE,
+    KERAS_FOLDER,
     REFERENCE,
     REFERENCE_FOLDER,
     RUN_KEY,
@@ -116,14 +119,15 @@ class MlflowRegistry:
         Raises:
             DataRefused: The download is not what was registered.
         """
-        expected = version.tags.get(REFERENCE)
-        if not expected:
-            return False
-        source = f"runs:/{version.run_id}/{REFERENCE_FOLDER}"
-        with self._reaching():
-            found = directory_fingerprint(str(self._fetched(source, folder)))
-        must_be_registered(expected, version, self._settings.model_name, found, source)
-        return True
+        return self._download_part(version, REFERENCE, REFERENCE_FOLDER, folder, directory_fingerprint)
+
+    def download_keras(self, version: RegisteredVersion, folder: Path) -> bool:
+        """Puts the version's Keras file into `folder`/Format-Keras; False for a version whose file nobody vouches for.
+
+        Raises:
+            DataRefused: The download is not what was registered.
+        """
+        return self._download_part(version, KERAS, f"{KERAS_FOLDER}/{KERAS_FILE}", folder / KERAS_FOLDER, file_sha256)
 
     def register(self, record: ModelRecord) -> Registered:
         """Records a run, then a version.
@@ -260,6 +264,20 @@ class MlflowRegistry:
             found = directory_fingerprint(str(path))
         if found != record.fingerprint:
             raise OSError(f"the uploaded model hashes to {found}, the judged one to {record.fingerprint}")
+
+    def _download_part(
+        self, version: RegisteredVersion, tag: str, part: str, folder: Path, hash_of: Callable[[str], str]
+    ) -> bool:
+        """Fetches a file or folder of the version's run if the tag has its hash, and compares the two."""
+        expected = version.tags.get(tag)
+        if not expected:
+            return False
+        source = f"runs:/{version.run_id}/{part}"
+        folder.mkdir(parents=True, exist_ok=True)
+        with self._reaching():
+            found = hash_of(str(self._fetched(source, folder)))
+        must_be_registered(expected, version, self._settings.model_name, found, source)
+        return True
 
     def _fetched(self, source: str, folder: Path) -> Path:
         from mlflow.artifacts import download_artifacts

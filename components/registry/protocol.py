@@ -8,6 +8,9 @@ from typing import Final, Protocol, Self
 # Where the servable model lies in everything that is recorded and fetched.
 SAVED_MODEL: Final = "Format-Serving"
 REFERENCE_FOLDER: Final = "reference"
+# A folder with one file: the model as Keras saves it, from which a training may start.
+KERAS_FOLDER: Final = "Format-Keras"
+KERAS_FILE: Final = "model.keras"
 
 # Tags of a run and of a model version, spelled in one place.
 FINGERPRINT: Final = "frostgate.fingerprint"
@@ -15,6 +18,13 @@ FINGERPRINT: Final = "frostgate.fingerprint"
 REFERENCE: Final = "frostgate.reference_fingerprint"
 # Of what was learnt alone: names in a SavedModel's graph depend on what its process did before.
 WEIGHTS: Final = "frostgate.weights_fingerprint"
+# Of the model's Keras file.
+KERAS: Final = "frostgate.keras_sha256"
+# What a training was made of, and the version that it started from, or "none"; without the latter nobody asked for one.
+TRAINING_KEY: Final = "frostgate.training_key"
+WARM_START: Final = "frostgate.warm_started_from"
+# Share of pictures that validated, drawn by their content, or "given" by the data.
+VALIDATION: Final = "frostgate.validation_split"
 DECISION: Final = "frostgate.decision"
 CODES: Final = "frostgate.codes"
 RUN_KEY: Final = "frostgate.run_key"
@@ -156,6 +166,13 @@ class ModelRegistry(Protocol):
 
     def download_reference(self, version: RegisteredVersion, folder: Path) -> bool:
         """Puts its reference into `folder`/reference; False for a version without one.
+
+        Raises DataRefused if it is not what was registered.
+        """
+        ...
+
+    def download_keras(self, version: RegisteredVersion, folder: Path) -> bool:
+        """Puts its Keras file into `folder`/Format-Keras; False for a version whose file nobody vouches for.
 
         Raises DataRefused if it is not what was registered.
         """

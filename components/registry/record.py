@@ -13,10 +13,14 @@ from components.registry.protocol import (
     CODES,
     DECISION,
     FINGERPRINT,
+    KERAS,
     REFERENCE,
     RUN_KEY,
     SENTENCE,
     SERVES,
+    TRAINING_KEY,
+    VALIDATION,
+    WARM_START,
     WEIGHTS,
 )
 
@@ -33,23 +37,27 @@ class Facts:
         fingerprint: Of the model.
         config_fingerprint: Of the effective configuration.
         run_key: What the run was made of.
+        training_key: What the training was made of.
         git_revision: Of the code; empty outside a checkout.
         image: Of the container, by digest; empty outside a cluster.
         kfp_run_id: Of the run on the cluster; empty outside one.
         schema_fingerprint: Of what the data were held against.
         freeze_proof: freeze_proof.json of the export; None for one that has none.
         reference_fingerprint: Of what monitoring compares with; empty where there is none.
+        keras_sha256: Of the Keras file; empty where there is none.
     """
 
     fingerprint: str
     config_fingerprint: str
     run_key: str
+    training_key: str
     git_revision: str
     image: str
     kfp_run_id: str
     schema_fingerprint: str
     freeze_proof: Mapping[str, Any] | None
     reference_fingerprint: str
+    keras_sha256: str
 
 
 def promotes(decision: str, pushed: bool) -> bool:
@@ -121,6 +129,10 @@ def tags(
         "frostgate.freeze_proof": None if proof is None else "passed" if proof["passed"] else "failed",
         "frostgate.config_fingerprint": facts.config_fingerprint,
         REFERENCE: facts.reference_fingerprint,
+        KERAS: facts.keras_sha256,
+        TRAINING_KEY: facts.training_key,
+        WARM_START: _start(verdict.get("warm_start")),
+        VALIDATION: validation_split(ingest),
         WEIGHTS: fingerprints.get("weights"),
         "frostgate.data_fingerprint": fingerprints.get("data"),
         "frostgate.backbone_fingerprint": fingerprints.get("backbone"),
@@ -133,6 +145,24 @@ def tags(
         "mlflow.source.git.commit": facts.git_revision,
     } | {f"frostgate.num_{split}": count for split, count in splits.items()}
     return {key: str(value) for key, value in found.items() if value not in (None, "")}
+
+
+def validation_split(ingest: Mapping[str, Any]) -> str:
+    """Says how pictures came to validate.
+
+    Args:
+        ingest: report.json of the ingest step.
+
+    Returns:
+        The share drawn by content, or "given" by the data; empty where the report does not say.
+    """
+    if "eval_fraction" not in ingest:
+        return ""
+    return "given" if ingest["eval_fraction"] is None else str(ingest["eval_fraction"])
+
+
+def _start(warm_start: Mapping[str, Any] | None) -> str | None:
+    return None if warm_start is None else warm_start["version"] or "none"
 
 
 def _share(counts: Mapping[str, Any] | None) -> str | None:

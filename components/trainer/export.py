@@ -79,7 +79,7 @@ def export(trained: Trained, inputs: Inputs, serving_dir: Path) -> None:
     papers = {
         "frostgate.json": inputs.contract(trained),
         "freeze_proof.json": trained.proof.model_dump(),
-        "history.json": trained.history,
+        "history.json": inputs.history(trained),
     }
     write(in_float32(trained.model), inputs.reader, inputs.classes, papers, serving_dir)
 

@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.backbone import freezing, modes, resnet50, weights
-from components.trainer import feature_batches, image_phase, phases
+from components.trainer import feature_batches, image_phase, phases, start
 from components.trainer.classifier import assemble, build_head
 from components.trainer.feature_cache import Features, embedded
 from components.trainer.inputs import Inputs, Trained
@@ -18,18 +18,23 @@ def train(inputs: Inputs) -> Trained:
     settings = inputs.settings
     blocks = settings.fine_tune.blocks
     backbone = load_backbone(inputs)
-    before = modes.fingerprint(backbone.variables)
-    train_features, eval_features = features_of(backbone, before, inputs)
+    # Before anything of another model is loaded: what is frozen is held against the source.
+    frozen = freezing.frozen_variables(backbone, blocks)
+    before = modes.fingerprint(frozen)
+    if inputs.starts_warm:
+        start.load_trained(inputs.weights_dir, backbone, blocks)
+    train_features, eval_features = features_of(backbone, modes.fingerprint(backbone.variables), inputs)
     targets = Targets(train_features.labels, len(inputs.classes), settings.class_weights)
 
     head = build_head(settings.head, len(inputs.classes))
+    if inputs.starts_warm:
+        start.load_head(inputs.weights_dir, head)
     done = [train_head(head, train_features, eval_features, targets, inputs)]
     model = assemble(backbone, head, frozen_batch_norm=True)
-    frozen, batch_size = list(backbone.variables), settings.head.batch_size
+    batch_size = settings.head.batch_size
     if blocks:
         freezing.unfreeze_top(backbone, blocks)
-        frozen, batch_size = freezing.frozen_variables(backbone), settings.fine_tune.batch_size
-        before = modes.fingerprint(frozen)
+        batch_size = settings.fine_tune.batch_size
         done.append(image_phase.train("fine_tune", model, settings.fine_tune, targets, len(train_features), inputs))
     difference = freezing.mode_difference(model, some_pixels(inputs))
     steps = feature_batches.steps_per_epoch(len(train_features), settings.head.batch_size)

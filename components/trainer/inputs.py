@@ -15,6 +15,7 @@ from components.backbone import resnet50
 from components.backbone.freezing import FreezeProof
 from components.trainer.examples import ExampleReader
 from components.trainer.settings import TrainerSettings
+from components.trainer.start import Start
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Inputs:
     train_files: tuple[str, ...]
     eval_files: tuple[str, ...]
     weights_dir: Path
-    """Holds `backbone.json` and, unless weights are `none`, `backbone.weights.h5`."""
+    """Holds `backbone.json` and, unless weights are `none`, `backbone.weights.h5`; `warm_start.json` if asked for."""
     work_dir: Path
     """Outlives a killed run."""
     log_dir: str
@@ -40,9 +41,21 @@ class Inputs:
         return json.loads((self.weights_dir / "backbone.json").read_text())
 
     @property
+    def start(self) -> Start | None:
+        """What the training starts from beside the backbone; None: nobody asked."""
+        return Start.read(self.weights_dir)
+
+    @property
+    def starts_warm(self) -> bool:
+        """Whether there are weights of another model to start from."""
+        return self.start is not None and self.start.version is not None
+
+    @property
     def checkpoints(self) -> Path:
-        """What is needed to continue a killed run."""
-        return self.work_dir / "checkpoints"
+        """What is needed to continue a killed run; of another start, another folder."""
+        # Which champion it is nobody knows on a cluster before the step runs, so no key of the pipeline can have it.
+        suffix = f"-{self.start.fingerprint[:16]}" if self.start is not None and self.starts_warm else ""
+        return self.work_dir / f"checkpoints{suffix}"
 
     def features_dir(self, split: str, files: Sequence[str], backbone_fingerprint: str) -> Path:
         """Names a split's feature cache after everything the features depend on."""
@@ -59,10 +72,17 @@ class Inputs:
             "batch_size": trained.batch_size,
             "seed": self.settings.seed,
             "backbone": self.backbone,
+            "head": {"hidden_units": self.settings.head.hidden_units},
             "embedding_size": resnet50.EMBEDDING_SIZE,
             "loss": trained.loss,
             "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
         }
+
+    def history(self, trained: "Trained") -> dict[str, Any]:
+        """Returns `history.json`: what training did and, where a start was asked for, what it started from."""
+        start = self.start
+        origin = {"warm_start": {"version": start.version, "sentence": start.sentence}} if start else {}
+        return trained.history | origin
 
 
 @dataclass(frozen=True)
@@ -82,7 +102,7 @@ class Trained:
 
     @property
     def history(self) -> dict[str, Any]:
-        """The content of `history.json`."""
+        """What training did."""
         return {"phases": list(self.phases), "num_updates": self.num_updates, "momentum_lint": self.momentum_lint}
 
 

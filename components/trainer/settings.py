@@ -70,6 +70,9 @@ class TrainerSettings(Settings):
 
     run_fn: str = "components.trainer.run_fn.run_fn"
     """Dotted name of the function that trains and exports; any model it writes goes through the same gate."""
+    warm_start: Literal["none", "champion"] = "none"
+    """`champion`: the training starts from the registered champion's weights where they fit (same classes, image size,
+    head, source weights and validation images), and cold where they do not, which the run says. `none`: always cold."""
     seed: int = Field(7, ge=0, lt=2**32)
     """Seeds initial weights, order, dropout and augmentation."""
     head: HeadSettings = HeadSettings()

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,7 @@ class _Outcome:
     served_version: str | None = None
     registered_version: str | None = None
     card: str | None = None
+    warnings: tuple[str, ...] = ()
     plan: Plan | None = None
 
 
@@ -80,7 +81,7 @@ def _after_telling(attempt: Attempt, summary: RunSummary) -> RunSummary:
         warnings = tell(attempt.config, summary)
     if not warnings:
         return summary
-    summary = summary.model_copy(update={"warnings": warnings})
+    summary = summary.model_copy(update={"warnings": (*summary.warnings, *warnings)})
     attempt.store(summary, summary.status)
     return summary
 
@@ -101,6 +102,7 @@ def _written(attempt: Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         served_version=outcome.served_version,
         registered_version=outcome.registered_version,
         card=outcome.card,
+        warnings=outcome.warnings,
         log=str(attempt.log),
         config=attempt.told.model_dump(mode="json"),
         nodes=tuple(walk.nodes),
@@ -177,7 +179,14 @@ def _judged(attempt: Attempt, walk: Walk) -> _Outcome:
 
     card = str(attempt.folder / "card.html")
     write_card(str(verdict_dir), facts, card)
-    return _Outcome(status, exit_code, message, _data(walk), verdict, version, registration["version"], card)
+    return _Outcome(
+        status, exit_code, message, _data(walk), verdict, version, registration["version"], card, _cold_start(verdict)
+    )
+
+
+def _cold_start(verdict: Mapping[str, Any]) -> tuple[str, ...]:
+    start = verdict.get("warm_start")
+    return (start["sentence"],) if start and start["version"] is None else ()
 
 
 def _data(walk: Walk, error: BaseException | None = None) -> dict[str, Any] | None:

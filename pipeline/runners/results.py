@@ -61,7 +61,7 @@ class RunSummary(BaseModel):
     registered_version: str | None
     card: str | None
     warnings: tuple[str, ...] = ()
-    """What went wrong beside the run itself, a sentence each."""
+    """What went otherwise than was asked without failing the run, a sentence each."""
     log: str
     config: dict[str, Any]
     nodes: tuple[NodeResult, ...]

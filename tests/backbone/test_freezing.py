@@ -33,7 +33,7 @@ def test_fine_tuning_trains_the_asked_kernels_and_no_batch_norm(blocks):
     backbone = resnet50.build(32)
     freezing.freeze(backbone)
     freezing.unfreeze_top(backbone, blocks)
-    frozen = freezing.frozen_variables(backbone)
+    frozen = freezing.frozen_variables(backbone, blocks)
     before, all_before = modes.fingerprint(frozen), modes.fingerprint(backbone.variables)
     model = compiled(backbone)
     model.fit(IMAGES, LABELS, verbose=0)

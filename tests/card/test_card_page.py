@@ -208,6 +208,15 @@ def test_a_diagnosis_is_shown_only_when_there_is_one(verdict: dict, evidence: di
     assert "the best relabelling gains nothing" in shown and "no layer to take embeddings from" in shown
 
 
+def test_what_the_training_started_from_is_said_with_its_curves(verdict: dict, evidence: dict) -> None:
+    sentence = "The training started cold: version 3 knows other classes (<cat>, dog; these images: a, b)."
+    start = {"version": None, "sentence": sentence}
+    shown = section(render(verdict | {"warm_start": start}, evidence, None), "curves")
+    assert sentence.replace("<cat>", "&lt;cat&gt;") in shown
+    for nothing in ({}, {"warm_start": None}):
+        assert "started" not in section(render(verdict | nothing, evidence, None), "curves")
+
+
 def test_each_piece_of_evidence_for_a_diagnosis_has_its_plot(verdict: dict, evidence: dict, diagnosis: dict) -> None:
     picture = {"uri": "val/1.png", "label": "7", "thumbnail": evidence["worst"][0]["thumbnail"]}
     copies = [{"validation": picture, "train": picture | {"uri": "train/9.png"}}]

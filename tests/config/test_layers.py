@@ -44,6 +44,7 @@ def test_no_step_imports_another_steps_node(graph):
         ("predict", {"ingest"}),
         ("card", set()),
         ("diagnosis", {"backbone"}),
+        ("warm_start", {"backbone", "push_gate", "registry", "trainer"}),
         ("doctor", {"backbone", "diagnosis", "ingest", "push_gate", "transform"}),
     ],
 )

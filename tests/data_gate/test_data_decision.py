@@ -14,7 +14,7 @@ def report(**changes: Any) -> Report:
         "uri": "data", "fingerprint": "f", "spans": (), "classes": ("cat", "dog"), "num_read": 100, "num_kept": 99,
         "num_rejected": 1, "by_split": {"train": 66, "eval": 33},
         "by_class": {"train": {"cat": 33, "dog": 33}, "eval": {"cat": 16, "dog": 17}},
-        "rejected_by_reason": {"corrupt": 1}, "num_duplicates": 0,
+        "rejected_by_reason": {"corrupt": 1}, "num_duplicates": 0, "eval_fraction": 0.33,
         "reject_examples": (RejectExample(uri="data/cat/x.jpg", reason="corrupt", detail="Invalid JPEG"),),
     }  # fmt: skip
     return Report(**values | changes)

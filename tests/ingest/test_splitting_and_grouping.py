@@ -61,7 +61,7 @@ REJECTS = [Reject("a", "corrupt", "x"), Reject("b", "empty_file", "y")]
 
 
 def test_a_report_adds_up() -> None:
-    report = build_report("uri", "f", (), ("cat", "dog"), COUNTS, REJECTS)
+    report = build_report("uri", "f", (), ("cat", "dog"), COUNTS, REJECTS, 0.33)
     assert (report.num_read, report.num_kept, report.num_rejected, report.num_duplicates) == (5, 3, 2, 1)
     assert report.by_class == {"train": {"cat": 2}, "eval": {"dog": 1}} and report.by_split == {"train": 2, "eval": 1}
     assert report.rejected_by_reason == {"corrupt": 1, "empty_file": 1}
@@ -72,7 +72,7 @@ def test_a_report_adds_up() -> None:
 )
 def test_a_report_that_does_not_add_up_cannot_be_made(key: tuple[str, str, str], number: int) -> None:
     with pytest.raises(ValueError, match=r"kept"):
-        build_report("uri", "f", (), ("cat", "dog"), COUNTS | {key: number}, REJECTS)
+        build_report("uri", "f", (), ("cat", "dog"), COUNTS | {key: number}, REJECTS, 0.33)
 
 
 @pytest.mark.parametrize("label", ["", ".", "..", "../x", "/etc", "a\\b", "a\nb", "a\x00", "\x1b[31m", "é" * 128])

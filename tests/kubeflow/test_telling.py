@@ -21,7 +21,7 @@ REPORT = {
     "uri": "s3://pictures", "fingerprint": "f", "spans": [8, 9], "classes": ["cat", "dog"], "num_read": 300,
     "num_kept": 299, "num_rejected": 1, "by_split": {"train": 200, "eval": 99},
     "by_class": {"train": {"cat": 100, "dog": 100}, "eval": {"cat": 50, "dog": 49}},
-    "rejected_by_reason": {"corrupt": 1}, "num_duplicates": 0, "reject_examples": [],
+    "rejected_by_reason": {"corrupt": 1}, "num_duplicates": 0, "eval_fraction": 0.33, "reject_examples": [],
 }  # fmt: skip
 
 

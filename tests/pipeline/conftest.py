@@ -1,9 +1,12 @@
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import Finished
+
+CLASSES = "56789"
 
 
 @pytest.fixture
@@ -13,3 +16,19 @@ def with_backbone(first_run: Finished, tmp_path: Path) -> Path:
     for name in ("embedded", "backbones"):
         shutil.copytree(first_run.output / "cache" / name, output / "cache" / name)
     return output
+
+
+@pytest.fixture
+def arrives(first_run: Finished, tmp_path: Path) -> Callable[..., None]:
+    """Delivers every third of the embedded pictures, under the names that they are given."""
+    (digits,) = [path for path in (first_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
+
+    def deliver(span: int, names: str = CLASSES) -> None:
+        for position, picture in enumerate(sorted(digits.glob("[5-9]/*.png"), key=lambda path: path.name)):
+            if position % 3 == span - 1:
+                name = names[CLASSES.index(picture.parent.name)]
+                target = tmp_path / "incoming" / f"span-{span}" / name / picture.name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(picture, target)
+
+    return deliver

@@ -1,6 +1,5 @@
 """Three deliveries, the second with its labels in another order: what a scheduled pipeline does with each."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,6 @@ from pipeline.config import load
 from pipeline.resolve import effective_registry, folders_of
 
 pytestmark = pytest.mark.engine
-
-CLASSES = "56789"
-
-
-@pytest.fixture
-def arrives(first_run, tmp_path):
-    """Delivers every third of the embedded pictures, under the names that they are given."""
-    (digits,) = [path for path in (first_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
-
-    def deliver(span: int, names: str = CLASSES) -> None:
-        for position, picture in enumerate(sorted(digits.glob("[5-9]/*.png"), key=lambda path: path.name)):
-            if position % 3 == span - 1:
-                name = names[CLASSES.index(picture.parent.name)]
-                target = tmp_path / "incoming" / f"span-{span}" / name / picture.name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(picture, target)
-
-    return deliver
 
 
 def numbers(folder: Path) -> dict[tuple[str, ...] | str, float]:

@@ -157,6 +157,24 @@ def test_a_model_without_a_keras_file_is_held(run_of: Callable[[str], Any], tmp_
     assert unexamined == {"id": "every cause", "why": "the export has no Keras model"}
 
 
+def test_the_verdict_says_what_the_training_started_from(run_of: Callable[[str], Any]) -> None:
+    uris = run_of("healthy").uris()
+    judgement = judge(uris, SETTINGS)
+
+    def said(start: Any) -> Any:
+        documents = replace(judgement.documents, history={"phases": [], "warm_start": start})
+        return verdict_of(replace(judgement, documents=documents), uris)["warm_start"]
+
+    for known in (
+        {"version": "3", "sentence": "The training started from the weights of version 3."},
+        {"version": None, "sentence": "The training started cold: there is no champion yet."},
+    ):
+        assert said(known) == said(known | {"more": 1}) == known
+    # A trainer of one's own may write anything.
+    assert [said(start) for start in (None, 3, {}, {"version": "3"}, {"sentence": 3})] == [None] * 5
+    assert verdict_of(judgement, uris)["warm_start"] is None
+
+
 def test_training_mode_then_comes_from_the_history(run_of: Callable[[str], Any], tmp_path: Path) -> None:
     uris = copied(run_of("collapsed"), tmp_path)
     shutil.rmtree(Path(uris.model) / "Format-Keras")

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from components.registry.opening import existing_registry, open_registry
 from components.registry.protocol import (
     BASELINE,
     DECISION,
+    KERAS,
     REFERENCE,
     RUN_KEY,
     WITHDRAWN,
@@ -186,3 +188,28 @@ def test_a_reference_comes_back_with_its_version_and_as_it_was(
 def test_a_version_without_a_reference_has_none(registry: ModelRegistry, make_record: Make, tmp_path: Path) -> None:
     push(registry, make_record())
     assert not registry.download_reference(champion(registry), tmp_path / "here")
+
+
+def test_a_keras_file_comes_back_with_its_version_and_as_it_was(
+    registry: ModelRegistry, make_record: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    plain, expected = make_record(), sha256(b"weights").hexdigest()
+    files = {**plain.artifacts, tmp_path / "model.keras": "Format-Keras"}
+    push(registry, replace(plain, tags={**plain.tags, KERAS: expected}, artifacts=files))
+    assert registry.download_keras(champion(registry), tmp_path / "here")
+    assert (tmp_path / "here" / "Format-Keras" / "model.keras").read_bytes() == b"weights"
+
+    other = replace(champion(registry), tags={**champion(registry).tags, KERAS: "0" * 64})
+    with pytest.raises(DataRefused, match=f"must hash to {'0' * 64}; its files hash to {expected}"):
+        registry.download_keras(other, tmp_path / "there")
+
+
+def test_a_version_without_the_hash_of_its_keras_file_has_none(
+    registry: ModelRegistry, make_record: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "model.keras").write_bytes(b"weights")
+    plain = make_record()
+    push(registry, replace(plain, artifacts={**plain.artifacts, tmp_path / "model.keras": "Format-Keras"}))
+    assert not registry.download_keras(champion(registry), tmp_path / "here")
+    assert not (tmp_path / "here").exists()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -65,10 +66,11 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
                 "loss": {"eval": 0.3},
             },
             "thresholds": {"max_mode_gap": 0.05},
+            "warm_start": {"version": "7", "sentence": "The training started from the weights of version 7."},
             "fingerprints": {"model": fingerprint, "weights": "w" * 64, "data": "d" * 64},
         }
         serving = {"passed": True, "max_difference": 1e-7, "latency_ms": {"1": {"p50": 2.0, "p95": 3.0}}}
-        report = {"spans": [4, 5], "by_split": {"train": 80}, "num_rejected": 2}
+        report = {"spans": [4, 5], "by_split": {"train": 80}, "num_rejected": 2, "eval_fraction": 0.2}
         card = artifact(Card, tmp_path)
         Path(card.uri, "card.html").write_text("<html>")
         inputs = {
@@ -88,6 +90,7 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
             "config_json": json.dumps({"train": {"epochs": 3}, "uri": "http://user:canary@host/x"}),
             "config_fingerprint": "c",
             "run_key": "key",
+            "training_key": "training",
             "git_revision": "abcdef",
             "image": "frostgate@sha256:1",
             "kfp_run_id": "a-run",
@@ -162,7 +165,11 @@ def test_everything_about_a_blocked_model_is_recorded_and_nothing_points_at_it(
         "fingerprint": registration["fingerprint"],
         "decision": "BLOCK",
         "run_key": "key",
+        "training_key": "training",
         "baseline": "none",
+        "warm_started_from": "7",
+        "validation_split": "0.2",
+        "keras_sha256": sha256(b"keras").hexdigest(),
         "codes": "G1,G3",
         "config_fingerprint": "c",
         "weights_fingerprint": "w" * 64,

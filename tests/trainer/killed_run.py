@@ -18,8 +18,8 @@ def kill_when(record: Path, num_epochs: int) -> None:
 
 
 if __name__ == "__main__":
-    prepared, backbone, out, settings, phase, num_epochs = sys.argv[1:]
-    record = Path(out) / "work" / "checkpoints" / phase / "progress.json"
+    prepared, backbone, out, settings, phase, num_epochs, *folder = sys.argv[1:]
+    record = Path(out) / "work" / (folder[0] if folder else "checkpoints") / phase / "progress.json"
     threading.Thread(target=kill_when, args=(record, int(num_epochs)), daemon=True).start()
     spec = importlib.util.spec_from_file_location("trainer_conftest", Path(__file__).with_name("conftest.py"))
     assert spec is not None and spec.loader is not None

@@ -1,0 +1,242 @@
+"""How much sooner does a head get there from the champion's weights than from fresh ones, and is it another model?
+
+    python benchmarks/warm_start.py [--seeds 10] [--cache DIR]
+
+Digits 5 to 9 on a backbone that was pretrained on digits 0 to 4, in two deliveries. The champion learns the first one;
+on the second, one head starts from it and one cold, with the same images, order and dropout. Writes
+`benchmarks/results/warm_start.md`.
+"""
+
+import argparse
+import os
+import statistics
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from scipy import stats
+
+from components.backbone import pretrain, resnet50, weights
+from components.backbone.seeding import make_deterministic
+from components.backbone.settings import PretrainSettings
+from components.ingest.embedded import materialise
+from components.ingest.settings import EMBEDDED_DIGITS, EMBEDDED_SOURCE_DIGITS
+from components.trainer import feature_batches, phases
+from components.trainer.classifier import build_head
+from components.trainer.feature_cache import Features
+from components.trainer.settings import HeadSettings
+from components.trainer.targets import Targets
+from components.transform.decoding import decode_image
+from components.transform.scaling import to_resnet50_input
+
+RESULTS = Path(__file__).with_name("results")
+SETTINGS = HeadSettings()
+NUM_CLASSES = 5
+EVAL_FRACTION = 0.33
+SIZE = 32
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One span's images."""
+
+    train: Features
+    validation: Features
+
+
+@dataclass(frozen=True)
+class Course:
+    """How a training went."""
+
+    losses: tuple[float, ...]
+    """On validation images, an epoch each."""
+    seconds: tuple[float, ...]
+    """Of each epoch, without scoring."""
+    accuracy: float
+    """Of the best epoch, on the second delivery's validation images."""
+    earlier_accuracy: float
+    """On those of the first delivery."""
+
+    def epochs_to(self, loss: float) -> int:
+        """Counts the epochs until the validation loss is as low; one more than there were if it never was."""
+        return next((index + 1 for index, found in enumerate(self.losses) if found <= loss), len(self.losses) + 1)
+
+    def seconds_to(self, loss: float) -> float:
+        """Adds up the seconds of these epochs."""
+        return sum(self.seconds[: self.epochs_to(loss)])
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Both trainings of one seed."""
+
+    cold: Course
+    warm: Course
+    num_updates: int
+    """Steps an epoch."""
+
+    @property
+    def target(self) -> float:
+        """The lowest validation loss that both reach."""
+        return max(min(self.cold.losses), min(self.warm.losses))
+
+
+def all_features(cache: Path) -> Features:
+    """Embeds every digit from 5 to 9 with the backbone that the pipeline would pretrain."""
+    file = cache / "pretrained.weights.h5"
+    if not file.exists():
+        pretrain.pretrain(materialise(EMBEDDED_SOURCE_DIGITS, str(cache)), PretrainSettings(), SIZE, 7, file)
+    backbone = resnet50.build(SIZE)
+    weights.load(backbone, file)
+    paths, labels, _ = pretrain.list_images(materialise(EMBEDDED_DIGITS, str(cache)))
+    pixels = tf.stack([to_resnet50_input(decode_image(tf.io.read_file(path)), SIZE) for path in paths])
+    embed = tf.function(lambda batch: backbone(batch, training=False), reduce_retracing=True)
+    values = np.concatenate([embed(pixels[start : start + 64]).numpy() for start in range(0, len(labels), 64)])
+    return Features(values, np.array(labels, np.int32))
+
+
+def deliveries(features: Features, seed: int) -> tuple[Delivery, Delivery]:
+    """Draws two halves, and from each what validates."""
+    order = np.random.default_rng(seed).permutation(len(features))
+
+    def part(rows: np.ndarray) -> Features:
+        return Features(features.values[rows], features.labels[rows])
+
+    def delivery(rows: np.ndarray) -> Delivery:
+        held_back = round(EVAL_FRACTION * len(rows))
+        return Delivery(part(rows[held_back:]), part(rows[:held_back]))
+
+    first, second = np.array_split(order, 2)
+    return delivery(first), delivery(second)
+
+
+def train(head: keras.Model, here: Delivery, earlier: Delivery, seed: int, folder: Path) -> Course:
+    """Trains a head as the Trainer does."""
+    targets = Targets(here.train.labels, NUM_CLASSES, "none")
+    phases.compile_classifier(head, SETTINGS.learning_rate, 0.0)
+    phase = phases.Phase(
+        name="head",
+        model=head,
+        batches=lambda first, last: feature_batches.epochs(here.train, targets, SETTINGS.batch_size, first, last, seed),
+        steps_per_epoch=feature_batches.steps_per_epoch(len(here.train), SETTINGS.batch_size),
+        score_train=lambda: feature_batches.score(head, here.train),
+        score_eval=lambda: feature_batches.score(head, here.validation),
+        epochs=SETTINGS.epochs,
+        patience=SETTINGS.patience,
+        seed=seed,
+    )
+    epochs = phases.run(phase, folder, str(folder / "log"))["epochs"]
+    return Course(
+        losses=tuple(epoch["eval_loss"] for epoch in epochs),
+        seconds=tuple(epoch["seconds"] for epoch in epochs),
+        accuracy=feature_batches.score(head, here.validation)[1],
+        earlier_accuracy=feature_batches.score(head, earlier.validation)[1],
+    )
+
+
+def one_seed(features: Features, seed: int, scratch: Path) -> Pair:
+    """Trains the champion, and then both heads on the second delivery."""
+    first, second = deliveries(features, seed)
+
+    def trained(head: keras.Model, here: Delivery, name: str) -> Course:
+        return train(head, here, first, seed, scratch / f"{seed}-{name}")
+
+    make_deterministic(seed)
+    champion = build_head(SETTINGS, NUM_CLASSES)
+    trained(champion, first, "champion")
+    cold, warm = build_head(SETTINGS, NUM_CLASSES), build_head(SETTINGS, NUM_CLASSES)
+    warm.set_weights(champion.get_weights())
+    # Whichever comes first in a process is slower.
+    order = [(cold, "cold"), (warm, "warm")]
+    found = {name: trained(head, second, name) for head, name in (order if seed % 2 else reversed(order))}
+    steps = feature_batches.steps_per_epoch(len(second.train), SETTINGS.batch_size)
+    return Pair(found["cold"], found["warm"], steps)
+
+
+def spread(values: Sequence[float], digits: int) -> str:
+    """Writes median and range."""
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f} to {max(values):.{digits}f})"
+
+
+def difference(values: Sequence[float]) -> str:
+    """Writes the mean of paired differences, in points, with its 95 % interval over the seeds."""
+    points = 100 * np.array(values)
+    half = stats.t.ppf(0.975, len(points) - 1) * points.std(ddof=1) / np.sqrt(len(points))
+    return f"{points.mean():+.1f} points [{points.mean() - half:+.1f}, {points.mean() + half:+.1f}]"
+
+
+def row(name: str, cold: Sequence[float], warm: Sequence[float], digits: int) -> str:
+    """Writes a line of the table, with the ratio of each pair."""
+    ratios = [ours / theirs for ours, theirs in zip(cold, warm, strict=True)]
+    return f"| {name} | {spread(cold, digits)} | {spread(warm, digits)} | {spread(ratios, 1)} |"
+
+
+def report(pairs: Sequence[Pair], num_images: int) -> str:
+    """Writes the page."""
+
+    def epochs(course: str) -> list[int]:
+        return [getattr(pair, course).epochs_to(pair.target) for pair in pairs]
+
+    def seconds(course: str) -> list[float]:
+        return [getattr(pair, course).seconds_to(pair.target) for pair in pairs]
+
+    def updates(course: str) -> list[int]:
+        return [pair.num_updates * number for pair, number in zip(pairs, epochs(course), strict=True)]
+
+    def whole(course: str) -> list[int]:
+        return [len(getattr(pair, course).losses) for pair in pairs]
+
+    def first(course: str) -> list[float]:
+        return [getattr(pair, course).losses[0] for pair in pairs]
+
+    here = [pair.warm.accuracy - pair.cold.accuracy for pair in pairs]
+    earlier = [pair.warm.earlier_accuracy - pair.cold.earlier_accuracy for pair in pairs]
+    lowest = [min(pair.warm.losses) - min(pair.cold.losses) for pair in pairs]
+    return "\n".join(
+        [
+            "# A head from the champion's weights against one that starts cold",
+            "",
+            f"{os.cpu_count()} cores, {len(pairs)} seeds, {num_images} images in two deliveries, a third of each for",
+            f"validation. The default head: at most {SETTINGS.epochs} epochs, {SETTINGS.patience} without a lower loss "
+            "end it. Median and range over the seeds; a ratio is of",
+            "one seed's two trainings. The loss to be reached is the lowest that both come to.",
+            "",
+            "| | cold | warm | cold / warm |",
+            "|---|---|---|---|",
+            row("validation loss after one epoch", first("cold"), first("warm"), 2),
+            row("epochs to the same validation loss", epochs("cold"), epochs("warm"), 0),
+            row("updates to it", updates("cold"), updates("warm"), 0),
+            row("seconds to it", seconds("cold"), seconds("warm"), 2),
+            row("epochs until training ends", whole("cold"), whole("warm"), 0),
+            "",
+            f"Validation accuracy, warm - cold: **{difference(here)}** on the second delivery,",
+            f"{difference(earlier)} on the first one's validation images. Mean and 95 % t-interval over the seeds;",
+            f"the lowest validation loss, warm - cold, is {spread(lowest, 3)}.",
+            "",
+            "Embedding the images, which both need, is not in the seconds. Fine-tuning was not measured.",
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Measures and writes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10, help="how many (default 10)")
+    parser.add_argument("--cache", type=Path, help="keeps the pretrained backbone (default: nowhere)")
+    told = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        features = all_features(told.cache or Path(scratch) / "cache")
+        pairs = [one_seed(features, seed, Path(scratch)) for seed in range(told.seeds)]
+    text = report(pairs, len(features))
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "warm_start.md").write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

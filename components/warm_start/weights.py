@@ -1,0 +1,84 @@
+"""A registered model's weights, and nothing else of it, made ready for the Trainer."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from components.backbone import freezing, modes, resnet50, weights
+from components.trainer import start as starts
+from components.trainer.classifier import assemble, build_head
+from components.trainer.settings import TrainerSettings
+from components.warm_start.decision import Kind, some
+
+
+class Unfit(Exception):
+    """A version cannot be started from; the message says why, as part of a sentence."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a training starts from."""
+
+    head: keras.Model
+    backbone: keras.Model | None
+    """None where it is the source backbone."""
+    fingerprint: str
+    """Of all the weights."""
+
+    def write(self, folder: Path) -> None:
+        """Puts the weights where the Trainer looks for them."""
+        self.head.save_weights(folder / starts.HEAD_FILE)
+        if self.backbone is not None:
+            self.backbone.save_weights(folder / starts.BACKBONE_FILE)
+
+
+def take(keras_file: Path, source_file: Path | None, wanted: Kind, settings: TrainerSettings) -> Taken:
+    """Reads a model's weights into layers of our own, so that nothing the file describes is ever built or run.
+
+    Args:
+        keras_file: As the registry has it; its hash was compared.
+        source_file: The backbone's weights; None for a training from scratch.
+        wanted: The training; the model is of this kind.
+        settings: The Trainer's.
+
+    Raises:
+        Unfit: The weights have other shapes or are not numbers, or a layer that is frozen is not the source's.
+    """
+    num_classes = len(wanted.classes)
+    backbone = resnet50.build(wanted.image_size)
+    # Without dropout, whose seed is no weight: the file may have one or not.
+    head = build_head(settings.head.model_copy(update={"dropout": 0.0}), num_classes)
+    try:
+        weights.load_strictly(assemble(backbone, head, frozen_batch_norm=True), keras_file)
+    except ValueError as error:
+        raise Unfit(f"has weights of another shape ({error})") from error
+    if not all(np.isfinite(variable.numpy()).all() for variable in (*backbone.variables, *head.variables)):
+        raise Unfit("has weights that are not finite numbers")
+    is_source = False
+    if source_file is not None:
+        source = resnet50.build(wanted.image_size)
+        weights.load(source, source_file)
+        _must_be_frozen_as(source, backbone, settings)
+        is_source = not _differing(source.variables, backbone.variables)
+    given = build_head(settings.head, num_classes)
+    given.set_weights(head.get_weights())
+    fingerprint = modes.fingerprint((*backbone.variables, *head.variables))
+    return Taken(given, None if is_source else backbone, fingerprint)
+
+
+def _must_be_frozen_as(source: keras.Model, backbone: keras.Model, settings: TrainerSettings) -> None:
+    blocks = settings.fine_tune.blocks
+    changed = _differing(freezing.frozen_variables(source, blocks), freezing.frozen_variables(backbone, blocks))
+    layers = list(dict.fromkeys(path.split("/")[-2] for path in changed))
+    if layers:
+        raise Unfit(
+            f"has {len(layers)} layers that are frozen here and differ from the source backbone's ({some(layers)}); "
+            f"trainer.fine_tune.blocks is {blocks}"
+        )
+
+
+def _differing(first: list, second: list) -> list[str]:
+    pairs = zip(first, second, strict=True)
+    return [one.path for one, other in pairs if not np.array_equal(one.numpy(), other.numpy())]
