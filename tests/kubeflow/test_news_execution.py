@@ -94,7 +94,7 @@ def test_the_same_span_is_not_trained_again(backend, package, first):
 
 
 def test_it_is_trained_all_the_same_where_somebody_wants_it(backend, package, first):
-    done = backend.run(package, {"again": True}, only={"News", "Champion"})
+    done = backend.run(package, {"again": True}, only={"News", "Unchanged", "Champion"})
     assert states(done) == {
         "News": "COMPLETE",
         "Unchanged": "SKIPPED",

@@ -12,7 +12,6 @@ from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused
 from pipeline.runners.kubeflow.facts import COMPILED, REVISION
 from pipeline.runners.kubeflow.pipelines import PipelineName
-from pipeline.watching import check_thresholds
 
 _DIGEST: Final = re.compile(r".+@sha256:[0-9a-f]{64}")
 _SQLITE: Final = "sqlite:///"
@@ -52,6 +51,8 @@ def _image(config: Config) -> Iterator[str]:
 
 
 def _looks(config: Config) -> Iterator[str]:
+    from pipeline.watching import check_thresholds  # Brings TFX's messages, which no other command needs.
+
     check_thresholds(config)
     if not config.serving_log.uri and "serving_log.uri" not in config.kubeflow.parameters:
         raise no_log()

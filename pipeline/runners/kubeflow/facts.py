@@ -2,14 +2,16 @@
 
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from components.ingest.sources import SourceSummary
 from components.settings import Settings
 from pipeline.config import Config, overridden
 from pipeline.resolve import Plan, effective_kserve, effective_registry, folders_of, push_destination, run_key
 from pipeline.runners.kubeflow.pipelines import TRAITS, PipelineName
-from pipeline.watching import Watch, monitoring_folders
+
+if TYPE_CHECKING:
+    from pipeline.watching import Watch
 
 COMPILED: Final = "FROSTGATE_COMPILED"
 # Set when the image is built.
@@ -94,7 +96,7 @@ def plan_of(
     )
 
 
-def watch_of(config: Config, until: str = "", code_hash: Callable[[str], str] = no_code) -> Watch:
+def watch_of(config: Config, until: str = "", code_hash: Callable[[str], str] = no_code) -> "Watch":
     """Says what `look_up` would, without looking at anything that only other steps can see.
 
     Args:
@@ -102,6 +104,8 @@ def watch_of(config: Config, until: str = "", code_hash: Callable[[str], str] = 
         until: The window's last day; empty: the day on which the step runs.
         code_hash: Hashes a module's code.
     """
+    from pipeline.watching import Watch, monitoring_folders  # Brings TFX's messages, which no other command needs.
+
     return Watch(
         config=config,
         folders=monitoring_folders(config),
