@@ -71,6 +71,11 @@ def everything():
     )
 
 
+@pytest.fixture(scope="module")
+def warm():
+    return compiled("trainer.warm_start=champion")
+
+
 def executor(package, step):
     return package.spec["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
 
@@ -397,3 +402,17 @@ def test_a_look_that_cannot_be_is_refused_when_it_is_compiled(overrides, sentenc
 def test_the_log_may_be_left_to_each_run():
     left = compiled("kubeflow.parameters=[serving_log.uri]", pipeline="monitoring")
     assert left.spec["root"]["inputDefinitions"]["parameters"]["serving_log_uri"]["defaultValue"] == ""
+
+
+def test_a_warm_start_is_a_step_between_the_champion_and_the_trainer(plain, warm):
+    def fed(package, step):
+        given = steps_of(package.spec)[step]["inputs"]["artifacts"]
+        return {key: one["taskOutputArtifact"]["producerTask"] for key, one in given.items()}
+
+    assert fed(plain, "Trainer")["base_model"] == "Backbone" and "WarmStart" not in steps_of(plain.spec)
+    assert fed(warm, "Trainer")["base_model"] == "WarmStart"
+    assert fed(warm, "WarmStart") == {
+        "backbone": "Backbone", "baseline": "Champion", "ingest_report": "ImageExampleGen",
+    }  # fmt: skip
+    # The data are not known before the step runs; what the training is made of is found out there.
+    assert "trainer_head_epochs" in json.dumps(steps_of(warm.spec)["WarmStart"]["inputs"])

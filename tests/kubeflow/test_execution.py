@@ -153,6 +153,21 @@ def test_a_broken_model_is_blocked_there_too(backend, run):
     assert versions(backend) == ["1"] and champion_of(backend) == "1"
 
 
+def test_the_champion_is_found_in_the_step_and_the_trainer_goes_on_from_it(backend, run):
+    warm = package(backend, "warm", "trainer.warm_start=champion")
+    done = backend.run(warm, done=kept(run, "Champion", *AFTER_TRAINING), only={"Trainer"})
+    assert done["Trainer"].state == "COMPLETE", (done["WarmStart"].log[-3_000:], done["Trainer"].log[-3_000:])
+    assert done["WarmStart"].artifacts["start"]["metadata"]["warm_started_from"] == "1"
+
+    def history(executions):
+        facts = backend.artifact(executions["Trainer"], "model") / "Format-Serving" / "assets.extra"
+        return json.loads((facts / "history.json").read_text())
+
+    assert history(done)["warm_start"]["version"] == "1" and "warm_start" not in history(run)
+    first, cold = (history(one)["phases"][0]["epochs"][0]["eval_loss"] for one in (done, run))
+    assert first < cold
+
+
 def test_a_run_parameter_reaches_the_gate(backend, healthy, run):
     done = kept(run, "PushGate", "ServingCheck", "Pusher", "Card", "RegistryPush")
     done = backend.run(healthy, {"gate_min_first_accuracy": 0.75}, done=done, only={"PushGate"})

@@ -35,7 +35,7 @@ FINE = Settings(
     augment=AugmentSettings(flip=True),
     warm_start="champion",
 )
-SCRATCH = Settings(from_scratch=FromScratchSettings(epochs=2), warm_start="champion")
+SCRATCH = Settings(from_scratch=FromScratchSettings(epochs=1), warm_start="champion")
 TOP_BLOCK = {"conv5_block3_1_conv", "conv5_block3_2_conv", "conv5_block3_3_conv"}
 
 
