@@ -217,10 +217,10 @@ def report(pairs: Sequence[Pair], num_images: int) -> str:
             f"{difference(earlier)} on the first one's validation images. Mean and 95 % t-interval over the seeds;",
             f"the lowest validation loss, warm - cold, is {spread(lowest, 3)}.",
             "",
-            "The first epoch of every training compiles its graph, which is most of a warm one's seconds. A cold head",
-            f"that ends at epoch {SETTINGS.epochs} was stopped by that limit, so part of the difference is training that",
-            "it did not get; and a warm one has seen both deliveries. Embedding, which both need, is not in the seconds.",
-            "Fine-tuning was not measured.",
+            "The first epoch of every training compiles its graph, which is most of a warm one's seconds. A cold",
+            f"head that ends at epoch {SETTINGS.epochs} was stopped by that limit, so part of the difference is",
+            "training that it did not get; and a warm one has seen both deliveries. Embedding, which both need, is",
+            "not in the seconds. Fine-tuning was not measured.",
             "",
         ]
     )

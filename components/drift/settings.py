@@ -20,4 +20,4 @@ class DriftSettings(Settings):
     """Feature -> largest accepted distance in TFDV's measure, in place of the one in schemas/images.pbtxt and
     schemas/served.pbtxt."""
     on_alert: Literal["nothing", "train"] = "nothing"
-    """`train`: an alert starts a training run at once."""
+    """`train`: an alert starts a training run at once; one of a look at another day than today does not."""

@@ -49,7 +49,8 @@ def monitor_command(
     if summary.status == "interrupted":
         # Threads of Beam and TensorFlow would be waited for; everything that matters is on disk.
         os._exit(summary.exit_code)
-    if summary.status == "drift" and checked.drift.on_alert == "train":
+    # A look at the past says nothing of today.
+    if summary.status == "drift" and checked.drift.on_alert == "train" and not until:
         _train(checked, as_json)
     raise typer.Exit(summary.exit_code)
 

@@ -1,5 +1,6 @@
 """`frostgate monitor` on a champion in a real registry, through every node of the monitoring pipeline."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,8 @@ def test_an_alert_can_start_a_training_run(watched, ask, tmp_path, say):
     code, found, err = say(config, *words)
     assert (code, found["status"]) == (3, "drift")
     assert "training: REFUSED" in err and "nowhere" in err
+    code, found, err = say(config, *words, "--until", datetime.now(UTC).date().isoformat())
+    assert (code, found["status"]) == (3, "drift") and "training" not in err
 
 
 def test_what_would_be_compared_can_be_seen_first(watched, ask, tmp_path, say):

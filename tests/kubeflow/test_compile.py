@@ -358,6 +358,8 @@ def test_the_step_that_starts_a_training_comes_with_an_alert_alone(looking, aler
     assert tasks["Train"]["triggerPolicy"] == tasks["Drift"]["triggerPolicy"]
     assert tasks["Train"]["dependentTasks"] == ["DriftGate"]
     assert tasks["Train"]["retryPolicy"]["maxRetryCount"] == 2
+    assert tasks["Train"]["inputs"]["parameters"]["until"] == {"componentInputParameter": "until"}
+    assert "--until={{$.inputs.parameters['until']}}" in executor(alerting, "Train")["args"]
     told = executor(alerting, "Train")["command"]
     assert told[-4:] == ["--endpoint", "http://ml-pipeline.kubeflow:8888", "--pipeline", "digits"]
     assert executor(alerting, "Train")["env"] == [{"name": "TZ", "value": "UTC"}]

@@ -52,6 +52,13 @@ def test_the_newest_version_runs_as_the_look_does(server, capsys):
     assert capsys.readouterr().out == f"A training run was started: {server.url}/#/runs/details/{run['run_id']}\n"
 
 
+def test_a_look_at_the_past_starts_none(server, capsys):
+    told = ["--endpoint", server.url, "--pipeline", "cats", "--run", "look-2"]
+    assert trigger.main([*told, "--until=2026-01-01"]) == 0 and not started(server)
+    assert "starts no training run" in capsys.readouterr().out
+    assert trigger.main([*told, "--until="]) == 0 and len(started(server)) == 1
+
+
 def test_a_step_that_is_tried_again_starts_no_second_run(server, capsys):
     """The server starts the run and is gone before it says so."""
     server.faults = [api.Fault("POST .*/runs$", status=503, before=lambda: earlier(server, None, "cats after look-2"))]

@@ -1,10 +1,11 @@
 """The step that starts a training run after an alert.
 
-    python -m pipeline.runners.kubeflow.trigger --endpoint ADDRESS --pipeline NAME --run ID
+    python -m pipeline.runners.kubeflow.trigger --endpoint ADDRESS --pipeline NAME --run ID [--until DAY]
 
 The run is of the newest version of the training pipeline that was uploaded, with the values that were compiled into it,
 in the look's own experiment, with its pipeline root and its service account. It is named after the look, so that a step
-which is tried again starts none twice; and while a training run that an alert started goes on, no other is started.
+which is tried again starts none twice; and while a training run that an alert started goes on, no other is started. A
+look at another day than today starts nothing.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pipeline.runners.kubeflow.ending import RUN_ID
 from pipeline.runners.kubeflow.facts import Facts
 from pipeline.runners.kubeflow.looks import LOOK_DECIDED_BY
 from pipeline.runners.kubeflow.outcome import PARAMETERS, decided, if_status
+from pipeline.runners.kubeflow.pipelines import UNTIL
 from pipeline.runners.kubeflow.steps import retried
 
 if TYPE_CHECKING:
@@ -40,7 +42,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--endpoint", required=True, help="address of the Kubeflow Pipelines API")
     parser.add_argument("--pipeline", required=True, help="the training pipeline's name")
     parser.add_argument("--run", required=True, help="the look's run id")
+    parser.add_argument("--until", default="", help="the look's last day; empty: the day on which it ran")
     told = parser.parse_args(arguments)
+    if told.until:
+        print("A look at another day than today starts no training run.", flush=True)
+        return 0
     # What the client and its imports warn of is nothing that a user can mend.
     warnings.simplefilter("ignore")
     # It takes seconds to import; a missing argument is told before.
@@ -109,7 +115,7 @@ def add_trigger(spec: dict[str, Any], component: str, executor: str, container: 
         container: Image and environment of the step.
         config: The compiled one.
     """
-    inputs = {name: {"parameterType": "STRING"} for name in ("run", *PARAMETERS)}
+    inputs = {name: {"parameterType": "STRING"} for name in ("run", UNTIL, *PARAMETERS)}
     spec["components"][component + TRAIN] = {
         "executorLabel": executor + TRAIN,
         "inputDefinitions": {"parameters": inputs},
@@ -118,7 +124,8 @@ def add_trigger(spec: dict[str, Any], component: str, executor: str, container: 
         "container": container
         | {
             "command": ["python", "-m", __name__, "--endpoint", config.kubeflow.endpoint, "--pipeline", config.name],
-            "args": ["--run", "{{$.inputs.parameters['run']}}"],
+            # In one word, for it may be empty.
+            "args": ["--run", "{{$.inputs.parameters['run']}}", f"--until={{{{$.inputs.parameters['{UNTIL}']}}}}"],
             "resources": _RESOURCES,
         }
     }
@@ -126,7 +133,13 @@ def add_trigger(spec: dict[str, Any], component: str, executor: str, container: 
         "taskInfo": {"name": TRAIN},
         "componentRef": {"name": component + TRAIN},
         "dependentTasks": [LOOK_DECIDED_BY],
-        "inputs": {"parameters": {"run": {"runtimeValue": {"constant": RUN_ID}}, **decided(LOOK_DECIDED_BY)}},
+        "inputs": {
+            "parameters": {
+                "run": {"runtimeValue": {"constant": RUN_ID}},
+                UNTIL: {"componentInputParameter": UNTIL},
+                **decided(LOOK_DECIDED_BY),
+            }
+        },
         "triggerPolicy": if_status("drift"),
         "cachingOptions": {},
         **retried(config.kubeflow.retries),
