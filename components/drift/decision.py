@@ -78,7 +78,9 @@ def decide(comparisons: Sequence[Comparison], num_requests: int, settings: Drift
         sentence = f"Nothing can be said of {', '.join(missing)}: requests or reference have no value of it."
         return Decision("undecided", (), sentence)
     if not moved:
-        return Decision("quiet", (), f"{num_requests} requests look like what the model learnt from.")
+        unknown = [one.feature for one in comparisons if one.distance is None]
+        but = f"; {', '.join(unknown)} was not compared (it needs serving_log.pictures)" if unknown else ""
+        return Decision("quiet", (), f"{num_requests} requests look like what the model learnt from{but}.")
     said = "; ".join(
         f"{one.feature} (requests {one.serving}, reference {one.reference}; "
         f"{one.measure} {one.distance:.2f} > {one.threshold:g})"

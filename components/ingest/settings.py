@@ -1,13 +1,18 @@
 """What ingest may be told."""
 
-from typing import Literal
+import re
+from typing import Final, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from components.settings import Settings
 
 EMBEDDED_DIGITS = "embedded:digits-5-9"
 EMBEDDED_SOURCE_DIGITS = "embedded:digits-0-4"
+# What stands for many addresses, and what people write for it.
+NUMBER: Final = "{SPAN}"
+DAY: Final = "{YYYY-MM-DD}"
+_MEANT: Final = re.compile(r"\{(span|spans|number|day|date|y{2,4}[^{}]*)\}", re.IGNORECASE)
 
 
 class DataSettings(Settings):
@@ -41,3 +46,10 @@ class DataSettings(Settings):
     """TFRecord source: the feature that holds the encoded image."""
     label_key: str = "image/class/text"
     """TFRecord source: the feature that holds the class name or index."""
+
+    @model_validator(mode="after")
+    def _with_known_placeholders(self) -> Self:
+        for found in _MEANT.finditer(self.uri):
+            if found[0] not in (NUMBER, DAY):
+                raise ValueError(f"data.uri must have {NUMBER} or {DAY} where deliveries differ; received {found[0]}.")
+        return self

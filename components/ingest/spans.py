@@ -9,11 +9,9 @@ from typing import Final
 from components.errors import DataRefused
 from components.ingest import storage
 from components.ingest.items import Listing
-from components.ingest.settings import DataSettings
+from components.ingest.settings import DAY, NUMBER, DataSettings
 
-_NUMBER: Final = "{SPAN}"
-_DAY: Final = "{YYYY-MM-DD}"
-_PLACEHOLDERS: Final = {_NUMBER: r"(\d+)", _DAY: r"(\d{4}-\d{2}-\d{2})"}
+_PLACEHOLDERS: Final = {NUMBER: r"(\d+)", DAY: r"(\d{4}-\d{2}-\d{2})"}
 # A day's span number counts from here, as TFX does it.
 _FIRST_DAY: Final = date(1970, 1, 1)
 
@@ -99,7 +97,7 @@ def list_spans(settings: DataSettings, list_one: Callable[[DataSettings], Listin
 def _placeholder(uri: str) -> str:
     found = [one for one in _PLACEHOLDERS if one in uri]
     if len(found) > 1 or uri.count(found[0]) > 1:
-        raise DataRefused(f"data.uri must have one of {_NUMBER} and {_DAY}, once; received {uri}.")
+        raise DataRefused(f"data.uri must have one of {NUMBER} and {DAY}, once; received {uri}.")
     return found[0]
 
 
@@ -114,7 +112,7 @@ def _names(folder: str) -> list[str]:
 
 
 def _number(placeholder: str, text: str) -> int | None:
-    if placeholder == _NUMBER:
+    if placeholder == NUMBER:
         return int(text)
     try:
         return (date.fromisoformat(text) - _FIRST_DAY).days
@@ -134,4 +132,4 @@ def _refuse(uri: str, found: list[Span], newest: int) -> None:
 
 
 def _example(uri: str) -> str:
-    return uri.replace(_NUMBER, "1").replace(_DAY, str(_FIRST_DAY + timedelta(days=20_000)))
+    return uri.replace(NUMBER, "1").replace(DAY, str(_FIRST_DAY + timedelta(days=20_000)))

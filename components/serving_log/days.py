@@ -29,7 +29,9 @@ def window(until: str, num_days: int) -> tuple[date, ...]:
     try:
         last = date.fromisoformat(until) if until else datetime.now(UTC).date()
     except ValueError as error:
-        raise DataRefused(f"The last day must be written as 2026-12-31; received {until!r}.") from error
+        raise DataRefused(
+            f"until must be the last day looked at, written as 2026-12-31; received {until!r}."
+        ) from error
     return tuple(last - timedelta(days=back) for back in reversed(range(num_days)))
 
 

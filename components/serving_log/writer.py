@@ -63,6 +63,8 @@ class ServingLog:
         """Requests that are on disk or about to be."""
         self.num_lost = 0
         """Requests that were drawn and could not be kept."""
+        self.why_lost = ""
+        """What went wrong with the last of these."""
 
     def record(self, picture: bytes, class_name: str, confidence: float) -> None:
         """Keeps a request, if it is drawn; what is no request is counted as lost, with a warning that says why.
@@ -128,6 +130,7 @@ class ServingLog:
     def _lose(self, number: int, error: Exception) -> None:
         with self._alone:
             self.num_lost += number
+            self.why_lost = str(error) or type(error).__name__
         _log.warning("%d requests could not be logged to %s: %s", number, self._settings.uri, error)
 
 

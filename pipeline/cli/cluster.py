@@ -10,6 +10,7 @@ import typer
 
 from components.errors import DataRefused
 from pipeline.runners.kubeflow.package import Package
+from pipeline.runners.kubeflow.pipelines import UNTIL
 
 if TYPE_CHECKING:
     from pipeline.runners.kubeflow.endpoint import Endpoint, RunPlan
@@ -70,8 +71,9 @@ def connected(url: str | None, namespace: str | None, token_file: Path | None) -
     """Connects as the options say.
 
     Raises:
-        DataRefused: The token cannot be read, or the server refuses.
+        DataRefused: The address is none, the token cannot be read, or the server refuses.
     """
+    _check_address(url)
     with quiet():
         from pipeline.runners.kubeflow.endpoint import Endpoint
 
@@ -94,13 +96,21 @@ def plan(
     with quiet():
         from pipeline.runners.kubeflow.endpoint import RunPlan
 
-    return RunPlan(
-        experiment or package.pipeline, name, package.parameters(parameters or []), pipeline_root, service_account
-    )
+    told = package.parameters(parameters or [])
+    if told.get(UNTIL):
+        from components.serving_log.days import window
+
+        window(told[UNTIL], 1)
+    return RunPlan(experiment or package.pipeline, name, told, pipeline_root, service_account)
 
 
 def planned(package: Package, wanted: "RunPlan", url: str | None, namespace: str | None) -> dict[str, Any]:
-    """What a dry run prints."""
+    """What a dry run prints.
+
+    Raises:
+        DataRefused: The address is none.
+    """
+    _check_address(url)
     defaults = {name: one.get("defaultValue") for name, one in package.definitions.items()}
     return {
         "endpoint": url or os.environ.get("KF_PIPELINES_ENDPOINT", ""),
@@ -113,6 +123,11 @@ def planned(package: Package, wanted: "RunPlan", url: str | None, namespace: str
         "pipeline_root": wanted.pipeline_root,
         "service_account": wanted.service_account,
     }
+
+
+def _check_address(url: str | None) -> None:
+    if url and not url.startswith(("http://", "https://")):
+        raise DataRefused(f"--endpoint must begin with http:// or https://; received {url}. Try http://localhost:8888.")
 
 
 def _token(path: Path | None) -> str | None:

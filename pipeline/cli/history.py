@@ -40,7 +40,9 @@ def print_causes(summary: RunSummary) -> None:
 def print_places(summary: RunSummary) -> None:
     """Prints what a run left behind, and where."""
     rejected = (summary.verdict or {}).get("counts", {}).get("rejected")
+    start = ((summary.verdict or {}).get("warm_start") or {}).get("version")
     places = [
+        ("training started from the weights of version", start),
         ("rejected images", f"{rejected}; the card says which and why" if rejected else None),
         ("served version", summary.served_version),
         (_registration(summary), summary.registered_version),

@@ -91,7 +91,7 @@ def _kept(
         for one in found:
             if one.answer:
                 log.record(pictures[one.uri], one.answer.class_name, max(one.answer.probabilities))
-    lost = f", {log.num_lost} could not be" if log.num_lost else ""
+    lost = f", {log.num_lost} could not be ({log.why_lost})" if log.num_lost else ""
     return f"{log.num_kept} of {log.num_asked} requests are kept in {settings.uri}{lost}."
 
 

@@ -62,12 +62,15 @@ def _print(found: Sequence[BaseModel], rows: Sequence[Sequence[str]], as_json: b
     from rich.table import Table
 
     table = Table(box=None)
-    for heading in rows[0]:
-        table.add_column(heading, no_wrap=True)
+    *short, last = rows[0]
+    for heading in short:
+        table.add_column(heading, no_wrap=True, min_width=max(len(row[len(table.columns)]) for row in rows))
+    # Sentences, in one of the tables; on a screen they go on below.
+    table.add_column(last, no_wrap=not sys.stdout.isatty())
     for row in rows[1:]:
         table.add_row(*row)
-    # A line is a run, in a pipe too, where the width would be guessed.
-    Console(width=None if sys.stdout.isatty() else 300).print(table)
+    # In a pipe a line is a run, however long.
+    Console(width=None if sys.stdout.isatty() else 10_000).print(table)
 
 
 def _window(summary: LookSummary) -> tuple[str, str]:

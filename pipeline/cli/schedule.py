@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from components.errors import DataRefused
 from pipeline.cli import cluster
 from pipeline.cli.options import Json
+from pipeline.runners.kubeflow.branching import AGAIN
 from pipeline.runners.kubeflow.package import read_package, six_fields
+from pipeline.runners.kubeflow.pipelines import UNTIL
 
 app = typer.Typer(
     help="Create, list, pause, resume and delete recurring runs on Kubeflow Pipelines.",
@@ -41,6 +44,11 @@ def create(
     """Create a schedule, or replace the one of that name: one run at a time, missed times are not caught up."""
     given, fields = read_package(package), six_fields(cron)
     wanted = cluster.plan(given, name or given.pipeline, parameters, experiment, pipeline_root, service_account)
+    if once := [key for key in (UNTIL, AGAIN) if wanted.parameters.get(key)]:
+        raise DataRefused(
+            f"--param {once[0]} is for one run, and a schedule would say it every time; received "
+            f"{wanted.parameters[once[0]]}. Give it to `frostgate submit`."
+        )
     if dry_run:
         sent = {"cron": fields, "max_concurrency": 1, "no_catchup": True}
         print(json.dumps(cluster.planned(given, wanted, endpoint, namespace) | sent, indent=2))

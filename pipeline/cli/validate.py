@@ -17,6 +17,10 @@ def validate_command(
 ) -> None:
     """Check a configuration, and with --data the source of the images; run nothing."""
     checked = configured(config, overrides)
+    if checked.drift.thresholds:
+        from pipeline.watching import check_thresholds
+
+        check_thresholds(checked)
     found = _source(checked) if data else {}
     if as_json:
         print(json.dumps({"valid": True, **found}, indent=2))

@@ -51,7 +51,7 @@ SUMMARY = {
 def frostgate(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300)
 
 
 @pytest.fixture
@@ -260,6 +260,22 @@ def test_a_report_shows_verdict_checks_and_places(with_a_run):
     assert "recorded, without the alias, as version: 7" in done.stdout
     assert "warning: The gateway is down." in done.stdout
     assert json.loads(frostgate("report", "--json", str(SUMMARY["run_id"]), cwd=with_a_run).stdout) == SUMMARY
+
+
+def test_a_report_names_the_version_that_the_training_started_from(with_a_run):
+    (path,) = with_a_run.rglob("summary.json")
+    start = {"version": "3", "sentence": "The training started from the weights of version 3."}
+    summary = json.loads(path.read_text())
+    summary["verdict"]["warm_start"] = start
+    path.write_text(json.dumps(summary))
+    assert "training started from the weights of version: 3\n" in frostgate("report", cwd=with_a_run).stdout
+
+
+def test_a_threshold_of_no_feature_is_found_by_validate(tmp_path):
+    done = frostgate("validate", "--set", "drift.thresholds.widht=0.5", cwd=tmp_path)
+    assert (
+        done.returncode == 2 and "drift.thresholds must name features that are compared; received widht" in done.stderr
+    )
 
 
 def test_a_held_run_says_how_a_person_may_serve_it(with_a_run):

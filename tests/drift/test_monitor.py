@@ -88,6 +88,7 @@ def test_a_private_log_is_compared_without_embeddings(watched, ask, tmp_path, sa
     ask(tmp_path / "log", same, UNCHANGED, pictures=False)
     code, found, _ = say(with_log(watched, tmp_path / "log"))
     assert (code, found["status"]) == (0, "quiet")
+    assert found["message"].endswith("; embedding_distance was not compared (it needs serving_log.pictures).")
     (embedded,) = [one for one in found["drift"]["comparisons"] if one["feature"] == features.EMBEDDING_DISTANCE]
     assert embedded["distance"] is None and embedded["serving"] == "no value"
 
@@ -138,7 +139,10 @@ def test_what_would_be_compared_can_be_seen_first(watched, ask, tmp_path, say):
     ("words", "sentence"),
     [
         (["--set", "output=elsewhere"], "has no champion yet"),
-        (["--until", "yesterday"], "must be written as 2026-12-31; received 'yesterday'"),
+        (
+            ["--until", "yesterday"],
+            "until must be the last day looked at, written as 2026-12-31; received 'yesterday'",
+        ),
         (["--set", "serving_log.uri=nowhere"], "nowhere was not found"),
         (["--set", "serving_log.uri="], "serving_log.uri must name the folder"),
         (["--set", "drift.thresholds={brightness: 0.2}"], "received brightness"),

@@ -1,5 +1,6 @@
 """Which deliveries a run reads, and how they become one source."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from components.errors import DataRefused
 from components.ingest import spans
 from components.ingest.settings import DataSettings
 from components.ingest.sources import discover, list_source
+from pipeline.config import load
+from pipeline.config_errors import ConfigRefused
 
 Png = Callable[[int], bytes]
 
@@ -29,6 +32,14 @@ def deliver(tmp_path: Path, png: Png) -> Callable[..., Path]:
 
 def settings(tmp_path: Path, pattern: str = "span-{SPAN}", **told: object) -> DataSettings:
     return DataSettings.model_validate({"uri": f"{tmp_path}/{pattern}", **told})
+
+
+@pytest.mark.parametrize("written", ["{span}", "{DATE}", "{yyyy-mm-dd}", "{Span}"])
+def test_a_mistyped_placeholder_is_a_sentence(written: str) -> None:
+    sentence = f"data.uri must have {{SPAN}} or {{YYYY-MM-DD}} where deliveries differ; received {written}."
+    with pytest.raises(ConfigRefused, match=re.escape(sentence)):
+        load(None, [f"data.uri=pictures/span-{written}"])
+    assert load(None, ["data.uri=pictures/{a}/b"]).data.uri == "pictures/{a}/b"
 
 
 def numbers(tmp_path: Path, pattern: str = "span-{SPAN}", newest: int = 0, window: int = 1) -> list[int]:

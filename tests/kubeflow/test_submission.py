@@ -253,6 +253,37 @@ def test_nobody_waits_who_does_not_want_to(server, package):
     assert json.loads(done.stdout)["run_id"] == server.runs[0]["run_id"]
 
 
+@pytest.fixture
+def looks(tmp_path):
+    """A compiled monitoring pipeline whose run may be told its last day."""
+    path = tmp_path / "monitoring.yaml"
+    definitions = {"until": {"parameterType": "STRING", "defaultValue": ""}}
+    document = PACKAGE | {"pipelineInfo": {"name": "digits-monitoring"}}
+    path.write_text(yaml.safe_dump(document | {"root": {"inputDefinitions": {"parameters": definitions}}}))
+    return path
+
+
+@pytest.mark.parametrize("day", ["nonsense", "2026-02-30"])
+def test_a_last_day_that_is_none_is_refused_before_anything_is_sent(server, looks, day):
+    done = submit(server, looks, "--param", f"until={day}", "--dry-run")
+    assert isinstance(done.exception, DataRefused) and f"received '{day}'" in str(done.exception)
+    assert submit(server, looks, "--param", "until=2026-02-28", "--dry-run").exit_code == 0
+
+
+def test_what_is_meant_for_one_run_is_not_scheduled(server, looks):
+    done = schedule(server, "create", looks, "--cron", "0 0 3 * * *", "--param", "until=2026-02-28")
+    assert isinstance(done.exception, DataRefused) and "Give it to `frostgate submit`" in str(done.exception)
+    assert not server.recurring
+
+
+@pytest.mark.parametrize("url", ["ftp://x", "localhost:8888"])
+@pytest.mark.parametrize("more", [("--dry-run",), ()])
+def test_an_address_without_http_is_a_sentence(package, url, more):
+    done = frostgate("submit", package, "--endpoint", url, *more)
+    assert isinstance(done.exception, DataRefused)
+    assert str(done.exception).startswith("--endpoint must begin with http:// or https://")
+
+
 def test_a_dry_run_says_what_would_be_sent_and_connects_to_nobody(server, package):
     done = submit(server, package, "--param", "data_span=3", "--dry-run")
     assert done.exit_code == 0 and server.requests == []

@@ -194,6 +194,7 @@ def test_a_store_that_fails_in_its_own_way_costs_the_server_nothing(tmp_path, mo
     with frostgate.serving_log(str(tmp_path)) as log:
         log.record(png(1), "cat", 0.5)
     assert (log.num_kept, log.num_lost) == (0, 1)
+    assert log.why_lost == "An error occurred (AccessDenied)"
 
 
 def test_a_log_goes_on_after_it_was_closed_once(tmp_path):
