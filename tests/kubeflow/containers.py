@@ -46,7 +46,7 @@ def engine(home: Path) -> Iterator[str]:
         yield address
     finally:
         process.terminate()
-        process.wait(timeout=60)
+        process.wait(timeout=300)
 
 
 def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:

@@ -91,7 +91,7 @@ def test_processes_never_hold_it_at_once(tmp_path: Path) -> None:
     log = tmp_path / "log"
     started = time.monotonic()
     several = [subprocess.Popen([sys.executable, "-c", HOLD, tmp_path, log, holder]) for holder in "abcd"]
-    assert [process.wait(timeout=60) for process in several] == [0] * 4
+    assert [process.wait(timeout=300) for process in several] == [0] * 4
     lines = [line.split() for line in log.read_text().splitlines()]
     assert len(lines) == 8 and time.monotonic() - started < 60
     assert all(entered[0] == left[0] for entered, left in zip(lines[::2], lines[1::2], strict=True)), lines

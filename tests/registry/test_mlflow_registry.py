@@ -165,7 +165,7 @@ def test_all_who_look_before_anybody_made_a_version_end_with_one(mlflow_server: 
         create = registry._create_version
 
         def create_with_the_others(*args: Any) -> None:
-            everybody.wait(timeout=60)
+            everybody.wait(timeout=300)
             create(*args)
 
         registry._create_version = create_with_the_others  # type: ignore[method-assign, assignment]

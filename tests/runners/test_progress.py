@@ -34,7 +34,7 @@ def started(log: Path, stderr: int) -> subprocess.Popen[bytes]:
 
 def test_elsewhere_than_on_a_terminal_a_node_is_a_plain_line(tmp_path):
     running = started(tmp_path / "log.txt", subprocess.PIPE)
-    _, said = running.communicate(timeout=60)
+    _, said = running.communicate(timeout=300)
     assert running.returncode == 0
     assert [line.rstrip() for line in said.decode().splitlines()] == LINES
     assert (tmp_path / "log.txt").read_text() == "noise"
@@ -45,7 +45,7 @@ def test_a_node_that_takes_long_is_named_while_it_runs(tmp_path):
     hasty = "import time\nfrom pipeline.cli import live\nlive._LONG_SECONDS = 0.1\n"
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", hasty + slow, str(tmp_path / "log.txt")]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=True)
     lines = [line.rstrip() for line in done.stderr.splitlines()]
     assert [line for line in lines if line not in LINES] == [
         "  ImageExampleGen is running",
@@ -62,7 +62,7 @@ def test_on_a_terminal_the_same_lines_stay_and_the_cursor_comes_back(tmp_path):
     while chunk := _read(ours):
         said += chunk
     os.close(ours)
-    assert running.wait(timeout=60) == 0
+    assert running.wait(timeout=300) == 0
     text = said.decode()
     assert all(line in text for line in LINES) and "noise" not in text
     assert "\x1b[?25l" in text and text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")
