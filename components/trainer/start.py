@@ -65,11 +65,9 @@ def load_trained(folder: Path, backbone: keras.Model, blocks: int | Literal["all
     if (folder / BACKBONE_FILE).exists():
         other = resnet50.build(backbone.input_shape[1])
         weights.load(other, folder / BACKBONE_FILE)
-        pairs = zip(
-            freezing.trained_variables(backbone, blocks), freezing.trained_variables(other, blocks), strict=True
-        )
-        for mine, theirs in pairs:
-            mine.assign(theirs.numpy())
+        mine, theirs = (freezing.trained_variables(model, blocks) for model in (backbone, other))
+        for variable, value in zip(mine, theirs, strict=True):
+            variable.assign(value.numpy())
 
 
 def load_whole(folder: Path, backbone: keras.Model) -> None:

@@ -280,8 +280,8 @@ def test_a_variable_that_names_nothing_is_refused():
         (b"trainer: &t {head: *t}\n", ": a value refers to itself; write it out."),
         (
             b"trainer:\n",
-            ": trainer must be a section with the keys run_fn, seed, head, fine_tune, from_scratch, augment, "
-            "class_weights, label_smoothing, embed_batch_size, mixed_precision; received nothing. "
+            ": trainer must be a section with the keys run_fn, warm_start, seed, head, fine_tune, from_scratch, "
+            "augment, class_weights, label_smoothing, embed_batch_size, mixed_precision; received nothing. "
             "Its meaning: How the classifier is trained.",
         ),
         (b"trainer:\n  seed: 1\n  seed: 2\n", ", line 3: expected YAML, but seed is given twice. Keep one of them."),

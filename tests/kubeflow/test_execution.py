@@ -155,7 +155,7 @@ def test_a_broken_model_is_blocked_there_too(backend, run):
 
 def test_the_champion_is_found_in_the_step_and_the_trainer_goes_on_from_it(backend, run):
     warm = package(backend, "warm", "trainer.warm_start=champion")
-    done = backend.run(warm, done=kept(run, "Champion", *AFTER_TRAINING), only={"Trainer"})
+    done = backend.run(warm, done=kept(run, "Champion", *AFTER_TRAINING), only={"Champion", "WarmStart", "Trainer"})
     assert done["Trainer"].state == "COMPLETE", (done["WarmStart"].log[-3_000:], done["Trainer"].log[-3_000:])
     assert done["WarmStart"].artifacts["start"]["metadata"]["warm_started_from"] == "1"
 

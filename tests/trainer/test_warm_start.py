@@ -169,7 +169,8 @@ def test_from_scratch_all_weights_and_moving_statistics_go_on(champions, trained
     for mine, other in zip(backbone.weights, theirs, strict=False):
         np.testing.assert_array_equal(mine.numpy(), other)
     warm, before = trainer.train(inputs), facts(cold, "history.json")
-    assert warm.phases[0]["epochs"][0]["train_loss"] < before["phases"][0]["epochs"][0]["train_loss"]
+    # In training mode: after so few steps of a fresh optimizer, moving statistics lag behind the weights.
+    assert warm.phases[0]["epochs"][0]["loss"] < before["phases"][0]["epochs"][0]["loss"]
     assert warm.num_updates == before["num_updates"] + 19
     assert warm.proof.passed
 
