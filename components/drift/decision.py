@@ -73,12 +73,12 @@ def decide(comparisons: Sequence[Comparison], num_requests: int, settings: Drift
     level = settings.significance / max(len(comparisons), 1)
     moved = sorted((one for one in comparisons if _moved(one, level)), key=_excess, reverse=True)
     # No value is no evidence that nothing moved.
-    missing = [one.feature for one in comparisons if one.distance is None and one.feature not in _OPTIONAL]
+    unknown = [one.feature for one in comparisons if one.distance is None]
+    missing = [feature for feature in unknown if feature not in _OPTIONAL]
     if missing and not moved:
         sentence = f"Nothing can be said of {', '.join(missing)}: requests or reference have no value of it."
         return Decision("undecided", (), sentence)
     if not moved:
-        unknown = [one.feature for one in comparisons if one.distance is None]
         but = f"; {', '.join(unknown)} was not compared (it needs serving_log.pictures)" if unknown else ""
         return Decision("quiet", (), f"{num_requests} requests look like what the model learnt from{but}.")
     said = "; ".join(

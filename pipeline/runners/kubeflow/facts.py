@@ -36,6 +36,11 @@ class Facts(Settings):
     """Where the step that imports the schema finds it."""
 
 
+def facts_here() -> Facts | None:
+    """Reads what the step's pipeline was compiled with; None in a step of another pipeline."""
+    return Facts.model_validate_json(os.environ[COMPILED]) if COMPILED in os.environ else None
+
+
 def parameter_name(key: str) -> str:
     """Returns the name under which a run may set a key: `data.uri` is `data_uri`."""
     return key.replace(".", "_")

@@ -15,7 +15,7 @@ from tfx.types import artifact
 
 from components import artifacts
 from pipeline.runners.kubeflow import pages
-from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts
+from pipeline.runners.kubeflow.facts import RUN_PARAMETER, Facts, facts_here
 from pipeline.runners.kubeflow.pipelines import outcome_of
 from pipeline.runners.kubeflow.properties import changed_at_run_time
 
@@ -102,7 +102,7 @@ class Step:
     @cached_property
     def facts(self) -> Facts | None:
         """What was known when the pipeline was compiled; None for a step of another pipeline."""
-        return Facts.model_validate_json(os.environ[COMPILED]) if COMPILED in os.environ else None
+        return facts_here()
 
     @cached_property
     def exec_properties(self) -> dict[str, Any]:

@@ -5,7 +5,6 @@ that registers the model, how the run came out; the one that decides about reque
 run, that it failed or was stopped. So nothing has to be carried from one to another.
 """
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -15,7 +14,7 @@ from components.monitoring import drift
 from components.monitoring.metrics import data_part, parts
 from components.monitoring.sending import send
 from components.monitoring.settings import MonitoringSettings
-from pipeline.runners.kubeflow.facts import COMPILED, Facts
+from pipeline.runners.kubeflow.facts import Facts, facts_here
 from pipeline.runners.kubeflow.looks import LOOK_DECIDED_BY, drift_document
 from pipeline.runners.kubeflow.outcome import DECIDED_BY, documents, read
 from pipeline.runners.kubeflow.pipelines import TRAITS, UNTIL
@@ -42,7 +41,7 @@ def tell_of_step(node_id: str, inputs: _Artifacts, outputs: _Artifacts, given: M
         return tell_of_data(read(outputs["decision"][0].uri, "decision.json"))
     if node_id == LOOK_DECIDED_BY and not given.get(UNTIL):
         return _tell_of_look(drift_document(outputs))
-    if node_id != DECIDED_BY or (facts := _facts()) is None:
+    if node_id != DECIDED_BY or (facts := facts_here()) is None:
         return ()
     verdict, serving, pushed = documents(inputs)
     status, exit_code, _ = judge(verdict, serving, pushed)
@@ -52,12 +51,12 @@ def tell_of_step(node_id: str, inputs: _Artifacts, outputs: _Artifacts, given: M
 
 def tell_of_nothing_new(spans: Sequence[int]) -> tuple[str, ...]:
     """Tells of a run that repeats the last verdict; of verdict and data it has nothing to say."""
-    return () if (facts := _facts()) is None else _tell_of_run(facts, "unchanged", 0, spans)
+    return () if (facts := facts_here()) is None else _tell_of_run(facts, "unchanged", 0, spans)
 
 
 def tell_of_data(decision: Mapping[str, Any] | None) -> tuple[str, ...]:
     """Tells what the data gate found; None is nothing."""
-    if decision is None or (facts := _facts()) is None:
+    if decision is None or (facts := facts_here()) is None:
         return ()
     return send(_gateway(facts), facts.config.name, {"data": data_part(facts.config.name, decision)})
 
@@ -86,16 +85,12 @@ def _tell_of_run(
 
 
 def _tell_of_look(found: Mapping[str, Any]) -> tuple[str, ...]:
-    if (facts := _facts()) is None:
+    if (facts := facts_here()) is None:
         return ()
     summary = {"pipeline": facts.config.name, "status": found["status"], "drift": found}
     warnings = send(_gateway(facts), facts.config.name, drift.parts(summary, time.time()))
     told = (found["sentence"], TRAITS["monitoring"].page)
     return (*warnings, *tell_people_of_look(facts.config.name, found["status"], told))
-
-
-def _facts() -> Facts | None:
-    return Facts.model_validate_json(os.environ[COMPILED]) if COMPILED in os.environ else None
 
 
 def _gateway(facts: Facts) -> MonitoringSettings:
