@@ -7,7 +7,7 @@ from typing import Final
 from components.errors import DataRefused
 from components.ingest import datasets, folder, manifest, shards, spans, storage
 from components.ingest.items import Broken, Container, Listing, Raw, Reject, SourceSummary
-from components.ingest.names import checked_classes
+from components.ingest.names import checked_classes, escaped
 from components.ingest.settings import DataSettings
 
 _LISTERS: Final[dict[str, Callable[[DataSettings], Listing]]] = {
@@ -61,6 +61,20 @@ def classes_of(listing: Listing, settings: DataSettings) -> tuple[str, ...]:
     if settings.classes:
         return checked_classes(settings.classes)
     return checked_classes(listing.labels if listing.labels is not None else shards.labels_of(listing, settings))
+
+
+def label_faults(listing: Listing, classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Says which labels are no class and which classes have no label, where the labels are known from the listing.
+
+    A run that goes on in spite of it is stopped by DataGate, once every image has been read.
+    """
+    if listing.labels is None:
+        return ()
+    found, wanted = set(listing.labels), set(classes)
+    return (
+        *(f"label {escaped(name)!r} is not a class" for name in sorted(found - wanted)),
+        *(f"class {name!r} has no image" for name in classes if name not in found),
+    )
 
 
 def format_of(settings: DataSettings) -> str:

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from components.errors import DataRefused
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
 from pipeline.config import Config
 
@@ -34,11 +35,16 @@ def validate_command(
 
 
 def _source(config: Config) -> dict[str, Any]:
-    from components.ingest.sources import discover
+    from components.ingest.sources import discover, label_faults, list_source
     from pipeline.resolve import folders_of, located
 
     data = located(config.data, folders_of(config))
     source = discover(data)
+    if data.classes and (faults := label_faults(list_source(data), source.classes)):
+        raise DataRefused(
+            f"{data.uri} and data.classes do not agree: {'; '.join(faults)}. Correct data.classes or the labels: "
+            "the run would stop before training."
+        )
     return {
         "uri": data.uri,
         "format": source.format,

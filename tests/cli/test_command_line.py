@@ -198,6 +198,21 @@ def test_a_folder_of_ones_own_is_listed(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["photos"]
 
 
+def test_labels_that_are_no_classes_are_named_before_a_run_stops_at_them(tmp_path):
+    for label in ("cat", "dgo"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        (tmp_path / "photos" / label / "1.png").write_bytes(label.encode())
+    settings = ("--data", "--set", "data.uri=photos", "--set", "data.classes=[cat, dog]")
+    done = frostgate("validate", *settings, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "frostgate: photos and data.classes do not agree: label 'dgo' is not a class; class 'dog' has no image. "
+        "Correct data.classes or the labels: the run would stop before training.\n"
+    )
+    (tmp_path / "photos" / "dgo").rename(tmp_path / "photos" / "dog")
+    assert frostgate("validate", *settings, cwd=tmp_path).returncode == 0
+
+
 def test_data_that_are_not_there_are_exit_code_2(tmp_path):
     done = frostgate("validate", "--data", "--set", "data.uri=no-such-folder", cwd=tmp_path)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "no-such-folder" in done.stderr
