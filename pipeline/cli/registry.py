@@ -98,7 +98,7 @@ def show_command(
     print(f"  registered: {_moment(found)}")
     print(f"  files: {found.source}")
     for key, value in sorted(found.tags.items()):
-        if not key.startswith((AUDIT, "mlflow.")):
+        if value and not key.startswith((AUDIT, "mlflow.")):
             print(f"  {key.removeprefix('frostgate.')}: {value}")
     for entry in champions.audited(found.tags):
         print(f"  {entry['at']}  {entry['action']} by {entry['by']}: {entry['reason'] or 'no reason given'}")

@@ -439,3 +439,10 @@ def diagnosis() -> dict[str, Any]:
         },
         "forward_passes": 3.1,
     }
+
+
+@pytest.fixture(scope="session")
+def sections() -> tuple[str, ...]:
+    """Of the page, from top to bottom."""
+    first = ("verdict", "measurements", "checks", "curves", "confusion", "reliability", "classes")
+    return (*first, "worst", "data", "freeze", "baseline", "serving", "timing", "provenance")

@@ -20,22 +20,6 @@ ARGUMENTS = (
     "--disable-component-update",
     "--disable-sync",
 )
-SECTIONS = (
-    "verdict",
-    "measurements",
-    "checks",
-    "curves",
-    "confusion",
-    "reliability",
-    "classes",
-    "worst",
-    "data",
-    "freeze",
-    "baseline",
-    "serving",
-    "timing",
-    "provenance",
-)
 WIDTHS = (1280, 390)
 
 pytestmark = [
@@ -85,14 +69,20 @@ def write(folder: Path, page: str) -> Path:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_card_is_whole_and_asks_nobody(
-    browser: Any, tmp_path: Path, verdict: dict, evidence: dict, run_facts: RunFacts, width: int
+    browser: Any,
+    tmp_path: Path,
+    sections: tuple[str, ...],
+    verdict: dict,
+    evidence: dict,
+    run_facts: RunFacts,
+    width: int,
 ) -> None:
     visit = Visit(browser, write(tmp_path, render(verdict, evidence, run_facts)), width)
     assert visit.complaints == []
     assert visit.foreign_requests() == []
     assert visit.overflow() == 0
     assert visit.page.get_by_text(verdict["sentence"]).is_visible()
-    for name in SECTIONS:
+    for name in sections:
         assert visit.page.locator(f"section#{name} >> visible=true").count() == 1, name
     assert visit.page.evaluate("[...document.images].map(image => image.naturalWidth > 0)") == [True] * len(
         evidence["worst"]
@@ -105,13 +95,15 @@ def test_a_card_is_whole_and_asks_nobody(
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_blocked_and_empty_card_is_whole_too(browser: Any, tmp_path: Path, width: int) -> None:
+def test_a_blocked_and_empty_card_is_whole_too(
+    browser: Any, tmp_path: Path, sections: tuple[str, ...], width: int
+) -> None:
     verdict = {"decision": "BLOCK", "sentence": "Blocked (G0 measurement): the export could not be loaded."}
     visit = Visit(browser, write(tmp_path, render(verdict, {}, None)), width)
     assert visit.complaints == []
     assert visit.overflow() == 0
     assert visit.page.get_by_text(verdict["sentence"]).is_visible()
-    for name in SECTIONS:
+    for name in sections:
         assert visit.page.locator(f"section#{name}").is_visible(), name
 
 
