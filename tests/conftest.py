@@ -1,7 +1,9 @@
 """What tests of several rooms share."""
 
+import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +39,12 @@ class Finished:
         return max(artifacts.iterdir(), key=lambda path: int(path.name))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the slow files: a process that starts one of them last keeps the others waiting."""
+    slow = [{item.path for item in items if item.get_closest_marker(name)} for name in ("engine", "tfx")]
+    items.sort(key=lambda item: [item.path not in paths for paths in slow])
+
+
 @pytest.fixture(scope="session")
 def run_in_process() -> Callable[..., Finished]:
     """Runs a configuration in this process, which has paid for importing TFX already."""
@@ -53,9 +61,21 @@ def run_in_process() -> Callable[..., Finished]:
 
 
 @pytest.fixture(scope="session")
-def first_run(run_in_process: Callable[..., Finished], tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    """The embedded example, pretraining and all, on a machine that never ran it."""
-    return run_in_process(tmp_path_factory.mktemp("first") / "frostgate-output")
+def first_run(
+    run_in_process: Callable[..., Finished], tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Finished:
+    """The embedded example, on a machine that never ran it; of several test processes the first one pretrains."""
+    output = tmp_path_factory.mktemp("first") / "frostgate-output"
+    if worker_id == "master":
+        return run_in_process(output)
+    backbones, shared = output / "cache" / "backbones", tmp_path_factory.getbasetemp().parent / "backbones"
+    with open(shared.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if shared.exists():
+            shutil.copytree(shared, backbones)
+        finished = run_in_process(output)
+        shutil.copytree(backbones, shared, dirs_exist_ok=True)
+    return finished
 
 
 @pytest.fixture
