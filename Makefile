@@ -25,7 +25,7 @@ test: .tools/dev ## Run every test
 	sh tests/install-browser.sh
 	sh tests/install-docker.sh
 	sh tests/install-prometheus.sh
-	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=60
+	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 
 test-fast: .tools/dev ## Run the tests that need neither TFX nor a browser
 	$(RUN) pytest -m "not tfx and not engine and not browser"

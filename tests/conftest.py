@@ -73,9 +73,10 @@ def first_run(
         fcntl.flock(lock, fcntl.LOCK_EX)
         if shared.exists():
             shutil.copytree(shared, backbones)
+            return run_in_process(output)
         finished = run_in_process(output)
-        shutil.copytree(backbones, shared, dirs_exist_ok=True)
-    return finished
+        shutil.copytree(backbones, shared)
+        return finished
 
 
 @pytest.fixture

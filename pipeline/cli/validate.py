@@ -35,21 +35,22 @@ def validate_command(
 
 
 def _source(config: Config) -> dict[str, Any]:
-    from components.ingest.sources import discover, label_faults, list_source
+    from components.ingest.sources import classes_of, label_faults, list_source
     from pipeline.resolve import folders_of, located
 
     data = located(config.data, folders_of(config))
-    source = discover(data)
-    if data.classes and (faults := label_faults(list_source(data), source.classes)):
+    listing = list_source(data)
+    classes = classes_of(listing, data)
+    if faults := label_faults(listing, classes):
         raise DataRefused(
             f"{data.uri} and data.classes do not agree: {'; '.join(faults)}. Correct data.classes or the labels: "
             "the run would stop before training."
         )
     return {
         "uri": data.uri,
-        "format": source.format,
-        "classes": list(source.classes),
-        "has_splits": source.has_splits,
-        "spans": list(source.spans),
-        "fingerprint": source.fingerprint,
+        "format": listing.format,
+        "classes": list(classes),
+        "has_splits": listing.has_splits,
+        "spans": list(listing.spans),
+        "fingerprint": listing.fingerprint,
     }
