@@ -123,8 +123,8 @@ def test_the_same_data_give_the_same_splits_in_the_same_order_mixed_by_class(
 def test_given_splits_are_used_and_a_picture_in_both_leaves_train(
     write_tree: Tree, png: Png, run_ingest: Callable
 ) -> None:
-    files = {f"{split}/{name}/{n}.png": png(hash((split, name, n)) % 10_000) for split in ("train", "val")
-             for name in ("cat", "dog") for n in range(2)}  # fmt: skip
+    names = [f"{split}/{name}/{n}.png" for split in ("train", "val") for name in ("cat", "dog") for n in range(2)]
+    files = {name: png(number) for number, name in enumerate(names)}
     files["train/cat/leak.png"] = files["val/cat/leak.png"] = png(99_999)
     found = run_ingest(write_tree(files))
     assert found.report["by_split"] == {"train": 4, "eval": 5}
