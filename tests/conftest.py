@@ -3,7 +3,6 @@
 import fcntl
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,9 +38,14 @@ class Finished:
         return max(artifacts.iterdir(), key=lambda path: int(path.name))
 
 
+# The one makes the first run, for which the other waits no longer than its image takes to build.
+_FIRST = ("test_whole_pipeline.py", "test_containers.py")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begins with the slow files: a process that starts one of them last keeps the others waiting."""
     slow = [{item.path for item in items if item.get_closest_marker(name)} for name in ("engine", "tfx")]
+    slow.insert(0, {item.path for item in items if item.path.name in _FIRST})
     items.sort(key=lambda item: [item.path not in paths for paths in slow])
 
 
@@ -64,19 +68,20 @@ def run_in_process() -> Callable[..., Finished]:
 def first_run(
     run_in_process: Callable[..., Finished], tmp_path_factory: pytest.TempPathFactory, worker_id: str
 ) -> Finished:
-    """The embedded example, on a machine that never ran it; of several test processes the first one pretrains."""
-    output = tmp_path_factory.mktemp("first") / "frostgate-output"
+    """The embedded example, on a machine that never ran it; of several test processes one runs it for all.
+
+    The tests of the whole pipeline go on in its folder, all others only read there.
+    """
     if worker_id == "master":
-        return run_in_process(output)
-    backbones, shared = output / "cache" / "backbones", tmp_path_factory.getbasetemp().parent / "backbones"
-    with open(shared.with_suffix(".lock"), "w") as lock:
+        return run_in_process(tmp_path_factory.mktemp("first") / "frostgate-output")
+    shared = tmp_path_factory.getbasetemp().parent / "first"
+    output, summary = shared / "frostgate-output", shared / "summary.json"
+    shared.mkdir(exist_ok=True)
+    with open(shared / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if shared.exists():
-            shutil.copytree(shared, backbones)
-            return run_in_process(output)
-        finished = run_in_process(output)
-        shutil.copytree(backbones, shared)
-        return finished
+        if not summary.exists():
+            summary.write_text(json.dumps(run_in_process(output).summary))
+    return Finished(json.loads(summary.read_text()), output)
 
 
 @pytest.fixture

@@ -85,8 +85,7 @@ def _release_memory() -> None:
     """Gives back what a node's models held; nodes share this process, and a pod each has its own on a cluster."""
     import keras
 
-    keras.utils.clear_session()
-    gc.collect()
+    keras.utils.clear_session(free_memory=True)
     # The allocator keeps freed pages for this process; the next node's native libraries allocate elsewhere.
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL("libc.so.6").malloc_trim(0)

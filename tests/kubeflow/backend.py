@@ -11,9 +11,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +22,8 @@ from typing import Any
 import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as specs
+
+from tests.kubeflow import steps
 
 REPOSITORY = Path(__file__).parents[2]
 ROOT = "minio://mlpipeline/v2/artifacts"
@@ -41,7 +41,6 @@ class Execution:
     parameters: dict[str, Any] = field(default_factory=dict)
     attempts: int = 0
     log: str = ""
-    seconds: float = 0.0
 
 
 @dataclass
@@ -150,14 +149,13 @@ class Backend:
         if task.get("cachingOptions", {}).get("enableCache") and key in self.cache:
             return Execution("CACHED", copy.deepcopy(self.cache[key]))
         outputs = self._outputs(component, name, run_id)
-        execution, started = Execution("FAILED"), time.monotonic()
+        execution = Execution("FAILED")
         for _ in range(task.get("retryPolicy", {}).get("maxRetryCount", 0) + 1):
             execution.attempts += 1
             self.before(name, execution.attempts)
             if self._launch(container, {"inputs": inputs, "outputs": outputs}, execution):
                 self.cache[key] = copy.deepcopy(execution.artifacts)
                 break
-        execution.seconds = time.monotonic() - started
         return execution
 
     def _outputs(self, component: Json, name: str, run_id: str) -> Json:
@@ -185,16 +183,11 @@ class Backend:
         replaced["{{$}}"] = json_format.MessageToJson(message, indent=None)
         command = [_filled(text, replaced) for text in (*container["command"], *container["args"])]
         environment = {one["name"]: one["value"] for one in container.get("env", [])}
-        done = subprocess.run(
-            command,
-            env={**self._pod_environment(), **environment, **self.environment},
-            cwd=self._pod,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        execution.log += done.stderr + done.stdout
-        return done.returncode == 0 and self._publish(executor_input["outputs"], execution)
+        environment = {**self._pod_environment(), **environment, **self.environment}
+        log = self.home / "log"
+        code = steps.run(command, environment, self._pod, log)
+        execution.log += log.read_text()
+        return code == 0 and self._publish(executor_input["outputs"], execution)
 
     def _publish(self, outputs: Json, execution: Execution) -> bool:
         written = Path(outputs["outputFile"])

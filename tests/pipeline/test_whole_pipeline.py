@@ -76,6 +76,14 @@ def test_another_threshold_re_runs_the_gate_and_what_follows_it(first_run, run_i
     assert again.versions == ["1"] and champion_version(again.output) == "1"
 
 
+def test_a_healthy_model_is_passed_on_by_the_repair_as_it_is(first_run, run_in_process):
+    finished = run_in_process(first_run.output, "repair=batch_norm")
+    assert finished.summary["exit_code"] == 0
+    assert finished.nodes["Trainer"] == "cached" and finished.nodes["Repair"] == "done"
+    assert verdict_of(finished)["repaired_from"] is None
+    assert finished.versions == ["1"] and champion_version(finished.output) == "1"
+
+
 @pytest.mark.parametrize(
     ("broken", "codes"),
     [
