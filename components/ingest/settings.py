@@ -49,6 +49,8 @@ class DataSettings(Settings):
 
     @model_validator(mode="after")
     def _with_known_placeholders(self) -> Self:
+        if not self.uri.strip():
+            raise ValueError("data.uri must name the data; received an empty text.")
         for found in _MEANT.finditer(self.uri):
             if found[0] not in (NUMBER, DAY):
                 raise ValueError(f"data.uri must have {NUMBER} or {DAY} where deliveries differ; received {found[0]}.")

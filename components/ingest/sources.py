@@ -1,7 +1,7 @@
 """Where labelled images come from: what a source holds, and how a worker reads it."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from typing import Final
 
 from components.errors import DataRefused
@@ -9,6 +9,7 @@ from components.ingest import datasets, folder, manifest, shards, spans, storage
 from components.ingest.items import Broken, Container, Listing, Raw, Reject, SourceSummary
 from components.ingest.names import checked_classes, escaped
 from components.ingest.settings import DataSettings
+from schemas import features
 
 _LISTERS: Final[dict[str, Callable[[DataSettings], Listing]]] = {
     "folder": folder.list_folder,
@@ -40,16 +41,32 @@ def list_source(settings: DataSettings) -> Listing:
     """Lists a source's containers; splits that are to be ignored are taken off.
 
     Raises:
-        DataRefused: As for `discover`, apart from the classes.
+        DataRefused: As for `discover`, apart from the classes; a store did not answer or did not let us in.
     """
-    list_one = _LISTERS[format_of(settings)]
-    listing = spans.list_spans(settings, list_one) if spans.has_spans(settings.uri) else list_one(settings)
+    listing = _listed(settings)
     if settings.given_splits == "require" and not listing.has_splits:
         raise DataRefused(f"data.given_splits is `require`, but {settings.uri} has no train and eval splits.")
     if settings.given_splits == "ignore" or not listing.has_splits:
         containers = tuple(dataclasses.replace(container, split=None) for container in listing.containers)
         return dataclasses.replace(listing, containers=containers, has_splits=False)
     return listing
+
+
+def _listed(settings: DataSettings) -> Listing:
+    list_one = _LISTERS[format_of(settings)]
+    try:
+        return spans.list_spans(settings, list_one) if spans.has_spans(settings.uri) else list_one(settings)
+    except DataRefused:
+        raise
+    # Every store has errors of its own, and many are no OSError.
+    except Exception as error:
+        if "://" not in settings.uri:
+            raise
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        raise DataRefused(
+            f"data.uri must name data that can be read; {settings.uri} cannot ({said}). Check the address and the "
+            "credentials for it, or use a local path, gs:// or s3://."
+        ) from error
 
 
 def classes_of(listing: Listing, settings: DataSettings) -> tuple[str, ...]:
@@ -70,9 +87,15 @@ def label_faults(listing: Listing, classes: tuple[str, ...]) -> tuple[str, ...]:
     """
     if listing.labels is None:
         return ()
-    found, wanted = set(listing.labels), set(classes)
+    if not listing.has_splits or any(one.label is None for one in listing.containers):
+        return _label_faults(set(listing.labels), classes)
+    sides = {side: {one.label for one in listing.containers if one.split == side} for side in features.SPLITS}
+    return tuple(f"{side}: {fault}" for side, found in sides.items() for fault in _label_faults(found, classes))
+
+
+def _label_faults(found: Set[str | None], classes: tuple[str, ...]) -> tuple[str, ...]:
     return (
-        *(f"label {escaped(name)!r} is not a class" for name in sorted(found - wanted)),
+        *(f"label {escaped(name)!r} is not a class" for name in sorted(filter(None, found)) if name not in classes),
         *(f"class {name!r} has no image" for name in classes if name not in found),
     )
 

@@ -51,13 +51,18 @@ def find(uri: str, newest: int, window: int) -> tuple[Span, ...]:
     folder, slash, prefix = head.rpartition("/")
     suffix, rest_slash, rest = tail.partition("/")
     name = re.compile(f"{re.escape(prefix)}{_PLACEHOLDERS[placeholder]}{re.escape(suffix)}")
-    found = []
-    for entry in _names(folder + slash):
+    found, entries = [], _names(folder + slash)
+    for entry in entries:
         match = name.fullmatch(entry)
         number = _number(placeholder, match[1]) if match else None
         if number is not None:
             found.append(Span(number, f"{folder}{slash}{entry}{rest_slash}{rest}"))
     found.sort(key=lambda span: (span.number, span.uri))
+    if not found:
+        held = f"holds {', '.join(sorted(entries)[:3])}" if entries else "is empty"
+        raise DataRefused(
+            f"No span matches {uri} yet: expected names such as {_example(uri)}, and {folder + slash or '.'} {held}."
+        )
     _refuse(uri, found, newest)
     wanted = [span for span in found if not newest or span.number <= newest]
     return tuple(wanted[-window:])
@@ -121,14 +126,15 @@ def _number(placeholder: str, text: str) -> int | None:
 
 
 def _refuse(uri: str, found: list[Span], newest: int) -> None:
-    if not found:
-        raise DataRefused(f"No span matches {uri} yet; the first one makes it, as in {_example(uri)}.")
     numbers = [span.number for span in found]
     if twice := sorted({number for number in numbers if numbers.count(number) > 1}):
         both = " and ".join(span.uri for span in found if span.number == twice[0])
         raise DataRefused(f"Span {twice[0]} is there twice, as {both}; remove one.")
     if newest and newest not in numbers:
-        raise DataRefused(f"data.span is {newest}, but {uri} has {', '.join(map(str, numbers))}.")
+        raise DataRefused(
+            f"data.span is {newest}, but {uri} has {', '.join(map(str, numbers))}; set it to one of them, or to 0 for "
+            "the newest."
+        )
 
 
 def _example(uri: str) -> str:

@@ -6,7 +6,9 @@ from typing import Annotated, Final
 
 import typer
 
+from pipeline.cli.history import no_run_in
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured
+from pipeline.runners.summaries import runs_of
 
 EPILOG: Final = (
     "The section `retention` says how many runs, served and registered versions are kept. Never removed: the champion, "
@@ -27,13 +29,14 @@ def prune_command(
         if not as_json:
             print(f"{_megabytes(removal.num_bytes):>10}  {removal.kind}: {removal.name}", flush=True)
 
-    found = prune(configured(config, overrides), dry_run, tell)
+    checked = configured(config, overrides)
+    found = prune(checked, dry_run, tell)
     total = sum(removal.num_bytes for removal in found)
     if as_json:
         removed = [dataclasses.asdict(removal) for removal in found]
         print(json.dumps({"dry_run": dry_run, "num_bytes": total, "removed": removed}, indent=2))
     elif not found:
-        print("Nothing is old enough to be removed.")
+        print("Nothing is old enough to be removed." if any(runs_of(checked)) else no_run_in(checked))
     else:
         print(f"{_megabytes(total):>10}  {'would go; run it again without --dry-run' if dry_run else 'removed'}")
 

@@ -13,7 +13,10 @@ from pipeline.config import Config
 def validate_command(
     config: ConfigFile = None,
     overrides: Overrides = None,
-    data: Annotated[bool, typer.Option("--data", help="List the data too: form, classes, splits.")] = False,
+    data: Annotated[
+        bool,
+        typer.Option("--data", help="List the data too: form, classes, splits. No picture is opened; a run does that."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Check a configuration, and with --data the source of the images; run nothing."""
@@ -43,8 +46,8 @@ def _source(config: Config) -> dict[str, Any]:
     classes = classes_of(listing, data)
     if faults := label_faults(listing, classes):
         raise DataRefused(
-            f"{data.uri} and data.classes do not agree: {'; '.join(faults)}. Correct data.classes or the labels: "
-            "the run would stop before training."
+            f"The labels of {data.uri} do not fit its classes: {'; '.join(faults)}. Correct data.classes or the "
+            "labels: the run would stop before training."
         )
     return {
         "uri": data.uri,

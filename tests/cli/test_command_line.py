@@ -79,7 +79,7 @@ def with_a_run(tmp_path: Path) -> Path:
         (["approve", "--help"], "A blocked one needs every code that blocked it"),
         (["predict", "--help"], "0 every picture has an answer"),
         (["prune", "--help"], "Never removed: the champion"),
-        (["prune"], "Nothing is old enough to be removed."),
+        (["prune"], "There is no run yet in"),
         (["--help"], "config Show what may be set"),
         (
             ["run", "--help"],
@@ -206,7 +206,7 @@ def test_labels_that_are_no_classes_are_named_before_a_run_stops_at_them(tmp_pat
     done = frostgate("validate", *settings, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "frostgate: photos and data.classes do not agree: label 'dgo' is not a class; class 'dog' has no image. "
+        "frostgate: The labels of photos do not fit its classes: label 'dgo' is not a class; class 'dog' has no image. "
         "Correct data.classes or the labels: the run would stop before training.\n"
     )
     (tmp_path / "photos" / "dgo").rename(tmp_path / "photos" / "dog")

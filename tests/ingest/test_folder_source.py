@@ -8,7 +8,7 @@ import pytest
 
 from components.errors import DataRefused
 from components.ingest.settings import DataSettings
-from components.ingest.sources import discover, list_source
+from components.ingest.sources import discover, label_faults, list_source
 
 Tree = Callable[..., str]
 Png = Callable[[int], bytes]
@@ -82,6 +82,41 @@ def test_a_bad_tree_is_refused_in_one_sentence(
     with pytest.raises(DataRefused) as refused:
         discover(DataSettings(uri=root))
     assert message in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_file_is_no_folder(write_tree: Tree, png: Png) -> None:
+    root = write_tree({"cat/a.png": png(1), "dog/b.png": png(2)})
+    with pytest.raises(DataRefused, match=r"cat/a\.png is a file; set data\.uri to a folder"):
+        discover(DataSettings(uri=f"{root}/cat/a.png"))
+
+
+def test_an_address_without_data_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"data\.uri must name the data; received an empty text"):
+        DataSettings(uri=" ")
+
+
+def test_labels_are_compared_with_the_classes_on_each_side(write_tree: Tree, png: Png) -> None:
+    names = ("train/cat", "train/dog", "train/fox", "val/cat", "val/dog")
+    settings = DataSettings(uri=write_tree({f"{name}/1.png": png(number) for number, name in enumerate(names)}))
+    faults = label_faults(list_source(settings), ("cat", "dog", "fox"))
+    assert faults == ("eval: class 'fox' has no image",)
+    pooled = settings.model_copy(update={"given_splits": "ignore"})
+    assert label_faults(list_source(pooled), ("cat", "dog", "fox")) == ()
+    assert label_faults(list_source(pooled), ("cat", "dog")) == ("label 'fox' is not a class",)
+
+
+def test_a_store_that_does_not_let_us_in_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import s3fs
+
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
+        monkeypatch.setenv(name, str(tmp_path / "none"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    s3fs.S3FileSystem.clear_instance_cache()
+    with pytest.raises(DataRefused, match=r"s3://bucket/x cannot \(Unable to locate credentials\)\. Check the address"):
+        discover(DataSettings(uri="s3://bucket/x"))
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_a_missing_folder_is_refused_by_name(tmp_path: Path) -> None:

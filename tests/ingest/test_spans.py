@@ -115,8 +115,8 @@ def test_the_fingerprint_sees_new_late_and_rewritten_spans_and_nothing_else(deli
 @pytest.mark.parametrize(
     ("pattern", "told", "sentence"),
     [
-        ("span-{SPAN}", {}, r"No span matches .*/span-{SPAN} yet; the first one makes it, as in .*/span-1\."),
-        ("{YYYY-MM-DD}", {}, r"No span matches .* as in .*/2024-10-04\."),
+        ("span-{SPAN}", {}, r"No span matches .*/span-{SPAN} yet: expected names such as .*/span-1, and .* is empty"),
+        ("{YYYY-MM-DD}", {}, r"No span matches .* such as .*/2024-10-04, and"),
         ("nowhere/{SPAN}", {}, r"nowhere/ was not found; data.uri must name a folder that holds the spans"),
         ("{SPAN}/{YYYY-MM-DD}", {}, "must have one of {SPAN} and {YYYY-MM-DD}, once"),
         ("{SPAN}/{SPAN}", {}, "once; received"),
@@ -130,7 +130,7 @@ def test_what_cannot_be_read_is_a_sentence(tmp_path, pattern, told, sentence):
 def test_a_span_that_is_asked_for_has_to_be_there(deliver, tmp_path):
     deliver("span-1", 1)
     deliver("span-3", 3)
-    with pytest.raises(DataRefused, match=r"data.span is 2, but .* has 1, 3\."):
+    with pytest.raises(DataRefused, match=r"data.span is 2, but .* has 1, 3; set it to one of them, or to 0"):
         list_source(settings(tmp_path, span=2))
     assert list_source(settings(tmp_path, span=1)).spans == (1,)
 
