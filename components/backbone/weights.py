@@ -71,7 +71,8 @@ def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
     try:
         with fsspec.open(uri, "rb") as source, open(copy, "wb") as target:
             shutil.copyfileobj(source, target)
-    except OSError as error:
+    # Every store has errors of its own, and many are no OSError.
+    except Exception as error:
         copy.unlink(missing_ok=True)
         raise DataRefused(f"backbone.weights must be a readable file; {uri} is not ({error}).") from error
     found = sha256_of(copy)

@@ -96,3 +96,10 @@ def test_code_in_a_crafted_keras_file_is_never_run(tmp_path):
     with pytest.raises(DataRefused):
         weights.load(resnet50.build(32), tmp_path / "crafted.keras")
     assert not Path(trap).exists()
+
+
+@pytest.mark.usefixtures("no_credentials")
+def test_weights_in_a_store_that_does_not_let_us_in_are_a_sentence(tmp_path):
+    with pytest.raises(DataRefused, match=r"must be a readable file; s3://bucket/w.h5 is not \(Unable to locate cred"):
+        weights.fetch("s3://bucket/w.h5", "", str(tmp_path / "cache"))
+    assert not list((tmp_path / "cache").iterdir())

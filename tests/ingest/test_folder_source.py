@@ -105,18 +105,10 @@ def test_labels_are_compared_with_the_classes_on_each_side(write_tree: Tree, png
     assert label_faults(list_source(pooled), ("cat", "dog")) == ("label 'fox' is not a class",)
 
 
-def test_a_store_that_does_not_let_us_in_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import s3fs
-
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_ENDPOINT_URL"):
-        monkeypatch.delenv(name, raising=False)
-    for name in ("AWS_SHARED_CREDENTIALS_FILE", "AWS_CONFIG_FILE"):
-        monkeypatch.setenv(name, str(tmp_path / "none"))
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    s3fs.S3FileSystem.clear_instance_cache()
+@pytest.mark.usefixtures("no_credentials")
+def test_a_store_that_does_not_let_us_in_is_a_sentence() -> None:
     with pytest.raises(DataRefused, match=r"s3://bucket/x cannot \(Unable to locate credentials\)\. Check the address"):
         discover(DataSettings(uri="s3://bucket/x"))
-    s3fs.S3FileSystem.clear_instance_cache()
 
 
 def test_a_missing_folder_is_refused_by_name(tmp_path: Path) -> None:
