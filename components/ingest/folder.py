@@ -54,12 +54,13 @@ def list_folder(settings: DataSettings) -> Listing:
 
 def _read_tree(uri: str) -> _Tree:
     files, root = storage.filesystem(uri)
-    if files.isfile(root):
-        raise DataRefused(
-            f"{uri} is a file; set data.uri to a folder that holds one folder a class, a CSV or Parquet manifest, or "
-            "TFRecord files."
-        )
     if not files.isdir(root):
+        # Asked only here: in a bucket every question is a request.
+        if files.isfile(root):
+            raise DataRefused(
+                f"{uri} is a file; set data.uri to a folder that holds one folder a class, a CSV or Parquet manifest, "
+                "or TFRecord files."
+            )
         raise DataRefused(f"The folder {uri} was not found; set data.uri to a folder that holds one folder a class.")
     stamps, folders = storage.walk(files, root)
     if not stamps and not folders:

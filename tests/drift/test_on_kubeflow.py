@@ -1,6 +1,6 @@
 """The compiled monitoring pipeline executed step by step as on the backend, and what it starts on a server.
 
-A step takes as long as importing TFX, so a test goes on from the steps of another where it can; they run in order.
+Steps cost time, so a test goes on from those of another where it can; they run in order.
 """
 
 import json
