@@ -1,17 +1,20 @@
 """TensorFlow Datasets, by name, as prepared on disk."""
 
+import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from components.errors import DataRefused
 from components.ingest import storage
 from components.ingest.items import Broken, Container, Listing, Raw
-from components.ingest.names import op_message
+from components.ingest.names import escaped, op_message
 from components.ingest.settings import DataSettings
 
 PREFIX = "tfds:"
 # The first of these that a data set has is the validation side.
 _EVAL_SPLITS = ("validation", "eval", "val", "test")
+# Where features.json names a class; `type` is how it was written until 2022.
+_FEATURE_KEYS: Final = ("pythonClassName", "python_class_name", "type")
 
 
 def list_dataset(settings: DataSettings) -> Listing:
@@ -65,7 +68,9 @@ def read_dataset(container: Container, settings: DataSettings) -> Iterator[Raw |
             yield Raw(uri, label, container.split, position, bytes(example[image_key]))
             position += 1
     except tf.errors.OpError as error:
-        yield Broken(f"{PREFIX}{container.uri}/{shard}", f"record {position}: {op_message(error.message)}")
+        is_pickle = "arrow.py_extension_type" in error.message
+        said = "a column has an extension type, whose code was not run" if is_pickle else op_message(error.message)
+        yield Broken(f"{PREFIX}{container.uri}/{shard}", f"record {position}: {said}")
 
 
 def _builder(name: str) -> Any:
@@ -73,14 +78,52 @@ def _builder(name: str) -> Any:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise DataRefused("tfds: needs tensorflow_datasets, which is missing; install frostgate[tfds].") from error
+    from components.ingest import parquet
+
+    # A data set's shards may be Parquet files.
+    parquet.forbid_pickles()
     dataset, _, data_dir = name.partition("@")
     try:
+        parsed, _ = tfds.core.naming.parse_builder_name_kwargs(dataset)
+        if parsed.namespace:
+            raise DataRefused(
+                f"{dataset} is code that somebody published, which is not run; prepare the data set by hand and give "
+                "its name without a namespace."
+            )
+        _check_features(data_dir or str(tfds.core.constants.DATA_DIR), parsed.name)
         builder = tfds.builder(dataset, data_dir=data_dir or None)
+    except DataRefused:
+        raise
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise DataRefused(f"TensorFlow Datasets has no {dataset!r}; check the name in data.uri.") from error
     if not builder.is_prepared():
         raise DataRefused(f"{dataset} is not prepared in {builder.data_dir}; run `tfds build {dataset}` first.")
     return builder
+
+
+def _check_features(data_dir: str, dataset: str) -> None:
+    """Refuses prepared data that name a feature outside of TensorFlow Datasets, which would import its module."""
+    files, root = storage.filesystem(data_dir)
+    for path in files.find(f"{root}/{dataset}"):
+        if path.rsplit("/", 1)[-1] != "features.json":
+            continue
+        try:
+            named = sorted(set(_features_in(json.loads(files.cat_file(path)))))
+        except (ValueError, RecursionError) as error:
+            raise DataRefused(f"{path} is damaged; run `tfds build {dataset}` again.") from error
+        if foreign := [feature for feature in named if not feature.startswith("tensorflow_datasets.")]:
+            raise DataRefused(
+                f"{path} has the feature {escaped(foreign[0])}, which was not imported; use the features of "
+                "TensorFlow Datasets."
+            )
+
+
+def _features_in(described: Any) -> Iterator[str]:
+    inner = described.values() if isinstance(described, dict) else described if isinstance(described, list) else ()
+    if isinstance(described, dict):
+        yield from (name for key in _FEATURE_KEYS if isinstance(name := described.get(key), str))
+    for one in inner:
+        yield from _features_in(one)
 
 
 def _keys(builder: Any, name: str) -> tuple[str, str]:

@@ -69,15 +69,10 @@ def _csv(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
 
 
 def _parquet(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
-    import pyarrow
-    import pyarrow.parquet
+    from components.ingest import parquet
 
-    try:
-        table = pyarrow.parquet.read_table(pyarrow.BufferReader(data))
-    except (pyarrow.ArrowException, OSError) as error:
-        raise DataRefused(f"The manifest {uri} is not a Parquet file ({error}); write it again.") from error
-    wanted = [name for name in (*_REQUIRED, "split") if name in table.column_names]
-    return table.column_names, iter(table.select(wanted).to_pylist())
+    names, rows = parquet.read_rows(data, f"The manifest {uri}", (*_REQUIRED, "split"))
+    return names, iter(rows)
 
 
 def _item(manifest_uri: str, row: dict[str, str], position: int, has_splits: bool) -> Container | Reject:

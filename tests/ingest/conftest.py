@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow_hotfix
 import pytest
 from PIL import Image
 
@@ -72,6 +73,14 @@ def write_tree(tmp_path: Path) -> Callable[[dict[str, bytes]], str]:
         return str(tmp_path / name)
 
     return write
+
+
+@pytest.fixture
+def freshly_imported_pyarrow() -> Iterator[None]:
+    """pyarrow as it is in a process where nothing was mended yet; Beam mends it when it is imported."""
+    pyarrow_hotfix.uninstall()
+    yield
+    pyarrow_hotfix.install()
 
 
 @dataclass(frozen=True)

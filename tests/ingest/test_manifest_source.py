@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas
 import pyarrow
 import pyarrow.parquet
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from components.errors import DataRefused
 from components.ingest.settings import DataSettings
 from components.ingest.sources import discover, list_source
+from tests.ingest import hostile_parquet
 
 Tree = Callable[..., str]
 Png = Callable[[int], bytes]
@@ -51,6 +53,47 @@ def test_parquet_is_read_as_csv_is(write_tree: Tree, png: Png, tmp_path: Path) -
     assert (summary.classes, summary.has_splits) == (("3", "4"), True)
 
 
+def test_parquet_that_pandas_wrote_is_read(write_tree: Tree, png: Png) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2)})
+    frame = pandas.DataFrame(
+        {"uri": ["a.png", "b.png"], "label": ["cat", "dog"], "taken": pandas.Timestamp("2024-02-29")}
+    )
+    frame.set_index("taken").to_parquet(f"{root}/images.parquet")
+    assert discover(DataSettings(uri=f"{root}/images.parquet")).classes == ("cat", "dog")
+
+
+@pytest.mark.usefixtures("freshly_imported_pyarrow")
+@pytest.mark.parametrize("form", hostile_parquet.FORMS)
+def test_a_pickle_in_a_parquet_manifest_is_refused_and_never_run(tmp_path: Path, form: str) -> None:
+    witness, path = tmp_path / "witness", tmp_path / "images.parquet"
+    path.write_bytes(hostile_parquet.hostile(form, witness))
+    with pytest.raises(DataRefused, match=r"must have plain columns.*extension type.*write it again") as caught:
+        discover(DataSettings(uri=str(path)))
+    assert not witness.exists() and "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("freshly_imported_pyarrow")
+def test_a_python_type_that_is_no_pickle_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "images.parquet"
+    path.write_bytes(hostile_parquet.column(hostile_parquet.Hostile(b"\xff no pickle")))
+    with pytest.raises(DataRefused, match="must have plain columns"):
+        discover(DataSettings(uri=str(path)))
+
+
+def test_a_value_that_python_does_not_know_is_a_sentence(tmp_path: Path) -> None:
+    path, days = tmp_path / "images.parquet", pyarrow.array([2**30], pyarrow.int32()).cast(pyarrow.date32())
+    pyarrow.parquet.write_table(pyarrow.table({"uri": ["a.png"], "label": days}), path)
+    with pytest.raises(DataRefused, match="not a Parquet file that can be read"):
+        discover(DataSettings(uri=str(path)))
+
+
+def test_an_extension_type_that_brings_no_code_is_refused_too(tmp_path: Path) -> None:
+    path = tmp_path / "images.parquet"
+    path.write_bytes(hostile_parquet.column(hostile_parquet.Point()))
+    with pytest.raises(DataRefused, match="must have plain columns"):
+        discover(DataSettings(uri=str(path)))
+
+
 def test_the_fingerprint_covers_the_manifest_and_the_images(write_tree: Tree, png: Png) -> None:
     root = write_tree({"a.png": png(1), "b.png": png(2)})
     first = discover(manifest(root, "uri,label\na.png,cat\nb.png,dog\n")).fingerprint
@@ -79,5 +122,5 @@ def test_a_manifest_that_is_missing_or_of_another_form_is_refused(tmp_path: Path
     with pytest.raises(DataRefused, match="not CSV in UTF-8"):
         discover(DataSettings(uri=str(tmp_path / "latin.csv")))
     (tmp_path / "fake.parquet").write_bytes(b"not parquet")
-    with pytest.raises(DataRefused, match="not a Parquet file"):
+    with pytest.raises(DataRefused, match="not a Parquet file that can be read"):
         discover(DataSettings(uri=str(tmp_path / "fake.parquet")))

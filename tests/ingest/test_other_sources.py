@@ -1,13 +1,17 @@
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow_hotfix
 import pytest
 
 from components.errors import DataRefused
+from components.ingest.items import Broken
 from components.ingest.settings import DataSettings
-from components.ingest.sources import discover
+from components.ingest.sources import discover, list_source, read_container
+from tests.ingest import hostile_parquet
 
 pytestmark = pytest.mark.tfx
 
@@ -15,7 +19,7 @@ Png = Callable[[int], bytes]
 Put = Callable[[str, bytes], None]
 
 
-def prepare(folder: Path, splits: dict[str, int]) -> str:
+def prepare(folder: Path, splits: dict[str, int], file_format: str = "tfrecord") -> str:
     """Prepares a small TFDS data set `spots` with two classes."""
     import tensorflow_datasets as tfds
 
@@ -43,7 +47,7 @@ def prepare(folder: Path, splits: dict[str, int]) -> str:
                 pixels = np.random.default_rng(one).integers(0, 256, (9, 9, 3), dtype=np.uint8)
                 yield one, {"image": pixels, "label": one % 2}
 
-    Spots(data_dir=str(folder), file_format="tfrecord").download_and_prepare()
+    Spots(data_dir=str(folder), file_format=file_format).download_and_prepare()
     return f"tfds:spots@{folder}"
 
 
@@ -77,6 +81,40 @@ def test_an_unknown_or_unprepared_tfds_name_is_refused(tmp_path: Path) -> None:
         discover(DataSettings(uri=f"tfds:no_such_thing@{tmp_path}"))
     with pytest.raises(DataRefused, match="run `tfds build mnist` first"):
         discover(DataSettings(uri=f"tfds:mnist@{tmp_path}"))
+
+
+@pytest.mark.usefixtures("freshly_imported_pyarrow")
+def test_a_pickle_in_a_parquet_shard_of_tfds_is_never_run(tmp_path: Path) -> None:
+    settings = DataSettings(uri=prepare(tmp_path / "data", {"train": 4, "test": 4}, "parquet"))
+    containers = list_source(settings).containers
+    assert [len(list(read_container(one, settings))) for one in containers] == [4, 4]
+    (shard,) = tmp_path.rglob("spots-train.parquet*")
+    shard.write_bytes(hostile_parquet.hostile("in a column that is not read", tmp_path / "witness"))
+    pyarrow_hotfix.uninstall()
+    (broken,) = read_container(containers[0], settings)
+    assert isinstance(broken, Broken)
+    assert broken.detail == "record 0: a column has an extension type, whose code was not run"
+    assert not (tmp_path / "witness").exists()
+
+
+def test_a_tfds_feature_of_another_package_is_refused_and_not_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = DataSettings(uri=prepare(tmp_path / "data", {"train": 4, "test": 4}))
+    monkeypatch.syspath_prepend(tmp_path / "beside")
+    (tmp_path / "beside").mkdir()
+    (tmp_path / "beside" / "smuggled.py").write_text(f"import os; os.mkdir({str(tmp_path / 'witness')!r})")
+    (described,) = (tmp_path / "data").rglob("features.json")
+    described.write_text(re.sub(r"tensorflow_datasets[\w.]*ClassLabel", "smuggled.ClassLabel", described.read_text()))
+    with pytest.raises(DataRefused, match=r"has the feature smuggled\.ClassLabel, which was not imported"):
+        discover(settings)
+    assert not (tmp_path / "witness").exists()
+
+
+@pytest.mark.parametrize("name", ["huggingface:spots", "kaggle:spots"])
+def test_a_tfds_name_that_fetches_somebodys_code_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataRefused, match=rf"{name} is code that somebody published"):
+        discover(DataSettings(uri=f"tfds:{name}@{tmp_path}"))
 
 
 def test_a_bucket_is_ingested_as_a_folder_is(s3_bucket: Put, png: Png, run_ingest: Callable) -> None:
