@@ -33,6 +33,10 @@ _SCHEMES = {"gs://": "gcs", "s3://": "s3", "minio://": "minio"}
 Json = dict[str, Any]
 
 
+class Killed(Exception):
+    """What a test raises before an attempt whose pod dies, launcher and all, so that nobody writes its state down."""
+
+
 @dataclass
 class Execution:
     """What the metadata store knows of a task."""
@@ -161,7 +165,12 @@ class Backend:
                 execution.log += "Max duration limit exceeded"
                 break
             execution.attempts += 1
-            self.before(name, execution.attempts)
+            try:
+                self.before(name, execution.attempts)
+            except Killed:
+                execution.state = "RUNNING"
+                continue
+            execution.state = "FAILED"
             tried = copy.deepcopy(outputs)
             # The launcher tells the attempts' files apart.
             tried["artifacts"][LOGS]["artifacts"][0]["uri"] += f"-{again}"

@@ -3,13 +3,20 @@
 import pytest
 import yaml
 
-from tests.kubeflow.backend import LOGS, Backend
+from components.monitoring.webhook import NOTIFY_URL
+from pipeline.runners.kubeflow.ending import add_end
+from tests.kubeflow.backend import LOGS, Backend, Killed
+from tests.servers import held_by
 
+BROKE_OFF = "broke off: a step was killed, ran out of time or could not start, or the run was stopped"
 ARTIFACT = {"artifactType": {"schemaTitle": "system.Artifact", "schemaVersion": "0.0.1"}}
 
 
-def package(folder, made, retry=None):
-    """A pipeline of a step that makes `one`, and a step that takes it under every name that is given."""
+def package(folder, made, retry=None, code="import sys; print('taken'); sys.exit(1)", gateway=None):
+    """A pipeline of a step that makes `one`, and a step that takes it under every name that is given.
+
+    With a gateway there is the step after the run, too.
+    """
     takes = {name: {"taskOutputArtifact": {"producerTask": "First", "outputArtifactKey": "one"}} for name in made}
     components = {
         "comp-First": {"executorLabel": "exec-First", "outputDefinitions": {"artifacts": {"one": ARTIFACT}}},
@@ -18,7 +25,7 @@ def package(folder, made, retry=None):
             "inputDefinitions": {"artifacts": dict.fromkeys(made, ARTIFACT)},
         },
     }
-    code = {"exec-First": "print('made')", "exec-Second": "import sys; print('taken'); sys.exit(1)"}
+    texts = {"exec-First": "print('made')", "exec-Second": code}
     spec = {
         "schemaVersion": "2.1.0",
         "pipelineInfo": {"name": "two-steps"},
@@ -26,10 +33,11 @@ def package(folder, made, retry=None):
         "deploymentSpec": {
             "executors": {
                 label: {"container": {"image": "any", "command": ["python", "-c"], "args": [text]}}
-                for label, text in code.items()
+                for label, text in texts.items()
             }
         },
         "root": {
+            "inputDefinitions": {"parameters": {}},
             "dag": {
                 "tasks": {
                     "First": {"componentRef": {"name": "comp-First"}},
@@ -40,9 +48,11 @@ def package(folder, made, retry=None):
                         "retryPolicy": retry or {},
                     },
                 }
-            }
+            },
         },
     }
+    if gateway:
+        add_end(spec, "comp-", "exec-", {"image": "any"}, gateway, "training", ["--pipeline", "cats"], [])
     path = folder / "two-steps.yaml"
     path.write_text(yaml.safe_dump(spec))
     return path
@@ -68,3 +78,30 @@ def test_what_a_step_prints_is_an_output_that_the_driver_added(tmp_path):
     done = backend.run(package(tmp_path, ["first"]))
     printed = backend.artifact(done["First"], LOGS)
     assert (printed.name, printed.read_text()) == ("executor-logs-0", "made\n")
+
+
+@pytest.mark.parametrize(
+    ("code", "killed", "said", "status"),
+    [
+        ("pass", False, "is over", None),
+        ("raise SystemExit(1)", False, "failed", "failed"),
+        (
+            "pass",
+            True,
+            "broke off: a step was killed, ran out of time or could not start, or the run was stopped",
+            "failed",
+        ),
+    ],
+)
+def test_everybody_hears_how_a_run_ended_also_where_a_pod_died(tmp_path, chat, gateway, code, killed, said, status):
+    def before(task, attempt):
+        if killed and task == "Second":
+            raise Killed
+
+    url, heard = chat
+    backend = Backend(tmp_path, environment={NOTIFY_URL: url}, before=before)
+    done = backend.run(package(tmp_path, ["first"], code=code, gateway=gateway))
+    assert done["Ended"].state == "COMPLETE", done["Ended"].log
+    assert [one["text"] for one in heard] == [f"cats, run a-run, {said}."]
+    told = {key[2] for key, value in held_by(gateway).items() if key[0] == "frostgate_run_status" and value}
+    assert told == ({status} if status else set())
