@@ -27,8 +27,14 @@ from tests.kubeflow import steps
 
 REPOSITORY = Path(__file__).parents[2]
 ROOT = "minio://mlpipeline/v2/artifacts"
+# The driver adds this output to every task, and the launcher opens its file before the container's command starts.
+LOGS = "executor-logs"
 _SCHEMES = {"gs://": "gcs", "s3://": "s3", "minio://": "minio"}
 Json = dict[str, Any]
+
+
+class Killed(Exception):
+    """What a test raises before an attempt whose pod dies, launcher and all, so that nobody writes its state down."""
 
 
 @dataclass
@@ -145,31 +151,48 @@ class Backend:
         inputs = _inputs(task, component, given, done)
         if not _triggered(task, inputs["parameterValues"]):
             return Execution("SKIPPED")
+        if repeated := _repeated(inputs):
+            return Execution("RUNNING", log=f"driver: artifacts {repeated} are in the task's events already")
         key = _cache_key(inputs, component, container)
         if task.get("cachingOptions", {}).get("enableCache") and key in self.cache:
             return Execution("CACHED", copy.deepcopy(self.cache[key]))
-        outputs = self._outputs(component, name, run_id)
+        outputs = self.outputs(component, spec["pipelineInfo"]["name"], name, run_id)
         execution = Execution("FAILED")
-        for _ in range(task.get("retryPolicy", {}).get("maxRetryCount", 0) + 1):
+        policy = task.get("retryPolicy", {})
+        for again in range(policy.get("maxRetryCount", 0) + 1):
+            if again and not policy.get("backoffMaxDuration"):
+                # The backend writes zero in its place, which is over when the first try ends.
+                execution.log += "Max duration limit exceeded"
+                break
             execution.attempts += 1
-            self.before(name, execution.attempts)
-            if self._launch(container, {"inputs": inputs, "outputs": outputs}, execution):
+            try:
+                self.before(name, execution.attempts)
+            except Killed:
+                execution.state = "RUNNING"
+                continue
+            execution.state = "FAILED"
+            tried = copy.deepcopy(outputs)
+            # The launcher tells the attempts' files apart.
+            tried["artifacts"][LOGS]["artifacts"][0]["uri"] += f"-{again}"
+            if self._launch(container, {"inputs": inputs, "outputs": tried}, execution):
                 self.cache[key] = copy.deepcopy(execution.artifacts)
                 break
         return execution
 
-    def _outputs(self, component: Json, name: str, run_id: str) -> Json:
-        task_root = f"{ROOT}/digits/{run_id}/{name}/{uuid.uuid4()}"
+    def outputs(self, component: Json, pipeline: str, name: str, run_id: str) -> Json:
+        """What the driver provisions for a task: its outputs, and a file for what its container prints."""
+        task_root = f"{ROOT}/{pipeline}/{run_id}/{name}/{uuid.uuid4()}"
+        types = {key: one["artifactType"] for key, one in _declared(component, "artifacts").items()}
         artifacts = {
-            key: {"artifacts": [{"name": key, "uri": f"{task_root}/{key}", "type": one["artifactType"]}]}
-            for key, one in component.get("outputDefinitions", {}).get("artifacts", {}).items()
+            key: {"artifacts": [{"name": key, "uri": f"{task_root}/{key}", "type": kind}]}
+            for key, kind in (types | {LOGS: {"schemaTitle": "system.Artifact"}}).items()
         }
         parameters = {
-            key: {"outputFile": f"{self._pod}/tmp/kfp/outputs/{key}"}
-            for key in component.get("outputDefinitions", {}).get("parameters", {})
+            key: {"outputFile": f"{self._pod}/tmp/kfp/outputs/{key}"} for key in _declared(component, "parameters")
         }
         output_file = str(self._local(task_root) / "output_metadata.json")
-        return {"artifacts": artifacts, "parameters": parameters, "outputFile": output_file}
+        found = {"artifacts": artifacts, "outputFile": output_file}
+        return found | ({"parameters": parameters} if parameters else {})
 
     def _launch(self, container: Json, executor_input: Json, execution: Execution) -> bool:
         # A pod's volumes are new with every attempt.
@@ -178,6 +201,8 @@ class Backend:
             _copy_files(self._in_bucket(one["uri"]), self._local(one["uri"]))
         for one in _artifacts(executor_input["outputs"]):
             self._local(one["uri"]).parent.mkdir(parents=True, exist_ok=True)
+        logs = self._local(executor_input["outputs"]["artifacts"][LOGS]["artifacts"][0]["uri"])
+        opened = logs.open("wb")
         message = json_format.ParseDict(executor_input, specs.ExecutorInput())
         replaced = {f"{{{{$.inputs.parameters['{key}']}}}}": _text(value) for key, value in _values(executor_input)}
         replaced["{{$}}"] = json_format.MessageToJson(message, indent=None)
@@ -186,6 +211,8 @@ class Backend:
         environment = {**self._pod_environment(), **environment, **self.environment}
         log = self.home / "log"
         code = steps.run(command, environment, self._pod, log)
+        with opened:
+            opened.write(log.read_bytes())
         execution.log += log.read_text()
         return code == 0 and self._publish(executor_input["outputs"], execution)
 
@@ -282,6 +309,16 @@ def _value(one: Json, given: Json, done: Mapping[str, Execution]) -> Any:
         return given["status"]
     constant = one["runtimeValue"]["constant"]
     return "a-run" if constant == "{{$.pipeline_job_uuid}}" else constant
+
+
+def _declared(component: Json, kind: str) -> Json:
+    return component.get("outputDefinitions", {}).get(kind, {})
+
+
+def _repeated(inputs: Json) -> list[str]:
+    """Artifacts that a task would be given twice: the metadata store keeps one event of a task and an artifact."""
+    names = [one["name"] for one in _artifacts(inputs)]
+    return sorted({name for name in names if names.count(name) > 1})
 
 
 def _comes_after(task: Json) -> bool:

@@ -76,6 +76,11 @@ def warm():
     return compiled("trainer.warm_start=champion")
 
 
+@pytest.fixture(scope="module")
+def spans():
+    return compiled("data.uri=/frostgate/digits/span-{SPAN}", "data.classes=[a, b]")
+
+
 def executor(package, step):
     return package.spec["deploymentSpec"]["executors"][f"exec-{step}"]["container"]
 
@@ -147,6 +152,75 @@ def test_it_holds_nothing_that_the_backend_refuses(which, request):
                 assert kind.get("schemaTitle") or yaml.safe_load(kind["instanceSchema"])["title"]
 
 
+FILES = [ROOT / "kubeflow" / "training.yaml", ROOT / "kubeflow" / "monitoring.yaml"]
+
+
+def documents(which, request):
+    """Both documents of a compiled pipeline, or of a committed file."""
+    if isinstance(which, Path):
+        return list(yaml.safe_load_all(which.read_text()))
+    package = request.getfixturevalue(which)
+    return [package.spec, package.platform]
+
+
+def tasks_of(spec):
+    """Every task of every graph: component's name of the graph, or root -> task's name -> task."""
+    graphs = {"root": spec["root"], **{name: one for name, one in spec["components"].items() if "dag" in one}}
+    return {name: one["dag"]["tasks"] for name, one in graphs.items()}
+
+
+EVERY = ["plain", "everything", "warm", "spans", "looking", "alerting", *FILES]
+
+
+@pytest.mark.parametrize("which", EVERY, ids=str)
+def test_a_task_takes_an_artifact_once(which, request):
+    # The backend's metadata store keeps one event of an execution and an artifact; the driver fails at a second.
+    spec, _ = documents(which, request)
+    for tasks in tasks_of(spec).values():
+        for name, task in tasks.items():
+            taken = [one["taskOutputArtifact"] for one in task.get("inputs", {}).get("artifacts", {}).values()]
+            sources = [(one["producerTask"], one["outputArtifactKey"]) for one in taken]
+            assert len(sources) == len(set(sources)), name
+
+
+@pytest.mark.parametrize("which", EVERY, ids=str)
+def test_two_steps_never_share_a_cached_execution(which, request):
+    # Two outputs that are one artifact would be taken twice by whoever takes both.
+    spec, _ = documents(which, request)
+    cached = [
+        json.dumps(spec["deploymentSpec"]["executors"][component["executorLabel"]])
+        for tasks in tasks_of(spec).values()
+        for component, task in ((spec["components"][one["componentRef"]["name"]], one) for one in tasks.values())
+        if task["cachingOptions"].get("enableCache")
+    ]
+    assert cached and len(cached) == len(set(cached))
+
+
+@pytest.mark.parametrize("which", EVERY, ids=str)
+def test_a_step_may_be_tried_again_until_its_last_try_is_over(which, request):
+    # Argo counts from the start of the first try, and stops a try that still runs when the time is over.
+    spec, platform = documents(which, request)
+    executors, tried = platform["platforms"]["kubernetes"]["deploymentSpec"]["executors"], 0
+    for tasks in tasks_of(spec).values():
+        for name, task in tasks.items():
+            if policy := task.get("retryPolicy"):
+                label = spec["components"][task["componentRef"]["name"]]["executorLabel"]
+                timeout = int(executors[label].get("activeDeadlineSeconds", 86_400))
+                longest = int(policy["backoffMaxDuration"].removesuffix("s"))
+                pauses = sum(60 * 2**number for number in range(policy["maxRetryCount"]))
+                assert longest > (policy["maxRetryCount"] + 1) * timeout + pauses, name
+                tried += 1
+    assert tried >= 5
+
+
+def test_the_executor_is_given_one_artifact_under_both_its_names(looking):
+    task = steps_of(looking.spec)["DistributionValidator"]
+    assert set(task["inputs"]["artifacts"]) == {"baseline_statistics"}
+    arguments = executor(looking, "DistributionValidator")["args"]
+    at = arguments.index("--same")
+    assert arguments[at + 1 : at + 3] == ["statistics", "baseline_statistics"]
+
+
 def test_steps_that_look_at_the_world_are_never_cached(plain):
     cached = {name: task["cachingOptions"].get("enableCache", False) for name, task in steps_of(plain.spec).items()}
     assert not any(cached[name] for name in ("ImageExampleGen", "Champion", "Pusher", "RegistryPush", "Pushed"))
@@ -189,7 +263,8 @@ def test_exceptions_reach_their_step_and_no_other(everything):
     assert executor(everything, "Transform")["args"][-1] == "--direct_num_workers=16"
     assert "--direct_num_workers=16" not in executor(everything, "StatisticsGen")["args"]
     assert "retryPolicy" not in tasks["PushGate"] and tasks["PushGate"]["cachingOptions"] == {}
-    assert tasks["Trainer"]["retryPolicy"] == {"maxRetryCount": 2, "backoffDuration": "60s", "backoffFactor": 2.0}
+    policy = tasks["Trainer"]["retryPolicy"]
+    assert (policy["maxRetryCount"], policy["backoffDuration"], policy["backoffFactor"]) == (2, "60s", 2.0)
     assert on_kubernetes(everything, "PushGate")["activeDeadlineSeconds"] == "600"
     assert on_kubernetes(everything, "Trainer")["activeDeadlineSeconds"] == "86400"
 

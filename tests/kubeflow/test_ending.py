@@ -9,6 +9,7 @@ from pipeline.runners.kubeflow import ending
 from tests.servers import held_by
 
 RUN = ("--pipeline", "cats", "--run", "r1", "--status")
+BROKE_OFF = "broke off: a step was killed, ran out of time or could not start, or the run was stopped."
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,8 @@ RUN = ("--pipeline", "cats", "--run", "r1", "--status")
         ({"state": "FAILED", "error": {}}, "cats, run r1, failed."),
         ({"state": "FAILED", "error": {"message": "out of memory"}}, "cats, run r1, failed: out of memory."),
         ({"state": "CANCELED"}, "cats, run r1, was cancelled."),
+        ({"state": "RUNNING", "error": {}}, f"cats, run r1, {BROKE_OFF}"),
+        ({"state": "SUCCEEDED"}, "cats, run r1, is over."),
         ({}, "cats, run r1, ended as unknown."),
     ],
 )
@@ -34,7 +37,7 @@ def test_after_a_mere_look_only_what_broke_off_is_told(chat, monkeypatch, gatewa
     monkeypatch.setenv(NOTIFY_URL, url)
     told = [*RUN, json.dumps({"state": state}), "--pushgateway", gateway, "--only-broken-off"]
     assert ending.main(told) == 0 and len(heard) == lines
-    assert bool(held_by(gateway)) == (state == "FAILED")
+    assert bool(held_by(gateway)) == bool(lines)
 
 
 def test_nobody_is_told_where_nobody_wants_to_know(chat, monkeypatch):
@@ -51,7 +54,10 @@ def test_a_server_that_does_not_take_it_fails_the_step_and_its_address_is_not_pr
     assert "must take a POST of JSON" in told and secret not in told
 
 
-@pytest.mark.parametrize(("state", "status", "exit_code"), [("FAILED", "failed", 1), ("CANCELED", "interrupted", 143)])
+@pytest.mark.parametrize(
+    ("state", "status", "exit_code"),
+    [("FAILED", "failed", 1), ("RUNNING", "failed", 1), ("UNKNOWN", "failed", 1), ("CANCELED", "interrupted", 143)],
+)
 def test_a_gateway_hears_of_a_run_that_broke_off(gateway, state, status, exit_code):
     assert ending.main([*RUN, json.dumps({"state": state}), "--pushgateway", gateway]) == 0
     found = held_by(gateway)
@@ -76,7 +82,9 @@ def test_a_gateway_that_does_not_answer_does_not_fail_the_step(chat, monkeypatch
 LOOK = ("--pipeline", "cats", "--look", "--run", "r1", "--status")
 
 
-@pytest.mark.parametrize(("state", "status"), [("FAILED", "failed"), ("CANCELED", "interrupted")])
+@pytest.mark.parametrize(
+    ("state", "status"), [("FAILED", "failed"), ("RUNNING", "failed"), ("CANCELED", "interrupted")]
+)
 def test_a_look_that_broke_off_says_nothing_of_the_training(gateway, state, status):
     assert ending.main([*RUN, '{"state": "FAILED"}', "--pushgateway", gateway]) == 0
     before = {key: value for key, value in held_by(gateway).items() if "_run_" in key[0]}
@@ -89,14 +97,18 @@ def test_a_look_that_broke_off_says_nothing_of_the_training(gateway, state, stat
 
 @pytest.mark.parametrize(
     ("state", "until", "heard_of"),
-    [("FAILED", "", True), ("CANCELED", "", False), ("COMPLETE", "", False), ("FAILED", "2026-01-01", False)],
+    [
+        *[("FAILED", "", "failed."), ("RUNNING", "", BROKE_OFF), ("CANCELED", "", None), ("COMPLETE", "", None)],
+        *[("FAILED", "2026-01-01", None), ("RUNNING", "2026-01-01", None)],
+    ],
 )
-def test_people_hear_of_a_look_that_failed_today(chat, gateway, monkeypatch, capsys, state, until, heard_of):
+def test_people_hear_of_a_look_that_failed_or_broke_off_today(
+    chat, gateway, monkeypatch, capsys, state, until, heard_of
+):
     url, heard = chat
     monkeypatch.setenv(NOTIFY_URL, url)
     assert ending.main([*LOOK, json.dumps({"state": state}), f"--until={until}", "--pushgateway", gateway]) == 0
-    said = "cats, requests, run r1, failed."
-    assert heard == ([{"text": said}] if heard_of else [])
+    assert heard == ([{"text": f"cats, requests, run r1, {heard_of}"}] if heard_of else [])
     assert "cats, requests, run r1, " in capsys.readouterr().out
     if until:
         assert held_by(gateway) == {}

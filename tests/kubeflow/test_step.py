@@ -20,6 +20,7 @@ EXAMPLES = (
 INPUTS = {
     "artifacts": {
         "examples": {"artifactType": {"instanceSchema": EXAMPLES}},
+        "baseline": {"artifactType": {"instanceSchema": EXAMPLES}},
         "verdict": {"artifactType": {"instanceSchema": "title: frostgate.Verdict\ntype: object\n"}},
     },
     "parameters": {"image_size": {"parameterType": "NUMBER_INTEGER"}, "rate": {"parameterType": "NUMBER_DOUBLE"}},
@@ -38,7 +39,7 @@ def read(tmp_path, monkeypatch):
     monkeypatch.setenv("FROSTGATE_LOCAL_ROOT", str(tmp_path))
     monkeypatch.delenv(facts.COMPILED, raising=False)
 
-    def of(**changes):
+    def of(same=(), **changes):
         metadata = {
             "span": 7.0,
             "split_names": '["train", "eval"]',
@@ -64,7 +65,7 @@ def read(tmp_path, monkeypatch):
         } | changes
         for folder in ("minio/bucket/run/examples", "s3/bucket/run/verdict"):
             (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-        return Step.read("Node", json.dumps(message), json.dumps(INPUTS))
+        return Step.read("Node", json.dumps(message), json.dumps(INPUTS), ["model", "page"], dict(same))
 
     return of
 
@@ -95,6 +96,22 @@ def test_whole_numbers_that_came_as_doubles_are_whole_again(read):
     assert verdict.get_int_custom_property("blessed") == 1
     assert step.exec_properties == {"image_size": 32, "rate": 1.0}
     assert type(step.exec_properties["image_size"]) is int
+
+
+def test_one_input_may_have_two_names_for_the_executor(read, tmp_path):
+    step = read(same=[("baseline", "examples")])
+    assert [one.uri for key in ("baseline", "examples") for one in step.inputs[key]] == 2 * [
+        f"{tmp_path}/minio/bucket/run/examples"
+    ]
+    assert step.inputs["baseline"][0].split_names == '["train", "eval"]'
+
+
+def test_an_output_that_the_component_does_not_declare_is_left_alone(read, tmp_path):
+    logs = artifact("gs://bucket/run/executor-logs", {}, schemaTitle="system.Artifact")
+    model = artifact("gs://bucket/run/model", {}, instanceSchema="title: tfx.Model\ntype: object\n")
+    step = read(outputs={"artifacts": {"model": model, "executor-logs": logs}})
+    assert set(step.outputs) == set(step.executor_output()["artifacts"]) == {"model"}
+    assert not (tmp_path / "gcs/bucket/run/executor-logs").exists(), "the launcher makes a file of it"
 
 
 def test_what_is_for_the_user_interface_is_no_output_of_the_executor(read):
@@ -171,7 +188,7 @@ def entry(*arguments):
 
 def test_a_failing_executor_fails_the_step_and_leaves_no_output(tmp_path):
     message = {"outputs": {"outputFile": str(tmp_path / "out" / "output_metadata.json")}}
-    told = ("--node", "X", "--json_serialized_invocation_args", json.dumps(message))
+    told = ("--node", "X", "--outputs", "model", "--json_serialized_invocation_args", json.dumps(message))
     done = entry(
         *told, "--json_serialized_inputs_spec_args", "{}", "--executor_class_path", "components.nowhere.Executor"
     )

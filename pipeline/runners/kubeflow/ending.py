@@ -4,9 +4,9 @@
         [--pushgateway ADDRESS]
 
 Posts one line to the address in FROSTGATE_NOTIFY_URL, as chat servers take it: `{"text": ...}`. Without the address it
-only prints the line. A gateway is told of a run that failed or was cancelled; of any other the run's own steps told it.
-A look at the requests is told of as `frostgate monitor` tells: people hear of a failure only, and nobody hears of
-another day.
+only prints the line. A gateway is told of a run that failed, broke off or was cancelled; of any other the run's own
+steps told it. A look at the requests is told of as `frostgate monitor` tells: people hear of what failed or broke off
+only, and nobody hears of another day.
 """
 
 import argparse
@@ -26,10 +26,15 @@ from components.monitoring.webhook import notify
 ENDED: Final = "Ended"
 # The backend puts the run's id in its place.
 RUN_ID: Final = "{{$.pipeline_job_uuid}}"
-_OVER: Final = ("COMPLETE", "CACHED")
-_WORDS: Final = {"COMPLETE": "is over", "CACHED": "is over", "FAILED": "failed", "CANCELED": "was cancelled"}
-# State -> the status and the exit code that `frostgate run` would have ended with.
-_BROKEN_OFF: Final = {"FAILED": ("failed", 1), "CANCELED": ("interrupted", 143)}
+_OVER: Final = ("COMPLETE", "CACHED", "SUCCEEDED")
+_CANCELED: Final = "CANCELED"
+_WORDS: Final = {
+    **dict.fromkeys(_OVER, "is over"),
+    "FAILED": "failed",
+    # Nobody writes a state down when a pod dies.
+    "RUNNING": "broke off: a step was killed, ran out of time or could not start, or the run was stopped",
+    _CANCELED: "was cancelled",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if told.until:
         return 0
     _said(_measured(told.pushgateway, told.pipeline, state, told.look))
-    if told.look and state != "FAILED":
+    if told.look and state in (*_OVER, _CANCELED):
         return 0
     return 1 if _said(notify(line)) else 0
 
@@ -65,9 +70,10 @@ def sentence(pipeline: str, run: str, status: dict[str, Any]) -> str:
 
 
 def _measured(pushgateway: str, pipeline: str, state: str, look: bool) -> tuple[str, ...]:
-    if state not in _BROKEN_OFF:
+    if state in _OVER:
         return ()
-    status, exit_code = _BROKEN_OFF[state]
+    # What `frostgate run` would have ended with; a state that says nothing is no success.
+    status, exit_code = ("interrupted", 143) if state == _CANCELED else ("failed", 1)
     if look:
         parts = drift.parts({"pipeline": pipeline, "status": status, "drift": None}, time.time())
     else:

@@ -1,10 +1,11 @@
 """What a step's container runs: one TFX executor, on the files that the backend's launcher put beside it.
 
     python -m pipeline.runners.kubeflow.entrypoint --executor_class_path CLASS --json_serialized_invocation_args JSON
-        --json_serialized_inputs_spec_args JSON --node ID [--file PATH TEXT] [Beam's flags]
+        --json_serialized_inputs_spec_args JSON --node ID --outputs KEY ... [--same KEY OTHER]
+        [--file PATH TEXT] [Beam's flags]
 
 The arguments are those that TFX's compiler writes for its own entrypoint, which opens remote addresses itself and knows
-neither `minio://` nor artifacts without a type.
+neither `minio://` nor artifacts without a type, and what our compiler adds to them.
 """
 
 import argparse
@@ -17,7 +18,10 @@ import traceback
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from pipeline.runners.kubeflow.step import Step
 
 # Before anything imports TensorFlow.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
@@ -31,7 +35,7 @@ REFUSED: Final = 2
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the step and ends the process: 0 done, 2 data or configuration refused, 1 any other failure."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
-    told, beam_args = _parser().parse_known_args(arguments)
+    told, beam_args = parsed(arguments)
     code = _guarded(told, beam_args)
     sys.stdout.flush()
     sys.stderr.flush()
@@ -39,16 +43,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     os._exit(code)
 
 
-def _parser() -> argparse.ArgumentParser:
+def parsed(arguments: Sequence[str] | None = None) -> tuple[argparse.Namespace, list[str]]:
+    """Reads a container's arguments; what is left over is Beam's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--executor_class_path", required=True, help="package.module.Class of the TFX executor")
     parser.add_argument("--json_serialized_invocation_args", required=True, help="the launcher's executor input")
     parser.add_argument("--json_serialized_inputs_spec_args", required=True, help="the component's input definitions")
     parser.add_argument("--node", required=True, help="the node's name in the pipeline")
     parser.add_argument(
+        "--outputs", nargs="+", required=True, metavar="KEY", help="output artifacts that the component declares"
+    )
+    parser.add_argument(
+        "--same", nargs=2, action="append", default=[], metavar=("KEY", "OTHER"), help="an input that is another, too"
+    )
+    parser.add_argument(
         "--file", nargs=2, action="append", default=[], metavar=("PATH", "TEXT"), help="a file to write first"
     )
-    return parser
+    return parser.parse_known_args(arguments)
+
+
+def step_of(told: argparse.Namespace) -> "Step":
+    """Reads the step that a container's arguments describe."""
+    from pipeline.runners.kubeflow.step import Step
+
+    inputs_spec = told.json_serialized_inputs_spec_args
+    return Step.read(told.node, told.json_serialized_invocation_args, inputs_spec, told.outputs, dict(told.same))
 
 
 def _guarded(told: argparse.Namespace, beam_args: list[str]) -> int:
@@ -75,10 +94,9 @@ def _run(told: argparse.Namespace, beam_args: list[str]) -> None:
     from tfx.utils import import_utils
 
     from pipeline.runners.kubeflow.outcome import DECIDED_BY
-    from pipeline.runners.kubeflow.step import Step
     from pipeline.runners.kubeflow.verdicts import remember
 
-    step = Step.read(told.node, told.json_serialized_invocation_args, told.json_serialized_inputs_spec_args)
+    step = step_of(told)
     executor_class = import_utils.import_class_by_path(told.executor_class_path)
     with tempfile.TemporaryDirectory() as scratch:
         common: dict[str, Any] = {"tmp_dir": scratch, "unique_id": step.unique_id}

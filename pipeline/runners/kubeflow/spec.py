@@ -53,8 +53,6 @@ def accepted(
     for name, task in spec["root"]["dag"]["tasks"].items():
         component = spec["components"][COMPONENT + name]
         container = spec["deploymentSpec"]["executors"][EXECUTOR + name]["container"]
-        file = ["--file", *files[name]] if name in files else []
-        container["args"] = [*file, "--node", name, *container["args"], *resources[name].beam_args]
         _equip(spec, task, name, facts, resources[name], environment)
         _take_parameters(task, component, definitions, uses[name])
         if name in traits.run_id:
@@ -64,6 +62,10 @@ def accepted(
                 key: {"artifactType": {"schemaTitle": title, "schemaVersion": "0.0.1"}}
                 for key, title in PAGES[name].items()
             }
+        outputs = ["--outputs", *sorted(component["outputDefinitions"]["artifacts"])]
+        file = ["--file", *files[name]] if name in files else []
+        own = [*file, "--node", name, *outputs, *_taken_once(task, component)]
+        container["args"] = [*own, *container["args"], *resources[name].beam_args]
     image = config.kubeflow.image
     container = {"image": image, "env": environment[1:], "resources": SMALL}
     add_steps(spec, COMPONENT, EXECUTOR, image, traits.steps, traits.decided_by)
@@ -89,7 +91,7 @@ def _equip(
     container["env"] = environment
     container["resources"] = _limits(given, facts.config.kubeflow.gpu_resource)
     task["cachingOptions"] = {"enableCache": True} if given.is_cached else {}
-    task |= retried(given.retries)
+    task |= retried(given.retries, given.timeout_seconds)
 
 
 def steps_of(spec: Spec) -> Spec:
@@ -156,6 +158,25 @@ def value_of(config: Config, key: str) -> Any:
             ]
         )
     return value
+
+
+def _taken_once(task: Spec, component: Spec) -> list[str]:
+    """Takes from a task what it would be given a second time under another name.
+
+    The metadata store keeps one event of a task and an artifact, and the driver fails at the second.
+
+    Returns:
+        Arguments of the step, which gives its executor the one artifact under both names.
+    """
+    names: dict[tuple[str, str], str] = {}
+    told = []
+    for name, one in sorted(task.get("inputs", {}).get("artifacts", {}).items()):
+        source = one["taskOutputArtifact"]
+        first = names.setdefault((source["producerTask"], source["outputArtifactKey"]), name)
+        if first != name:
+            told += ["--same", name, first]
+            del task["inputs"]["artifacts"][name], component["inputDefinitions"]["artifacts"][name]
+    return told
 
 
 def _take_parameters(task: Spec, component: Spec, definitions: Spec, names: Collection[str]) -> None:

@@ -1,7 +1,7 @@
 """One step as its executor sees it: the backend's executor input as TFX artifacts, and back."""
 
 import os
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,7 +33,7 @@ class Step:
 
     node_id: str
     message: specs.ExecutorInput
-    """With every artifact's address on this machine, and its type."""
+    """With every artifact's address on this machine, and its type; of outputs, those that the component declares."""
     remote: Mapping[str, str]
     """Address on this machine -> the launcher's."""
     inputs_spec: specs.ComponentInputsSpec
@@ -41,16 +41,30 @@ class Step:
     """TFX's number of an artifact -> the backend's name."""
 
     @classmethod
-    def read(cls, node_id: str, executor_input: str, inputs_spec: str) -> "Step":
+    def read(
+        cls,
+        node_id: str,
+        executor_input: str,
+        inputs_spec: str,
+        outputs: Collection[str],
+        same: Mapping[str, str],
+    ) -> "Step":
         """Reads the launcher's arguments.
 
         Args:
             node_id: The node's name in the pipeline.
             executor_input: JSON of an ExecutorInput.
             inputs_spec: JSON of the component's ComponentInputsSpec; knows the types that the backend forgets.
+            outputs: Output artifacts that the component declares.
+            same: Input of the executor -> the step's input that is the same artifact, for a task takes it once.
         """
         message = json_format.Parse(executor_input, specs.ExecutorInput(), ignore_unknown_fields=True)
         spec = json_format.Parse(inputs_spec, specs.ComponentInputsSpec(), ignore_unknown_fields=True)
+        # The driver adds outputs of its own, such as the launcher's log: a file of a type that is none of TFX's.
+        for name in {*message.outputs.artifacts} - {*outputs}:
+            del message.outputs.artifacts[name]
+        for name, other in same.items():
+            message.inputs.artifacts[name].CopyFrom(message.inputs.artifacts[other])
         for name, listed in message.inputs.artifacts.items():
             for one in listed.artifacts:
                 _restore_type(one, spec.artifacts[name].artifact_type)

@@ -15,7 +15,9 @@ NEVER_CACHED: Final = frozenset(
     {NEWS, "ImageExampleGen", "Champion", "Pusher", "RegistryPush", "ServingLogGen", "DriftGate"}
 )
 
-_FIRST_RETRY_AFTER: Final = "60s"
+_FIRST_RETRY_AFTER_SECONDS: Final = 60
+# How long a step may wait for a node each time.
+_LONGEST_WAIT_SECONDS: Final = 86_400
 
 
 @dataclass(frozen=True)
@@ -63,11 +65,27 @@ def resources(config: Config, node_ids: Sequence[str], others: Collection[str]) 
     return {name: _of(config, name) for name in node_ids}
 
 
-def retried(times: int) -> dict[str, Any]:
-    """What a compiled task says of being tried again so often."""
+def retried(times: int, timeout_seconds: int) -> dict[str, Any]:
+    """What a compiled task says of being tried again so often.
+
+    Args:
+        times: After the first.
+        timeout_seconds: What one try may take.
+    """
     if not times:
         return {}
-    return {"retryPolicy": {"maxRetryCount": times, "backoffDuration": _FIRST_RETRY_AFTER, "backoffFactor": 2.0}}
+    # Counted from the start of the first try; without it the backend writes zero, which is over at once. A try that
+    # still runs then is stopped.
+    pauses = _FIRST_RETRY_AFTER_SECONDS * (2**times - 1)
+    longest = (times + 1) * (timeout_seconds + _LONGEST_WAIT_SECONDS) + pauses
+    return {
+        "retryPolicy": {
+            "maxRetryCount": times,
+            "backoffDuration": f"{_FIRST_RETRY_AFTER_SECONDS}s",
+            "backoffFactor": 2.0,
+            "backoffMaxDuration": f"{longest}s",
+        }
+    }
 
 
 def _of(config: Config, name: str) -> Resources:

@@ -142,7 +142,7 @@ def add_trigger(spec: dict[str, Any], component: str, executor: str, container: 
         },
         "triggerPolicy": if_status("drift"),
         "cachingOptions": {},
-        **retried(config.kubeflow.retries),
+        **retried(config.kubeflow.retries, config.kubeflow.timeout_seconds),
     }
 
 
