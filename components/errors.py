@@ -14,3 +14,15 @@ class DataRefused(ValueError):
     def __init__(self, message: str, found: Mapping[str, Any] | None = None) -> None:
         super().__init__(message)
         self.found = found
+
+
+class ArtifactChanged(RuntimeError):
+    """What a step made is no longer what a later one judged; the step has to make it again.
+
+    Attributes:
+        folder: Of the artifact that changed.
+    """
+
+    def __init__(self, folder: str, reason: str) -> None:
+        super().__init__(f"{folder}: {reason}.")
+        self.folder = folder

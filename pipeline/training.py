@@ -188,6 +188,12 @@ def nodes(plan: Plan) -> list[BaseNode]:
         settings=config.serving_check.model_dump_json(),
         code_hash=plan.code_hash("components.serving_check.component"),
     )
+    card = Card(
+        verdict=gate.outputs["verdict"],
+        blessing=gate.outputs["blessing"],
+        serving_report=serving_check.outputs["report"],
+        code_hash=plan.code_hash("components.card.component"),
+    )
     pusher = VersionPusher(
         model=model,
         model_blessing=gate.outputs["blessing"],
@@ -197,14 +203,13 @@ def nodes(plan: Plan) -> list[BaseNode]:
         registry=plan.registry.model_dump_json(),
         code_hash=plan.code_hash("components.pusher.component"),
     ).with_id("Pusher")
-    card = Card(
-        verdict=gate.outputs["verdict"],
-        serving_report=serving_check.outputs["report"],
-        code_hash=plan.code_hash("components.card.component"),
-    )
+    # Otherwise a page that fails could come between a push and its registration.
+    pusher.add_upstream_node(card)
     registry_push = RegistryPush(
         model=model,
         pushed_model=pusher.outputs["pushed_model"],
+        model_blessing=gate.outputs["blessing"],
+        infra_blessing=serving_check.outputs["blessing"],
         verdict=gate.outputs["verdict"],
         reference=gate.outputs["reference"],
         serving_report=serving_check.outputs["report"],
@@ -236,8 +241,8 @@ def nodes(plan: Plan) -> list[BaseNode]:
         *([] if warm_start else [champion]),
         *judgement,
         serving_check,
-        pusher,
         card,
+        pusher,
         registry_push,
     ]
 

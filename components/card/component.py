@@ -5,9 +5,11 @@ import os
 
 from tfx.dsl.io import fileio
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
+from tfx.v1.types.standard_artifacts import ModelBlessing
 
 from components.artifacts import Card as CardArtifact
 from components.artifacts import ServingReport, Verdict
+from components.blessing import must_be_said
 from components.card.facts import RunFacts
 from components.card.files import CARD_FILE, write_card
 
@@ -15,6 +17,7 @@ from components.card.files import CARD_FILE, write_card
 @component
 def Card(
     verdict: InputArtifact[Verdict],
+    blessing: InputArtifact[ModelBlessing],
     card: OutputArtifact[CardArtifact],
     code_hash: Parameter[str],
     serving_report: InputArtifact[ServingReport] = None,  # type: ignore[assignment]  # TFX's spelling of an optional input.
@@ -23,10 +26,15 @@ def Card(
 
     Args:
         verdict: `verdict.json` and `evidence.json`.
+        blessing: The gate's; says which verdict.
         card: `card.html`.
         code_hash: Keys the cache by our code and the page's template; not read.
         serving_report: `serving.json`; the card says so when there is none.
+
+    Raises:
+        ArtifactChanged: The verdict is not what the gate wrote.
     """
+    must_be_said(verdict.uri, "verdict.json", blessing)
     serving = None
     if serving_report is not None:
         with fileio.open(os.path.join(serving_report.uri, "serving.json")) as opened:

@@ -9,6 +9,7 @@ from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, comp
 from tfx.v1.types.standard_artifacts import Examples, Model, ModelBlessing, ModelEvaluation
 
 from components.artifacts import Baseline, DataDecision, IngestReport, Reference, Verdict
+from components.blessing import vouch
 from components.push_gate import reference as references
 from components.push_gate.exported import FACTS_FILE, read_facts
 from components.push_gate.judge import Uris, judge
@@ -43,7 +44,8 @@ def PushGate(
         ingest_report: Counts to hold the examples against.
         data_decision: The data gate's.
         baseline: The registry's champion, or none.
-        blessing: `BLESSED` only when the model passed; the Pusher reads its property `blessed`.
+        blessing: `BLESSED` only when the model passed; the Pusher reads its property `blessed`. Its properties
+            `model_fingerprint` and `document_sha256` say of which model, and with which `verdict.json`.
         verdict: `verdict.json` and `evidence.json`.
         reference: What the model says of validation images, for monitoring.
         settings: JSON of `GateSettings`.
@@ -63,11 +65,13 @@ def PushGate(
     judgement = judge(uris, thresholds)
     facts = read_facts(model.uri, FACTS_FILE)
     document = verdict_document(judgement, thresholds, facts, config_fingerprint)
-    _write_json(os.path.join(verdict.uri, "verdict.json"), document)
+    written = os.path.join(verdict.uri, "verdict.json")
+    _write_json(written, document)
     _write_json(os.path.join(verdict.uri, "evidence.json"), evidence_document(judgement))
     if judgement.measurement:
         references.write(reference.uri, uris.splits[features.EVAL], judgement.measurement)
     verdict.set_string_custom_property("decision", judgement.decision.outcome)
+    vouch(blessing, judgement.export_fingerprint, written)
     # Last: a gate that dies before this line has blessed nothing.
     _bless(blessing, model, judgement.decision.outcome == "PASS")
 

@@ -1,6 +1,7 @@
 """Content address of a directory."""
 
 import hashlib
+from collections.abc import Mapping
 
 import fsspec
 
@@ -24,12 +25,29 @@ def directory_fingerprint(path: str) -> str:
     names = sorted(name[len(root) + 1 :] for name in filesystem.find(root))
     if not any(names):
         raise ValueError(f"expected a directory with files; received {path!r}, which has none. Check the path.")
+    return fingerprint_of({name: _file_digest(filesystem, f"{root}/{name}").hex() for name in names})
+
+
+def fingerprint_of(hashes: Mapping[str, str]) -> str:
+    """Hashes the hashes of a directory's files.
+
+    Args:
+        hashes: POSIX path relative to the directory -> hex sha256, of every file in it.
+
+    Returns:
+        sha256 in hex, as `directory_fingerprint` has it.
+    """
     digest = hashlib.sha256()
-    for name in names:
-        content = _file_digest(filesystem, f"{root}/{name}")
+    for name in sorted(hashes):
         # Fixed-length parts: no two trees can run together into the same bytes.
-        digest.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest() + content)
+        digest.update(hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest() + bytes.fromhex(hashes[name]))
     return digest.hexdigest()
+
+
+def fingerprint_if_any(path: str) -> str | None:
+    """Returns the same; None for a directory that is not there or has no files."""
+    filesystem, root = fsspec.core.url_to_fs(path)
+    return directory_fingerprint(path) if filesystem.find(root) else None
 
 
 def weights_fingerprint(saved_model: str) -> str | None:
@@ -41,8 +59,7 @@ def weights_fingerprint(saved_model: str) -> str | None:
     Returns:
         sha256 in hex; None for a model without variables.
     """
-    filesystem, root = fsspec.core.url_to_fs(f"{saved_model.rstrip('/')}/variables")
-    return directory_fingerprint(f"{saved_model.rstrip('/')}/variables") if filesystem.find(root) else None
+    return fingerprint_if_any(f"{saved_model.rstrip('/')}/variables")
 
 
 def file_sha256(path: str) -> str:

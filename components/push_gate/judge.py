@@ -62,6 +62,8 @@ class Judgement:
     """Training accuracy that the trainer saw; None without a usable history."""
     explanation: Explanation | None = None
     """None for a model that passed."""
+    export_fingerprint: str | None = None
+    """Of the whole Model artifact, before anything was measured; None where it could not be read."""
 
 
 def judge(uris: Uris, settings: GateSettings) -> Judgement:
@@ -80,9 +82,11 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
     metrics: dict[str, Metrics] = {}
     fingerprint: str | None = None
     weights: str | None = None
+    export: str | None = None
     try:
         saved_model = f"{uris.model}/{SERVING_FOLDER}"
         fingerprint, weights = directory_fingerprint(saved_model), weights_fingerprint(saved_model)
+        export = directory_fingerprint(uris.model)
         metrics = {split: read_metrics(uri) for split, uri in uris.evaluations.items()}
         slice_features = (features.LABEL, *_further_features(uris))
         measurement = measure(uris.model, uris.splits, slice_features, settings)
@@ -96,7 +100,9 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
     decision = decide(evidence, settings)
     claimed = _historic_training_mode(documents.history, documents.ingest)
     explanation = None if decision.outcome == "PASS" else _explain(uris, measurement, decision, claimed, documents)
-    return Judgement(decision, evidence, documents, measurement, metrics, fingerprint, weights, claimed, explanation)
+    return Judgement(
+        decision, evidence, documents, measurement, metrics, fingerprint, weights, claimed, explanation, export
+    )
 
 
 def _read_documents(uris: Uris) -> Documents:

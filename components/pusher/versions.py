@@ -14,6 +14,8 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from components.push_gate.fingerprint import fingerprint_of
+
 # Inside the version, so that one rename publishes both; TensorFlow Serving reads nothing in assets.extra.
 MANIFEST: Final = "assets.extra/frostgate_manifest.json"
 
@@ -48,20 +50,23 @@ def push(model_dir: Path, destination: str, fingerprint: str) -> PushedVersion:
     Args:
         model_dir: The SavedModel's folder.
         destination: The folder a model server watches; made if absent, on a mounted file system.
-        fingerprint: The content's identity; equal fingerprints mean equal models.
+        fingerprint: What the folder must hold, as `directory_fingerprint` says it; whoever judged it knows.
 
     Returns:
         The version that now holds the model.
 
     Raises:
-        ValueError: The destination is remote or cannot be written, the model has no files, or another push holds
-            the destination for ten minutes.
+        ValueError: The destination is remote or cannot be written, the model has no files or is another one, or
+            another push holds the destination for ten minutes.
         OSError: Copying failed; nothing was published.
     """
     root = local_folder(destination)
     hashes = file_hashes(model_dir)
     if not hashes:
         raise ValueError(f"a model to push must have files; received the empty folder {model_dir}. Train it again.")
+    # What is copied below are these files or nothing: between a look at a model and its push there may be minutes.
+    if (found := fingerprint_of(hashes)) != fingerprint:
+        raise ValueError(f"the model to push must hash to {fingerprint}; {model_dir} hashes to {found}. Run again.")
     with _alone(root):
         _clean_up(root)
         damaged = tuple(text for version in versions(root) for text in _report(root / str(version), fingerprint))

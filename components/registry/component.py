@@ -4,11 +4,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from tfx.types.standard_artifacts import Model, PushedModel, Schema
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel, Schema
 from tfx.utils import path_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import Baseline, Card, IngestReport, Reference, Registration, ServingReport, Verdict
+from components.blessing import MODEL_FINGERPRINT, must_be_judged, must_be_said
 from components.flags import is_set
 from components.kserve import files
 from components.kserve.manifest import Served, manifest
@@ -21,7 +22,6 @@ from components.registry.protocol import (
     KERAS_FOLDER,
     REFERENCE_FOLDER,
     SAVED_MODEL,
-    ChampionMoved,
     ModelRecord,
     ModelRegistry,
     Registered,
@@ -67,6 +67,8 @@ def Champion(
 def RegistryPush(
     model: InputArtifact[Model],
     pushed_model: InputArtifact[PushedModel],
+    model_blessing: InputArtifact[ModelBlessing],
+    infra_blessing: InputArtifact[InfraBlessing],
     verdict: InputArtifact[Verdict],
     reference: InputArtifact[Reference],
     serving_report: InputArtifact[ServingReport],
@@ -91,6 +93,8 @@ def RegistryPush(
     Args:
         model: The Trainer's export.
         pushed_model: Its `pushed` = 1 with a verdict of PASS moves the alias; nothing else does.
+        model_blessing: The gate's; says which model and which verdict.
+        infra_blessing: The serving check's; says which report.
         verdict: The gate's.
         reference: What the model says of validation images; an empty folder if it said nothing.
         serving_report: The serving check's.
@@ -98,7 +102,8 @@ def RegistryPush(
         schema: What the data were held against.
         registration: `registration.json`.
         settings: JSON of RegistrySettings, `uri` and `model_name` filled in.
-        destination: Where the Pusher pushed; its lease ends here, and a new champion's manifest is written.
+        destination: Where the Pusher pushed; its lease ends here whatever happens, and a new champion's manifest is
+            written.
         kserve: JSON of KServeSettings, the name filled in.
         config_json: The effective configuration.
         config_fingerprint: Its hash.
@@ -113,53 +118,56 @@ def RegistryPush(
     Raises:
         RegistryUnavailable: The registry cannot be reached within bounded retries; run again, nothing is lost.
         ChampionMoved: Somebody moved the alias since the Pusher looked at it.
-        ValueError: The model is not the one that the gate judged.
+        ArtifactChanged: The model, the verdict or the report is not what was judged.
     """
-    wanted = RegistrySettings.model_validate_json(settings)
-    judged = _read(verdict, "verdict.json")
-    saved_model = path_utils.serving_model_path(model.uri)
-    fingerprint = directory_fingerprint(saved_model)
-    is_same = _is_same_model(judged, fingerprint)
-    keras_file = Path(model.uri, KERAS_FOLDER, KERAS_FILE)
-    serving, ingest = _read(serving_report, "serving.json"), _read(ingest_report, "report.json")
-    facts = record.Facts(
-        fingerprint=fingerprint,
-        config_fingerprint=config_fingerprint,
-        run_key=run_key,
-        training_key=training_key,
-        git_revision=git_revision,
-        image=image,
-        kfp_run_id=kfp_run_id,
-        schema_fingerprint=directory_fingerprint(schema.uri),
-        freeze_proof=_freeze_proof(saved_model),
-        reference_fingerprint=directory_fingerprint(reference.uri) if _has_files(reference.uri) else "",
-        keras_sha256=file_sha256(str(keras_file)) if keras_file.exists() else "",
-    )
-    entry = ModelRecord(
-        fingerprint=fingerprint,
-        decision=judged["decision"],
-        tags=record.tags(judged, serving, ingest, facts),
-        params=record.flatten(json.loads(config_json)),
-        metrics=record.metrics(judged, serving),
-        artifacts=_artifacts(
-            model.uri, saved_model, verdict.uri, reference.uri, serving_report.uri, card.uri if card else None
-        ),
-    )
-    registry = open_registry(wanted)
-    promote = is_same and record.promotes(judged["decision"], is_set(pushed_model, "pushed"))
+    with lease.given_back(Path(destination), pushed_model.get_string_custom_property("pushed_fingerprint")):
+        wanted = RegistrySettings.model_validate_json(settings)
+        must_be_said(verdict.uri, "verdict.json", model_blessing)
+        must_be_said(serving_report.uri, "serving.json", infra_blessing)
+        judged = _read(verdict, "verdict.json")
+        saved_model = path_utils.serving_model_path(model.uri)
+        fingerprint = directory_fingerprint(saved_model)
+        is_judged = _is_judged(model, model_blessing)
+        keras_file = Path(model.uri, KERAS_FOLDER, KERAS_FILE)
+        serving, ingest = _read(serving_report, "serving.json"), _read(ingest_report, "report.json")
+        facts = record.Facts(
+            fingerprint=fingerprint,
+            config_fingerprint=config_fingerprint,
+            run_key=run_key,
+            training_key=training_key,
+            git_revision=git_revision,
+            image=image,
+            kfp_run_id=kfp_run_id,
+            schema_fingerprint=directory_fingerprint(schema.uri),
+            freeze_proof=_freeze_proof(saved_model),
+            reference_fingerprint=directory_fingerprint(reference.uri) if _has_files(reference.uri) else "",
+            keras_sha256=file_sha256(str(keras_file)) if keras_file.exists() else "",
+        )
+        entry = ModelRecord(
+            fingerprint=fingerprint,
+            decision=judged["decision"],
+            tags=record.tags(judged, serving, ingest, facts),
+            params=record.flatten(json.loads(config_json)),
+            metrics=record.metrics(judged, serving),
+            artifacts=_artifacts(
+                model.uri, saved_model, verdict.uri, reference.uri, serving_report.uri, card.uri if card else None
+            ),
+        )
+        registry = open_registry(wanted)
+        promote = is_judged and record.promotes(judged["decision"], is_set(pushed_model, "pushed"))
 
-    def write_manifest(version: str) -> None:
-        number = int(pushed_model.get_string_custom_property("pushed_version"))
-        brought_back = champions.is_brought_back(registry.version(version).tags)
-        served = Served(number, version, fingerprint, run_key, entry.decision, brought_back)
-        files.write(Path(destination), manifest(KServeSettings.model_validate_json(kserve), served))
+        def write_manifest(version: str) -> None:
+            number = int(pushed_model.get_string_custom_property("pushed_version"))
+            brought_back = champions.is_brought_back(registry.version(version).tags)
+            served = Served(number, version, fingerprint, run_key, entry.decision, brought_back)
+            files.write(Path(destination), manifest(KServeSettings.model_validate_json(kserve), served))
 
-    served_from = Path(destination) if promote else None
-    registered = _published(registry, entry, served_from, write_manifest)
-    folder = Path(registration.uri)
-    folder.mkdir(parents=True, exist_ok=True)
-    document = _registration(registered, entry, wanted, wanted.alias if promote else None)
-    (folder / "registration.json").write_text(json.dumps(document, indent=1))
+        served_from = Path(destination) if promote else None
+        registered = _published(registry, entry, served_from, write_manifest)
+        folder = Path(registration.uri)
+        folder.mkdir(parents=True, exist_ok=True)
+        document = _registration(registered, entry, wanted, wanted.alias if promote else None)
+        (folder / "registration.json").write_text(json.dumps(document, indent=1))
 
 
 def _published(
@@ -169,14 +177,9 @@ def _published(
     if served_from is None:
         return publish(registry, entry, promote=False)
     lease.take(served_from, entry.fingerprint)
-    try:
+    with lease.given_back(served_from, entry.fingerprint):
         registered = publish(registry, entry, promote=True)
         write_manifest(registered.version)
-    except ChampionMoved:
-        lease.release(served_from, entry.fingerprint)
-        raise
-    # A registry that is down keeps the lease, so that nobody comes between this attempt and the next.
-    lease.release(served_from, entry.fingerprint)
     return registered
 
 
@@ -189,15 +192,12 @@ def _freeze_proof(saved_model: str) -> dict | None:
     return json.loads(path.read_bytes()) if path.exists() else None
 
 
-def _is_same_model(verdict: dict, fingerprint: str) -> bool:
-    judged = verdict["fingerprints"]["model"]
-    # A gate that could not read the model recorded none; its verdict is kept, and cannot promote one.
-    if judged not in (None, fingerprint):
-        raise ValueError(
-            f"the model to register must be the one the gate judged, {judged}; its files hash to {fingerprint}. "
-            "Something changed them since: run the pipeline again."
-        )
-    return judged == fingerprint
+def _is_judged(model: Model, blessing: ModelBlessing) -> bool:
+    """False for a model that the gate could not read: its verdict is kept, and promotes nothing."""
+    if not blessing.get_string_custom_property(MODEL_FINGERPRINT):
+        return False
+    must_be_judged(model, blessing)
+    return True
 
 
 def _artifacts(

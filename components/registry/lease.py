@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -55,8 +56,20 @@ def take(
         sleep(_ASK_AGAIN_SECONDS)
 
 
+@contextmanager
+def given_back(root: Path, holder: str) -> Iterator[None]:
+    """Gives the destination back whatever happens inside; an empty holder has nothing to give back."""
+    try:
+        yield
+    finally:
+        if holder:
+            release(root, holder)
+
+
 def release(root: Path, holder: str) -> None:
-    """Gives the destination back; somebody else's is left alone."""
+    """Gives the destination back; somebody else's is left alone, and so is a folder that is gone."""
+    if not root.is_dir():
+        return
     with FileLock(root / _LOCK, timeout=60):
         found = _read(root)
         if found is not None and found["holder"] == holder:

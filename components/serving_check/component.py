@@ -10,6 +10,8 @@ from tfx.utils import io_utils, path_utils
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import ServingReport
+from components.blessing import vouch
+from components.push_gate.fingerprint import fingerprint_if_any
 from components.serving_check.check import check
 from components.serving_check.reference import read_images
 from components.serving_check.settings import ServingCheckSettings
@@ -36,14 +38,19 @@ def ServingCheck(
         model: The Trainer's export.
         examples: Its `eval` split gives the pictures.
         blessing: As the stock InfraValidator writes it: custom property `blessed`, 0 or 1, and an empty marker file.
+            Its properties `model_fingerprint` and `document_sha256` say which model, and what was found.
         report: `serving.json`.
         settings: JSON of ServingCheckSettings.
         code_hash: Keys the cache by our code; not read.
     """
     limits = ServingCheckSettings.model_validate_json(settings)
     images = read_images(artifact_utils.get_split_uri([examples], features.EVAL), limits.num_examples)
+    # First: what changes while it is tried is not what was tried.
+    fingerprint = fingerprint_if_any(model.uri)
     saved_model = Path(path_utils.serving_model_path(model.uri))
     result = check(saved_model, Path(model.uri, "Format-Keras", "model.keras"), images, limits)
-    io_utils.write_string_file(f"{report.uri}/serving.json", json.dumps(result, indent=1))
+    written = f"{report.uri}/serving.json"
+    io_utils.write_string_file(written, json.dumps(result, indent=1))
+    vouch(blessing, fingerprint, written)
     io_utils.write_string_file(f"{blessing.uri}/{_BLESSING_FILES[result['passed']]}", "")
     blessing.set_int_custom_property("blessed", int(result["passed"]))

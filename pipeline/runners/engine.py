@@ -15,9 +15,10 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline.runners.failures import changed_artifact
 from pipeline.runners.progress import Progress
 from pipeline.runners.results import NodeResult, NodeStatus, Walk
-from pipeline.runners.store import Execution, read_execution
+from pipeline.runners.store import Execution, forget, read_execution
 
 
 def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progress, walk: Walk) -> None:
@@ -39,6 +40,8 @@ def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progres
     deployment = runner_utils.extract_local_deployment_config(compiled)
     nodes = [node.pipeline_node for node in compiled.nodes]
     ids = [node.node_info.id for node in nodes]
+    configured = deployment.metadata_connection_config
+    connection = metadata.Metadata(getattr(configured, configured.WhichOneof("connection_config")))
     progress.run_started(run_id, ids)
     # What is imported stays; collecting it again after every node would take a second each time.
     gc.freeze()
@@ -46,8 +49,9 @@ def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progres
         progress.node_started(ids[position])
         started = time.monotonic()
         try:
-            execution = _launch(node, compiled, deployment)
+            execution = _launch(node, compiled, deployment, connection)
         except BaseException as error:
+            _make_again(error, connection)
             _record(walk, progress, ids[position], "failed", started, str(error) or type(error).__name__)
             for skipped in ids[position + 1 :]:
                 _record(walk, progress, skipped, "skipped", time.monotonic())
@@ -62,9 +66,8 @@ def _launch(
     node: pipeline_pb2.PipelineNode,
     compiled: pipeline_pb2.Pipeline,
     deployment: pipeline_pb2.IntermediateDeploymentConfig,
+    connection: metadata.Metadata,
 ) -> Execution:
-    configured = deployment.metadata_connection_config
-    connection = metadata.Metadata(getattr(configured, configured.WhichOneof("connection_config")))
     info = launcher.Launcher(
         pipeline_node=node,
         mlmd_connection=connection,
@@ -79,6 +82,13 @@ def _launch(
         # The launcher reports inputs that it cannot resolve in the log only.
         raise RuntimeError(f"{node.node_info.id} did not run, for its inputs are missing; see the log.")
     return execution
+
+
+def _make_again(error: BaseException, connection: metadata.Metadata) -> None:
+    """Lets the next run make an artifact that changed since it was judged: the cache would hand it out for ever."""
+    if (folder := changed_artifact(error)) is not None:
+        with connection as handle:
+            forget(handle.store, folder)
 
 
 def _release_memory() -> None:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from typing import Final
 
-from components.errors import DataRefused
+from components.errors import ArtifactChanged, DataRefused
 from pipeline.runners.errors import AnotherRun, StoreUnusable
 from pipeline.runners.results import RunStatus, Walk
 from pipeline.runners.stopping import Stop
@@ -67,6 +67,8 @@ def explain(error: BaseException, failed_node: str | None, root: str) -> tuple[R
             return "refused", 2, _BEAM_STEP.sub("", str(cause))
         if refused := _REFUSED_BY_WORKER.search(str(cause)):
             return "refused", 2, refused[1].strip()
+        if isinstance(cause, ArtifactChanged):
+            return "failed", 1, f"{cause} The same command makes it again."
         if isinstance(cause, StoreUnusable | AnotherRun):
             return "failed", 1, str(cause)
         if isinstance(cause, OSError) and cause.errno in _NO_ROOM_OR_RIGHT:
@@ -80,6 +82,11 @@ def explain(error: BaseException, failed_node: str | None, root: str) -> tuple[R
 def refusal_of(error: BaseException | None) -> DataRefused | None:
     """Finds the refusal under what was raised around it."""
     return next((cause for cause in _chain(error) if isinstance(cause, DataRefused)), None)
+
+
+def changed_artifact(error: BaseException) -> str | None:
+    """Finds the folder of the artifact that was not what had been judged, under what was raised around it."""
+    return next((cause.folder for cause in _chain(error) if isinstance(cause, ArtifactChanged)), None)
 
 
 def _headline(error: BaseException) -> str:

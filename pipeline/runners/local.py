@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.card.facts import NodeFacts, RunFacts
+from components.registry import lease
 from pipeline.config import Config, effective_yaml
-from pipeline.resolve import Plan, folders_of, resolve
+from pipeline.resolve import Plan, folders_of, push_destination, resolve
 from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, refusal_of, stopped
@@ -66,6 +67,7 @@ def run(
     walk, listener = Walk(), progress or Silent()
 
     def abandon(signal_number: int) -> None:
+        _give_back(config, walk)
         summary = _written(attempt, _Outcome(*stopped(signal_number)), walk)
         listener.run_abandoned(summary.status, summary.message)
         os._exit(128 + signal_number)
@@ -131,8 +133,17 @@ def _try(
     except (Exception, KeyboardInterrupt) as error:
         with contextlib.suppress(OSError):  # The log is on the disk that may be full.
             traceback.print_exc()
+        _give_back(attempt.config, walk)
         outcome = _Outcome(*ended(error, stop, walk, str(attempt.folders.root)))
         return dataclasses.replace(outcome, data=_data(walk, error))
+
+
+def _give_back(config: Config, walk: Walk) -> None:
+    """Lets others push where a run ends between its push, which takes the destination, and the registration."""
+    if "Pusher" in walk.outputs and "RegistryPush" not in walk.outputs:
+        with contextlib.suppress(OSError):  # On a full disk the lease ends by itself, in minutes.
+            pushed = _read(walk.outputs["Pusher"]["PushedModel"] / "pushed.json")
+            lease.release(Path(push_destination(config)), pushed.get("fingerprint", ""))
 
 
 def _last_verdict(plan: Plan) -> RunSummary | None:

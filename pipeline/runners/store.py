@@ -68,6 +68,14 @@ def _version_complaint(path: Path) -> str | None:
     return None
 
 
+def forget(store: MetadataStore, uri: str) -> None:
+    """Keeps the cache from handing out what lies at an address; the files stay."""
+    artifacts = store.get_artifacts_by_uri(uri)
+    for artifact in artifacts:
+        artifact.state = mlmd.Artifact.DELETED
+    store.put_artifacts(artifacts)
+
+
 def read_execution(store: MetadataStore, execution_id: int) -> Execution:
     """Reads how an execution ended and where its outputs are, those found in the cache included."""
     (execution,) = store.get_executions_by_id([execution_id])

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from components.push_gate.fingerprint import directory_fingerprint, file_sha256
+
 pytestmark = pytest.mark.tfx
 
 
@@ -78,4 +80,8 @@ def test_only_a_passing_model_is_blessed(
     assert blessing.custom_properties["blessed"].int_value == int(blessed)
     assert blessing.custom_properties["current_model"].string_value == run_of(kind).uris().model
     assert blessing.custom_properties["current_model_id"].int_value > 0
+    said = {key: value.string_value for key, value in blessing.custom_properties.items()}
+    assert said["model_fingerprint"] == directory_fingerprint(run_of(kind).uris().model)
+    (written,) = tmp_path.rglob("verdict.json")
+    assert said["document_sha256"] == file_sha256(str(written))
     assert [path.name for path in Path(blessing.uri).iterdir()] == ["BLESSED" if blessed else "NOT_BLESSED"]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.push_gate.fingerprint import directory_fingerprint
 from components.pusher import versions
 from components.pusher.versions import MANIFEST, file_hashes, push, verify
 
@@ -54,32 +55,38 @@ def write_model(folder: Path, files: dict[str, bytes]) -> Path:
 
 
 def test_a_first_push_is_version_one_with_every_byte(model: Path, tmp_path: Path) -> None:
-    pushed = push(model, str(tmp_path / "models"), "abc")
+    pushed = push(model, str(tmp_path / "models"), directory_fingerprint(str(model)))
     assert (pushed.version, pushed.already_there, pushed.damaged) == (1, False, ())
     assert {path: (pushed.path / path).read_bytes() for path in FILES} == FILES
-    assert json.loads((pushed.path / MANIFEST).read_text()) == {"fingerprint": "abc", "files": file_hashes(model)}
+    assert json.loads((pushed.path / MANIFEST).read_text()) == {
+        "fingerprint": directory_fingerprint(str(model)),
+        "files": file_hashes(model),
+    }
 
 
 def test_the_same_content_again_is_a_recorded_no_op(model: Path, tmp_path: Path) -> None:
-    first = push(model, str(tmp_path / "models"), "abc")
-    second = push(model, str(tmp_path / "models"), "abc")
+    first = push(model, str(tmp_path / "models"), directory_fingerprint(str(model)))
+    second = push(model, str(tmp_path / "models"), directory_fingerprint(str(model)))
     assert (second.version, second.already_there) == (1, True)
     assert versions.versions(first.path.parent) == (1,)
 
 
 def test_other_content_is_the_next_number_after_the_highest(model: Path, tmp_path: Path) -> None:
     (tmp_path / "models" / "41").mkdir(parents=True)
-    assert push(model, str(tmp_path / "models"), "abc").version == 42
+    assert push(model, str(tmp_path / "models"), directory_fingerprint(str(model))).version == 42
 
 
 def test_content_that_a_newer_version_replaced_is_served_again(model: Path, tmp_path: Path) -> None:
     other = write_model(tmp_path / "other", {"saved_model.pb": b"other"})
-    numbers = [push(folder, str(tmp_path / "models"), folder.name).version for folder in (model, other, model)]
+    numbers = [
+        push(folder, str(tmp_path / "models"), directory_fingerprint(str(folder))).version
+        for folder in (model, other, model)
+    ]
     assert numbers == [1, 2, 3]
 
 
 def test_a_server_sees_only_numbers(model: Path, tmp_path: Path) -> None:
-    root = push(model, str(tmp_path / "models"), "abc").path.parent
+    root = push(model, str(tmp_path / "models"), directory_fingerprint(str(model))).path.parent
     assert [child.name for child in root.iterdir() if not child.name.startswith(".")] == ["1"]
     assert root.joinpath("1").stat().st_mode & 0o777 == 0o755
 
@@ -87,10 +94,15 @@ def test_a_server_sees_only_numbers(model: Path, tmp_path: Path) -> None:
 def test_a_push_killed_anywhere_leaves_no_half_version_and_the_next_one_repairs(model: Path, tmp_path: Path) -> None:
     for step in range(100):
         root = tmp_path / f"models{step}"
-        died = subprocess.run([sys.executable, "-c", DYING_PUSH, model, root, "abc", str(step)]).returncode == 9
+        died = (
+            subprocess.run(
+                [sys.executable, "-c", DYING_PUSH, model, root, directory_fingerprint(str(model)), str(step)]
+            ).returncode
+            == 9
+        )
         found = versions.versions(root) if root.exists() else ()
         assert all(verify(root / str(version)) == () for version in found), step
-        pushed = push(model, str(root), "abc")
+        pushed = push(model, str(root), directory_fingerprint(str(model)))
         assert (pushed.version, verify(pushed.path), versions.versions(root)) == (1, (), (1,)), step
         assert not list(root.glob(".unfinished-*")), step
         if not died:
@@ -101,7 +113,7 @@ def test_a_push_killed_anywhere_leaves_no_half_version_and_the_next_one_repairs(
 
 def test_two_processes_pushing_one_model_make_one_version(model: Path, tmp_path: Path) -> None:
     root = tmp_path / "models"
-    command = [sys.executable, "-c", PUSH, str(model), str(root), "abc"]
+    command = [sys.executable, "-c", PUSH, str(model), str(root), directory_fingerprint(str(model))]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert [process.communicate()[0].strip() for process in both] == ["1", "1"]
     assert versions.versions(root) == (1,)
@@ -110,7 +122,7 @@ def test_two_processes_pushing_one_model_make_one_version(model: Path, tmp_path:
 def test_a_failed_copy_publishes_nothing(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(versions.shutil, "copyfile", lambda source, target: Path(target).write_bytes(b"short"))
     with pytest.raises(OSError, match=r"the copy differs from .*saved_model.pb.*nothing was pushed"):
-        push(model, str(tmp_path / "models"), "abc")
+        push(model, str(tmp_path / "models"), directory_fingerprint(str(model)))
     assert [child.name for child in (tmp_path / "models").iterdir()] == [".push.lock"]
 
 
@@ -127,10 +139,10 @@ def test_a_failed_copy_publishes_nothing(model: Path, tmp_path: Path, monkeypatc
 def test_a_damaged_version_is_reported_and_left_alone(
     model: Path, tmp_path: Path, harm: Callable[[Path], object], sentence: str
 ) -> None:
-    first = push(model, str(tmp_path / "models"), "abc")
+    first = push(model, str(tmp_path / "models"), directory_fingerprint(str(model)))
     harm(first.path)
     before = file_hashes(first.path)
-    second = push(model, str(tmp_path / "models"), "abc")
+    second = push(model, str(tmp_path / "models"), directory_fingerprint(str(model)))
     assert second.version == 2 and not second.already_there
     assert len(second.damaged) == 1 and sentence in second.damaged[0] and str(first.path) in second.damaged[0]
     assert file_hashes(first.path) == before
@@ -139,16 +151,26 @@ def test_a_damaged_version_is_reported_and_left_alone(
 @pytest.mark.parametrize("destination", ["gs://bucket/models", "s3://bucket/models"])
 def test_a_bucket_is_refused_in_one_sentence(model: Path, destination: str) -> None:
     with pytest.raises(ValueError, match=f"mounted file system; received {destination}"):
-        push(model, destination, "abc")
+        push(model, destination, directory_fingerprint(str(model)))
 
 
 def test_a_destination_that_is_a_file_is_refused_by_name(model: Path, tmp_path: Path) -> None:
     (tmp_path / "models").write_text("")
     with pytest.raises(ValueError, match=r"must be a folder; .*models cannot be made"):
-        push(model, str(tmp_path / "models"), "abc")
+        push(model, str(tmp_path / "models"), directory_fingerprint(str(model)))
 
 
 def test_a_model_without_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     with pytest.raises(ValueError, match="must have files"):
-        push(tmp_path / "model", str(tmp_path / "models"), "abc")
+        push(tmp_path / "model", str(tmp_path / "models"), "")
+
+
+def test_a_model_that_changed_since_somebody_looked_at_it_is_refused_before_anything_is_written(
+    model: Path, tmp_path: Path
+) -> None:
+    fingerprint = directory_fingerprint(str(model))
+    (model / "saved_model.pb").write_bytes(b"grapi")
+    with pytest.raises(ValueError, match=f"must hash to {fingerprint}"):
+        push(model, str(tmp_path / "models"), fingerprint)
+    assert list((tmp_path / "models").iterdir()) == []

@@ -8,7 +8,10 @@ import pytest
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 
 from components.artifacts import Baseline
+from components.blessing import MODEL_FINGERPRINT
+from components.errors import ArtifactChanged
 from components.push_gate.fingerprint import directory_fingerprint
+from components.pusher import component
 from components.pusher.component import VersionPusher
 from components.registry.opening import open_registry
 from components.registry.protocol import DECISION, FINGERPRINT, WITHDRAWN, ModelRecord
@@ -45,16 +48,29 @@ def register(tmp_path: Path, registry: RegistrySettings) -> Callable[..., str]:
 def push_node(tmp_path: Path, registry: RegistrySettings) -> Push:
     """Runs the node; `gate` and `serving` are the blessings as metadata holds them, None is no property at all.
 
-    `judged_against` is the champion's version that the gate compared with.
+    `judged_against` is the champion's version that the gate compared with, `judged` are the fingerprints that the two
+    blessings carry.
     """
     saved_model = tmp_path / "model" / "Format-Serving"
     saved_model.mkdir(parents=True)
     (saved_model / "saved_model.pb").write_bytes(b"graph")
 
-    def run(gate: float | None, serving: float | None, judged_against: str | None = None) -> tuple[PushedModel, dict]:
+    (tmp_path / "model" / "Format-Keras").mkdir()
+    (tmp_path / "model" / "Format-Keras" / "model.keras").write_bytes(b"keras")
+    same = (directory_fingerprint(str(tmp_path / "model")),) * 2
+
+    def run(
+        gate: float | None,
+        serving: float | None,
+        judged_against: str | None = None,
+        judged: tuple[str, str] = same,
+    ) -> tuple[PushedModel, dict]:
         model, blessings, pushed = Model(), (ModelBlessing(), InfraBlessing()), PushedModel()
         model.uri, pushed.uri = str(tmp_path / "model"), str(tmp_path / "pushed")
-        for blessing, value in zip(blessings, (gate, serving), strict=True):
+        for blessing, value, fingerprint in zip(blessings, (gate, serving), judged, strict=True):
+            blessing.uri = str(tmp_path / type(blessing).__name__)
+            if fingerprint:
+                blessing.set_string_custom_property(MODEL_FINGERPRINT, fingerprint)
             if isinstance(value, float):
                 blessing.set_float_custom_property("blessed", value)
             elif value is not None:
@@ -136,3 +152,45 @@ def test_without_a_registry_to_ask_nothing_is_pushed(
     with pytest.raises(ValueError, match="must be an SQLite database"):
         push_node(1, 1)
     assert [child.name for child in (tmp_path / "models").iterdir() if not child.name.endswith("lock")] == []
+
+
+@pytest.mark.parametrize("path", ["Format-Serving/saved_model.pb", "Format-Keras/model.keras"])
+def test_a_model_that_changed_since_it_was_judged_is_refused_before_anything_is_locked_or_written(
+    push_node: Push, tmp_path: Path, path: str
+) -> None:
+    (tmp_path / "model" / path).write_bytes(b"grapi")
+    with pytest.raises(ArtifactChanged, match=f"^{tmp_path}/model: the model must be what was judged") as caught:
+        push_node(1, 1)
+    assert caught.value.folder == str(tmp_path / "model")
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("stale", [0, 1])
+def test_blessings_of_two_models_push_neither(push_node: Push, tmp_path: Path, stale: int) -> None:
+    judged = [directory_fingerprint(str(tmp_path / "model"))] * 2
+    judged[stale] = "e" * 64
+    with pytest.raises(ArtifactChanged, match="must be what was judged, sha256 eeeeeeeeeeee"):
+        push_node(1, 1, judged=tuple(judged))
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_blessing_that_names_no_model_pushes_none(push_node: Push, tmp_path: Path) -> None:
+    with pytest.raises(ArtifactChanged, match="InfraBlessing: a blessing must say which model was judged"):
+        push_node(1, 1, judged=(directory_fingerprint(str(tmp_path / "model")), ""))
+    assert not (tmp_path / "models").exists()
+
+
+@pytest.mark.parametrize("dies", ["push", "write"])
+def test_a_push_that_dies_gives_the_destination_back(
+    push_node: Push, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dies: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("No space left on device")
+
+    if dies == "push":
+        monkeypatch.setattr(component, "push", full)
+    else:
+        monkeypatch.setattr(component.io_utils, "write_string_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        push_node(1, 1)
+    assert not (tmp_path / "models" / ".push-lease.json").exists()

@@ -1,22 +1,28 @@
 """The nodes: a judged model in, a registration out, and the champion back."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from tfx.types.artifact import Artifact
-from tfx.types.standard_artifacts import Model, PushedModel, Schema
+from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel, Schema
 
 from components.artifacts import Baseline, Card, IngestReport, Reference, Registration, ServingReport, Verdict
+from components.blessing import vouch
+from components.errors import ArtifactChanged
 from components.push_gate.fingerprint import directory_fingerprint
+from components.registry import lease
 from components.registry.component import Champion, RegistryPush
 from components.registry.settings import RegistrySettings
 from tests.registry.kubeflow_server import KubeflowServer
 
 pytestmark = pytest.mark.tfx
 Push = Callable[..., dict]
+# Of the model that the Pusher pushed; its lease is under this name.
+HOLDER = "f" * 64
 
 
 @pytest.fixture(scope="session")
@@ -49,13 +55,20 @@ def artifact(kind: type[Artifact], folder: Path, **documents: dict) -> Artifact:
 @pytest.fixture
 def push_node(tmp_path: Path, saved_model: Path) -> Push:
     def run(
-        settings: RegistrySettings, decision: str, pushed: float, judged: str | None = "itself", **changes: list
+        settings: RegistrySettings,
+        decision: str,
+        pushed: float,
+        judged: str | None = "itself",
+        edits: Mapping[str, str] = MappingProxyType({}),
+        **changes: list,
     ) -> dict:
+        """`judged` is the fingerprint that the blessings carry; `edits` are made after they were written."""
         model, pushed_model, output = Model(), PushedModel(), artifact(Registration, tmp_path)
         model.uri = str(saved_model)
         pushed_model.set_float_custom_property("pushed", pushed)
         pushed_model.set_string_custom_property("pushed_version", "3")
-        fingerprint = directory_fingerprint(str(saved_model / "Format-Serving")) if judged == "itself" else judged
+        pushed_model.set_string_custom_property("pushed_fingerprint", HOLDER)
+        fingerprint = directory_fingerprint(str(saved_model)) if judged == "itself" else judged
         verdict = {
             "decision": decision,
             "codes": [] if decision == "PASS" else ["G1", "G3"],
@@ -67,18 +80,27 @@ def push_node(tmp_path: Path, saved_model: Path) -> Push:
             },
             "thresholds": {"max_mode_gap": 0.05},
             "warm_start": {"version": "7", "sentence": "The training started from the weights of version 7."},
-            "fingerprints": {"model": fingerprint, "weights": "w" * 64, "data": "d" * 64},
+            "fingerprints": {"weights": "w" * 64, "data": "d" * 64},
         }
         serving = {"passed": True, "max_difference": 1e-7, "latency_ms": {"1": {"p50": 2.0, "p95": 3.0}}}
         report = {"spans": [4, 5], "by_split": {"train": 80}, "num_rejected": 2, "eval_fraction": 0.2}
+        said, tried = artifact(Verdict, tmp_path, verdict=verdict, evidence={}), artifact(ServingReport, tmp_path)
+        Path(tried.uri, "serving.json").write_text(json.dumps(serving))
+        blessings = artifact(ModelBlessing, tmp_path), artifact(InfraBlessing, tmp_path)
+        vouch(blessings[0], fingerprint, f"{said.uri}/verdict.json")
+        vouch(blessings[1], fingerprint, f"{tried.uri}/serving.json")
+        for path, text in edits.items():
+            Path(tmp_path, path).write_text(text)
         card = artifact(Card, tmp_path)
         Path(card.uri, "card.html").write_text("<html>")
         inputs = {
             "model": [model],
             "pushed_model": [pushed_model],
-            "verdict": [artifact(Verdict, tmp_path, verdict=verdict, evidence={})],
+            "model_blessing": [blessings[0]],
+            "infra_blessing": [blessings[1]],
+            "verdict": [said],
             "reference": [artifact(Reference, tmp_path, examples={})],
-            "serving_report": [artifact(ServingReport, tmp_path, serving=serving)],
+            "serving_report": [tried],
             "ingest_report": [artifact(IngestReport, tmp_path, report=report)],
             "card": [card],
             "schema": [artifact(Schema, tmp_path, schema={})],
@@ -219,12 +241,47 @@ def test_the_alias_needs_both_a_pass_and_a_push(
     assert push_node(file_settings, decision, pushed)["alias"] is None
 
 
-def test_a_model_that_is_not_the_judged_one_is_refused(push_node: Push, file_settings: RegistrySettings) -> None:
-    with pytest.raises(ValueError, match="must be the one the gate judged, " + "e" * 64):
-        push_node(file_settings, "PASS", 1.0, judged="e" * 64)
+@pytest.mark.parametrize(("decision", "pushed"), [("PASS", 1.0), ("BLOCK", 0.0)])
+def test_a_model_that_is_not_the_judged_one_is_refused(
+    push_node: Push, file_settings: RegistrySettings, saved_model: Path, decision: str, pushed: float
+) -> None:
+    with pytest.raises(ArtifactChanged, match="the model must be what was judged, sha256 eeeeeeeeeeee") as caught:
+        push_node(file_settings, decision, pushed, judged="e" * 64)
+    assert caught.value.folder == str(saved_model)
+    assert not Path(file_settings.uri.removeprefix("sqlite:///")).exists()
 
 
-def test_a_verdict_about_no_model_promotes_none(push_node: Push, file_settings: RegistrySettings) -> None:
+@pytest.mark.parametrize(("decision", "said"), [("HOLD", "PASS"), ("BLOCK", "PASS"), ("PASS", "BLOCK")])
+def test_a_verdict_that_was_edited_after_the_gate_is_recorded_as_nothing(
+    push_node: Push, file_settings: RegistrySettings, decision: str, said: str
+) -> None:
+    edited = {"Verdict/verdict.json": json.dumps({"decision": said, "fingerprints": {"model": None}})}
+    with pytest.raises(ArtifactChanged, match=r"Verdict: verdict\.json must be what was judged"):
+        push_node(file_settings, decision, float(decision == "PASS"), edits=edited)
+    assert not Path(file_settings.uri.removeprefix("sqlite:///")).exists()
+
+
+def test_a_serving_report_that_was_edited_is_recorded_as_nothing(
+    push_node: Push, file_settings: RegistrySettings
+) -> None:
+    with pytest.raises(ArtifactChanged, match=r"ServingReport: serving\.json must be what was judged"):
+        push_node(file_settings, "PASS", 0.0, edits={"ServingReport/serving.json": '{"passed": true}'})
+
+
+def test_a_registration_that_fails_gives_the_destination_back(
+    push_node: Push, file_settings: RegistrySettings, tmp_path: Path
+) -> None:
+    unreadable = file_settings.model_copy(update={"uri": f"sqlite:///{tmp_path}/notes"})
+    (tmp_path / "notes").write_text("these are notes")
+    failures = ((file_settings, "e" * 64, ArtifactChanged), (unreadable, "itself", ValueError))
+    for settings, judged, error in failures:
+        lease.take(tmp_path, HOLDER)
+        with pytest.raises(error):
+            push_node(settings, "PASS", 1.0, judged=judged)
+        assert not (tmp_path / ".push-lease.json").exists()
+
+
+def test_a_blessing_of_no_model_promotes_none(push_node: Push, file_settings: RegistrySettings) -> None:
     assert push_node(file_settings, "PASS", 1.0, judged=None)["alias"] is None
 
 

@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from components.errors import ArtifactChanged
 from pipeline.runners.progress import Silent
 from pipeline.runners.results import Walk
 
@@ -65,3 +66,14 @@ def test_an_artifact_that_was_deleted_is_made_again(walked):
     assert error is None
     assert statuses(second)["Start"] == "cached" and statuses(second)["PushGate"] == "done"
     assert (second.outputs["PushGate"]["Verdict"] / "verdict.json").exists()
+
+
+def test_an_artifact_that_changed_since_it_was_judged_is_made_again_by_the_next_run(walked):
+    first, _ = walked()
+    (first.outputs["ServingCheck"]["ServingReport"] / "changed").touch()
+    second, error = walked(version="10")
+    assert isinstance(error, ArtifactChanged) and statuses(second)["Pusher"] == "failed"
+    third, error = walked(version="10")
+    assert error is None
+    assert statuses(third)["PushGate"] == "cached" and statuses(third)["ServingCheck"] == "done"
+    assert third.outputs["ServingCheck"] != first.outputs["ServingCheck"]

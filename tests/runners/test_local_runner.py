@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from components.errors import DataRefused
+from components.registry import lease
 from pipeline.config import load
+from pipeline.resolve import push_destination
 from pipeline.runners.local import run
 from pipeline.runners.results import RunSummary, judge
 
@@ -180,6 +182,30 @@ def test_a_crash_names_the_node_and_leaves_the_trace_in_the_log(tiny, tiny_confi
     assert "Traceback" in Path(summary.log).read_text()
     # The next run is not hindered by it.
     assert run(tiny_config, None, tiny()).exit_code == 0
+
+
+def test_an_artifact_that_changed_is_one_sentence_and_the_next_run_is_not_hindered_by_it(tiny, tiny_config):
+    run(tiny_config, None, tiny())
+    (report,) = Path(tiny_config.output).rglob("serving.json")
+    report.with_name("changed").touch()
+    summary = run(tiny_config, None, tiny(version="10"))
+    expected = f"{report.parent}: serving.json must be what was judged. The same command makes it again."
+    assert (summary.status, summary.exit_code, summary.message) == ("failed", 1, expected)
+    assert run(tiny_config, None, tiny(version="10")).status == "pushed"
+
+
+def test_a_run_that_ends_between_push_and_registration_gives_the_destination_back(tiny, tiny_config, monkeypatch):
+    import tiny_nodes
+
+    def registry_down():
+        raise ConnectionError("nobody answers")
+
+    models = Path(push_destination(tiny_config))
+    models.mkdir(parents=True)
+    lease.take(models, tiny_nodes.FINGERPRINT)
+    monkeypatch.setitem(tiny_nodes.BEHAVIOURS, "registry", registry_down)
+    assert run(tiny_config, None, tiny()).status == "failed"
+    assert not (models / ".push-lease.json").exists()
 
 
 def test_an_interruption_inside_a_node_ends_the_run_with_a_summary(tiny, tiny_config):

@@ -13,7 +13,7 @@ from tfx.types.standard_artifacts import PushedModel, String
 from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import Registration, ServingReport, Verdict
-from components.errors import DataRefused
+from components.errors import ArtifactChanged, DataRefused
 
 
 @component
@@ -48,13 +48,18 @@ def ServingCheck(
 def Pusher(
     report: InputArtifact[ServingReport], pushed_model: OutputArtifact[PushedModel], version: Parameter[str]
 ) -> None:
-    """Claims to have pushed a version; none when it is empty."""
-    _write(pushed_model.uri, "pushed.json", {"pushed": int(bool(version)), "version": version})
+    """Claims to have pushed a version; none when it is empty. Refuses a report that somebody marked as changed."""
+    if Path(report.uri, "changed").exists():
+        raise ArtifactChanged(report.uri, "serving.json must be what was judged")
+    _write(
+        pushed_model.uri, "pushed.json", {"pushed": int(bool(version)), "version": version, "fingerprint": FINGERPRINT}
+    )
 
 
 @component
 def RegistryPush(pushed_model: InputArtifact[PushedModel], registration: OutputArtifact[Registration]) -> None:
     """Claims to have registered version 5."""
+    BEHAVIOURS["registry"]()
     _write(registration.uri, "registration.json", {"version": "5"})
 
 
@@ -121,7 +126,10 @@ def _wrap_the_interruption() -> None:
         raise RuntimeError("a bundle failed") from error
 
 
+# Of what the Pusher claims to have pushed.
+FINGERPRINT = "f" * 64
 BEHAVIOURS = {
+    "registry": lambda: None,
     "pass": lambda: None,
     "refuse": _refuse,
     "crash": _crash,

@@ -10,6 +10,7 @@ from tfx.components.util import model_utils
 from tfx.types.standard_artifacts import Examples, InfraBlessing, Model
 
 from components.artifacts import ServingReport
+from components.push_gate.fingerprint import directory_fingerprint, file_sha256
 from components.serving_check.component import ServingCheck
 from components.serving_check.settings import ServingCheckSettings
 
@@ -46,12 +47,16 @@ def check_node(tmp_path: Path, images: list[bytes]) -> Check:
 def test_a_good_model_is_blessed_as_the_stock_validator_would(
     check_node: Check, make_model: MakeModel, tmp_path: Path
 ) -> None:
-    blessing, report = check_node(make_model())
+    folder = make_model()
+    blessing, report = check_node(folder)
+    assert blessing.get_string_custom_property("model_fingerprint") == directory_fingerprint(str(folder))
+    assert blessing.get_string_custom_property("document_sha256") == file_sha256(f"{tmp_path}/report/serving.json")
     assert model_utils.is_infra_validated(blessing) and report["passed"]
     assert [child.name for child in (tmp_path / "blessing").iterdir()] == ["INFRA_BLESSED"]
 
 
 def test_a_model_that_does_not_load_is_not_blessed(check_node: Check, tmp_path: Path) -> None:
     blessing, report = check_node(tmp_path / "no such model")
+    assert blessing.get_string_custom_property("model_fingerprint") == ""
     assert not model_utils.is_infra_validated(blessing) and report["findings"] and not report["passed"]
     assert [child.name for child in (tmp_path / "blessing").iterdir()] == ["INFRA_NOT_BLESSED"]
