@@ -11,6 +11,7 @@ import fsspec
 import keras
 
 from components.errors import DataRefused
+from components.unpacking import Unpackable, check_h5, check_keras
 
 IMAGENET_URL: Final = (
     "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
@@ -86,8 +87,12 @@ def load(backbone: keras.Model, path: str | os.PathLike[str]) -> None:
     """Loads weights alone, so nothing that a crafted file describes is ever built or run.
 
     Raises:
-        DataRefused: The file's weights are not this backbone's.
+        DataRefused: The file is damaged, unpacks to more than weights would, or its weights are not this backbone's.
     """
+    try:
+        check_keras(path) if str(path).endswith(".keras") else check_h5(path)
+    except Unpackable as error:
+        raise DataRefused(f"Expected weights of a ResNet50 without its classifier; {path} {error}.") from error
     try:
         load_strictly(backbone, path)
     except ValueError as error:

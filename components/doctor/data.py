@@ -1,6 +1,5 @@
 """Reading the two splits that a model is examined on."""
 
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.diagnosis.session import Examples
+from components.doctor.arrays import is_arrays, read_arrays
 from components.errors import DataRefused
 from components.ingest.headers import HeaderRefused, check_header
 from components.ingest.items import Broken, Listing, Raw, Reject
@@ -48,8 +48,8 @@ def read_split(uri: str, image_size: tuple[int, int] | None, classes: Sequence[s
     Raises:
         DataRefused: The data are missing, of the wrong form, or hold other classes.
     """
-    if uri.lower().endswith(".npz"):
-        return _read_arrays(uri)
+    if is_arrays(uri):
+        return as_split(*read_arrays(uri), uri)
     return _read_pictures(uri, image_size, tuple(classes or ()))
 
 
@@ -99,23 +99,6 @@ def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
     if bad := int((~np.isfinite(inputs[chosen].reshape(len(chosen), -1)).all(axis=1)).sum()):
         raise DataRefused(f"{name}: x must be finite; {bad} of {len(chosen)} examples hold NaN or infinity.")
     return Split(inputs[chosen].astype(np.float32), indices[chosen], num_found=len(inputs))
-
-
-def _read_arrays(path: str) -> Split:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = file.files
-            arrays = {name: file[name] for name in ("x", "y") if name in names}
-    except FileNotFoundError:
-        raise DataRefused(f"{path}: there is no such file.") from None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise DataRefused(f"{path}: expected an .npz of plain arrays ({error}).") from None
-    if missing := [name for name in ("x", "y") if name not in arrays]:
-        raise DataRefused(
-            f"{path}: expected arrays x and y; {' and '.join(missing)} missing, there are "
-            f"{', '.join(names) or 'none'}. Write it with np.savez(path, x=inputs, y=labels)."
-        )
-    return as_split(arrays["x"], arrays["y"], path)
 
 
 def _read_pictures(uri: str, image_size: tuple[int, int] | None, classes: tuple[str, ...]) -> Split:

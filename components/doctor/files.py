@@ -1,14 +1,17 @@
 """The doctor on files."""
 
-import keras
+from typing import TYPE_CHECKING
 
-from components.doctor.data import read_split
-from components.doctor.examine import examine
-from components.doctor.loading import load_model
-from components.doctor.preprocessing import Family
-from components.doctor.report import Report
-from components.doctor.source import read_source
+from components.doctor.arrays import check_split
+from components.doctor.loading import check_model, load_checked
+from components.doctor.source import check_source, read_source
 from components.errors import DataRefused
+
+if TYPE_CHECKING:
+    import keras
+
+    from components.doctor.preprocessing import Family
+    from components.doctor.report import Report
 
 
 def examine_files(
@@ -16,10 +19,10 @@ def examine_files(
     train: str,
     evaluation: str,
     image_size: int | None,
-    family: Family | None,
+    family: "Family | None",
     batch_size: int,
     source_path: str | None = None,
-) -> Report:
+) -> "Report":
     """Examines a saved model on saved data.
 
     Args:
@@ -34,7 +37,17 @@ def examine_files(
     Raises:
         DataRefused: Model or data cannot be used.
     """
-    model = load_model(model_path)
+    # Before TensorFlow is started, which takes seconds.
+    check_model(model_path)
+    if source_path:
+        check_source(source_path)
+    for uri in (train, evaluation):
+        check_split(uri)
+
+    from components.doctor.data import read_split
+    from components.doctor.examine import examine
+
+    model = load_checked(model_path)
     source = read_source(source_path) if source_path else None
     size = (image_size, image_size) if image_size else _size_of(model)
     training = read_split(train, size)
@@ -54,7 +67,7 @@ def examine_files(
     return examine(model, training, validation, batch_size, family, source)
 
 
-def _size_of(model: keras.Model) -> tuple[int, int] | None:
+def _size_of(model: "keras.Model") -> tuple[int, int] | None:
     shape = getattr(model, "input_shape", None)
     if isinstance(shape, tuple) and len(shape) == 4 and None not in shape[1:3]:
         return shape[1], shape[2]

@@ -4,13 +4,13 @@ import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
-
-import keras
-import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+from typing import TYPE_CHECKING, Any, Final
 
 from components.errors import DataRefused
+from components.unpacking import Unpackable, check_keras
+
+if TYPE_CHECKING:
+    import keras
 
 # Operations of a graph that read or write files, or call back into a process.
 _UNSAFE_OPERATIONS: Final = frozenset(
@@ -25,59 +25,101 @@ _UNSAFE_OPERATIONS: Final = frozenset(
 _OF_THE_SAVER: Final = frozenset({"SaveV2", "MergeV2Checkpoints", "RestoreV2"})
 
 
-def load_model(path: str) -> keras.Model:
-    """Loads a `.keras` file, or a SavedModel folder as a model with inference mode only.
-
-    Raises:
-        DataRefused: There is no such model, it brings code along, or it needs classes that are not Keras' own.
-    """
-    place = Path(path)
-    if place.is_dir():
-        return _load_saved_model(place)
-    if not place.is_file():
-        raise DataRefused(f"MODEL must be a .keras file or a SavedModel folder; there is nothing at {path}.")
-    if not zipfile.is_zipfile(place):
-        raise DataRefused(f"MODEL must be a .keras file or a SavedModel folder; {path} is neither. {_HOW_TO_SAVE}")
-    return _load_keras(place)
-
-
+# Layers of Keras whose configuration is code, or names some.
+_CODE: Final = {
+    **{"Lambda": "Lambda", "__lambda__": "Lambda"},
+    **{name: name for name in ("TorchModuleWrapper", "TFSMLayer", "JaxLayer", "FlaxLayer")},
+}
 _HOW_TO_SAVE: Final = "Write one with model.save('model.keras')."
 
 
-def _load_keras(place: Path) -> keras.Model:
-    for name in dict.fromkeys(_foreign_classes(_config(place))):
-        if name == "Lambda":
+def check_model(path: str, what: str = "MODEL") -> None:
+    """Looks into a model's file without TensorFlow: a refusal takes no longer than reading it.
+
+    Args:
+        path: A `.keras` file or a SavedModel folder.
+        what: What to call it in a complaint.
+
+    Raises:
+        DataRefused: There is no such model, it is damaged, unpacks to more than a model's weights would, brings code
+            along, or needs classes that are not Keras' own.
+    """
+    place = Path(path)
+    if place.is_dir():
+        if not (place / "saved_model.pb").is_file():
+            raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; {place} has no saved_model.pb.")
+        return
+    if not place.is_file():
+        raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; there is nothing at {path}.")
+    if not zipfile.is_zipfile(place):
+        raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; {path} is neither. {_HOW_TO_SAVE}")
+    try:
+        config = check_keras(place)
+    except Unpackable as error:
+        raise DataRefused(f"{what} must be a .keras file; {place} {error}. {_HOW_TO_SAVE}") from None
+    _check_classes(place, config, what)
+
+
+def load_model(path: str, what: str = "MODEL") -> "keras.Model":
+    """Loads a `.keras` file, or a SavedModel folder as a model with inference mode only.
+
+    Raises:
+        DataRefused: As for `check_model`; or Keras or TensorFlow cannot load it.
+    """
+    check_model(path, what)
+    return load_checked(path, what)
+
+
+def load_checked(path: str, what: str = "MODEL") -> "keras.Model":
+    """Loads what `check_model` let pass.
+
+    Raises:
+        DataRefused: Keras or TensorFlow cannot load it.
+    """
+    place = Path(path)
+    return _load_saved_model(place, what) if place.is_dir() else _load_keras(place, what)
+
+
+def _check_classes(place: Path, config: bytes, what: str) -> None:
+    try:
+        names = list(dict.fromkeys(_foreign_classes(json.loads(config))))
+    # Too deep for json, or for us.
+    except (ValueError, RecursionError):
+        raise DataRefused(f"{what} must be a .keras file; the config.json in {place} is damaged.") from None
+    for name in names:
+        if name in _CODE.values():
             raise DataRefused(
-                f"MODEL must not bring code along; {place} has a Lambda layer, which was not loaded. "
+                f"{what} must not bring code along; {place} has a {name} layer, which was not loaded. "
                 "Replace it by a layer of Keras, or call frostgate.diagnose(model, ...) where the model is built."
             )
         raise DataRefused(
-            f"MODEL must consist of Keras' own layers; {place} needs the class {name}, which was not loaded. "
+            f"{what} must consist of Keras' own layers; {place} needs the class {name}, which was not loaded. "
             "Call frostgate.diagnose(model, ...) where that class is defined."
         )
+
+
+def _load_keras(place: Path, what: str) -> "keras.Model":
+    import keras
+
     try:
         return keras.saving.load_model(place, safe_mode=True)
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        first_line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataRefused(f"MODEL must be a .keras file that this Keras can read; {place}: {first_line}") from None
+    # What a configuration can make go wrong is anything: each layer has its own way.
+    except Exception as error:
+        raise DataRefused(
+            f"{what} must be a .keras file that this Keras can read; {place}: {_first_line(error)}"
+        ) from None
 
 
-def _config(place: Path) -> Any:
-    with zipfile.ZipFile(place) as archive:
-        if "config.json" not in archive.namelist():
-            raise DataRefused(f"MODEL must be a .keras file; {place} is a zip file without config.json. {_HOW_TO_SAVE}")
-        try:
-            return json.loads(archive.read("config.json"))
-        except ValueError:
-            raise DataRefused(f"MODEL must be a .keras file; the config.json in {place} is damaged.") from None
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), "") or type(error).__name__
 
 
 def _foreign_classes(config: Any) -> Iterator[str]:
-    """Names every class or function in a saved configuration that is not Keras' own, and every Lambda."""
+    """Names every class or function in a saved configuration that is not Keras' own, and every layer of code."""
     if isinstance(config, dict):
         name, module = config.get("class_name"), config.get("module")
-        if name in ("Lambda", "__lambda__"):
-            yield "Lambda"
+        if isinstance(name, str) and name in _CODE:
+            yield _CODE[name]
         elif isinstance(name, str) and "config" in config and not _is_keras(config, module):
             yield str(config.get("registered_name") or name)
         for inner in config.values():
@@ -94,41 +136,50 @@ def _is_keras(config: dict[str, Any], module: Any) -> bool:
     return config.get("registered_name") is None
 
 
-def _load_saved_model(place: Path) -> keras.Model:
-    file = place / "saved_model.pb"
-    if not file.is_file():
-        raise DataRefused(f"MODEL must be a .keras file or a SavedModel folder; {place} has no saved_model.pb.")
-    signatures = _check_graph(file)
+def _load_saved_model(place: Path, what: str) -> "keras.Model":
+    import keras
+    import tensorflow as tf
+
+    signatures = _check_graph(place, what)
     if "serving_default" not in signatures:
         raise DataRefused(
-            f"MODEL must have the signature serving_default; {place} has {', '.join(signatures) or 'none'}."
+            f"{what} must have the signature serving_default; {place} has {', '.join(signatures) or 'none'}."
         )
-    layer = keras.layers.TFSMLayer(str(place), call_endpoint="serving_default")
     inputs = signatures["serving_default"].inputs
     if len(inputs) != 1 or next(iter(inputs.values())).dtype == tf.string.as_datatype_enum:
         raise DataRefused(
-            f"MODEL must take one batch of pixels; {place} takes {', '.join(inputs)} "
+            f"{what} must take one batch of pixels; {place} takes {', '.join(inputs)} "
             f"({', '.join(tf.as_dtype(one.dtype).name for one in inputs.values())}). Give the .keras file instead."
         )
     shape = [size.size for size in next(iter(inputs.values())).tensor_shape.dim]
-    pixels = keras.Input([None if size < 0 else size for size in shape[1:]])
-    answer = layer(pixels)
+    try:
+        layer = keras.layers.TFSMLayer(str(place), call_endpoint="serving_default")
+        pixels = keras.Input([None if size < 0 else size for size in shape[1:]])
+        answer = layer(pixels)
+    # A missing variable, an operation of another version: TensorFlow has an error for each.
+    except Exception as error:
+        raise DataRefused(
+            f"{what} must be a SavedModel that this TensorFlow can load; {place}: {_first_line(error)}"
+        ) from None
     first = next(iter(answer.values())) if isinstance(answer, dict) else answer
     return keras.Model(pixels, first)
 
 
-def _check_graph(file: Path) -> dict[str, Any]:
+def _check_graph(place: Path, what: str) -> dict[str, Any]:
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    file = place / "saved_model.pb"
     graph = saved_model_pb2.SavedModel()
     try:
         graph.ParseFromString(file.read_bytes())
         meta = graph.meta_graphs[0]
     except Exception:
-        raise DataRefused(f"MODEL must be a SavedModel; {file} is damaged.") from None
+        raise DataRefused(f"{what} must be a SavedModel; {file} is damaged.") from None
     functions = [node.op for function in meta.graph_def.library.function for node in function.node_def]
     unsafe = sorted({*functions, *(node.op for node in meta.graph_def.node)} & _UNSAFE_OPERATIONS - _OF_THE_SAVER)
     if unsafe:
         raise DataRefused(
-            f"MODEL must not touch files or call code; {file.parent} has the operations {', '.join(unsafe)}, "
+            f"{what} must not touch files or call code; {file.parent} has the operations {', '.join(unsafe)}, "
             "and was not loaded."
         )
     return dict(meta.signature_def)

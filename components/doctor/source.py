@@ -1,34 +1,64 @@
 """Reading the backbone that a model was made from."""
 
+import os
 import zipfile
+from typing import TYPE_CHECKING, Final
 
 import h5py
 import numpy as np
 
-from components.diagnosis.source import SourceWeights, weights_by_layer
-from components.doctor.loading import load_model
+from components.doctor.loading import check_model, load_checked
 from components.errors import DataRefused
+from components.unpacking import Unpackable, check_h5
+
+if TYPE_CHECKING:
+    from components.diagnosis.source import SourceWeights
+
+_WHAT: Final = "The source backbone"
 
 
-def read_source(path: str) -> SourceWeights:
+def check_source(path: str) -> None:
+    """Looks into the backbone's file without TensorFlow.
+
+    Raises:
+        DataRefused: It is neither a `.keras` file nor an `.h5` file of weights, or is not safe to load.
+    """
+    if not os.path.isfile(path):
+        raise DataRefused(f"{_WHAT} must be a file; there is nothing at {path}.")
+    if zipfile.is_zipfile(path):
+        check_model(path, _WHAT)
+        return
+    try:
+        check_h5(path)
+    except Unpackable as error:
+        raise _refusal(f"{path} {error}") from None
+
+
+def read_source(path: str) -> "SourceWeights":
     """Reads a `.keras` file, or an `.h5` file of weights as Keras' applications download them.
 
     Raises:
         DataRefused: It is neither, or cannot be loaded safely.
     """
+    check_source(path)
     if zipfile.is_zipfile(path):
-        return weights_by_layer(load_model(path))
+        from components.diagnosis.source import weights_by_layer
+
+        return weights_by_layer(load_checked(path, _WHAT))
     try:
         with h5py.File(path) as file:
             found = {_text(name): _weights(file[_text(name)]) for name in file.attrs["layer_names"]}
-    except FileNotFoundError:
-        raise DataRefused(f"The source backbone must be a file; there is nothing at {path}.") from None
-    except (OSError, KeyError) as error:
-        raise DataRefused(
-            "The source backbone must be a .keras file, or an .h5 file of weights by layer as Keras' applications "
-            f"download them; {path} is neither ({error}). Write one with backbone.save('backbone.keras')."
-        ) from None
+    # What is named there may be missing, or of another kind than it should be.
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
+        raise _refusal(f"{path} is neither ({error})") from None
     return {name: weights for name, weights in found.items() if weights}
+
+
+def _refusal(said: str) -> DataRefused:
+    return DataRefused(
+        f"{_WHAT} must be a .keras file, or an .h5 file of weights by layer as Keras' applications download them; "
+        f"{said}. Write one with backbone.save('backbone.keras')."
+    )
 
 
 def _weights(group: h5py.Group) -> list[np.ndarray]:

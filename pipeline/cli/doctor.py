@@ -51,10 +51,12 @@ def doctor_command(
         card.touch()
     with output_to(os.devnull):
         from components.doctor.files import examine_files
-        from components.push_gate.exported import finite
 
         family = None if preprocess == "auto" else preprocess
         report = examine_files(model, train, evaluation, image_size, family, batch_size, source_backbone)
+
+        from components.push_gate.exported import finite
+
         if card:
             from components.card.render import render
 

@@ -5,6 +5,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import keras
 import pytest
 
@@ -96,6 +97,13 @@ def test_code_in_a_crafted_keras_file_is_never_run(tmp_path):
     with pytest.raises(DataRefused):
         weights.load(resnet50.build(32), tmp_path / "crafted.keras")
     assert not Path(trap).exists()
+
+
+def test_weights_that_unpack_to_gigabytes_are_refused_before_they_are_read(tmp_path):
+    with h5py.File(tmp_path / "large.weights.h5", "w") as file:
+        file.create_dataset("layers/conv2d/vars/0", (2**31, 5), "u1", chunks=(2**20, 5), compression="gzip")
+    with pytest.raises(DataRefused, match=r"Expected weights of a ResNet50 .* unpacks from .* to 10\.0 GiB"):
+        weights.load(resnet50.build(32), tmp_path / "large.weights.h5")
 
 
 @pytest.mark.usefixtures("no_credentials")

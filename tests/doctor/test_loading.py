@@ -1,10 +1,12 @@
 """Models from elsewhere: read without running what they bring along, or refused in one sentence."""
 
+import io
 import json
 import os
 import zipfile
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -23,13 +25,17 @@ def saved(model: keras.Model, folder: Path) -> str:
     return path
 
 
-def with_config(path: str, change) -> None:
+def repacked(path: str, name: str, change, compression: int = zipfile.ZIP_STORED) -> None:
     with zipfile.ZipFile(path) as archive:
         files = {name: archive.read(name) for name in archive.namelist()}
-    files["config.json"] = json.dumps(change(json.loads(files["config.json"]))).encode()
-    with zipfile.ZipFile(path, "w") as archive:
+    files[name] = change(files.get(name, b""))
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
+
+
+def with_config(path: str, change) -> None:
+    repacked(path, "config.json", lambda config: json.dumps(change(json.loads(config))).encode())
 
 
 @pytest.mark.parametrize("loss", ["sparse_categorical_crossentropy", keras.losses.CategoricalFocalCrossentropy()])
@@ -97,6 +103,64 @@ def test_what_is_no_model_is_refused(tmp_path, name, content, sentence):
                 archive.writestr(inner, data)
     with pytest.raises(DataRefused, match=sentence) as caught:
         load_model(str(path))
+    assert "\n" not in str(caught.value)
+
+
+def without_a_layer(weights: bytes) -> bytes:
+    file = io.BytesIO(weights)
+    with h5py.File(file, "r+") as opened:
+        del opened["layers/dense"]
+    return file.getvalue()
+
+
+def deep(config):
+    """Python reads so much, and Keras, which goes through it in several steps a level, does not."""
+    for _ in range(150):
+        config = {"class_name": "Sequential", "module": "keras", "config": {"layers": [config]}}
+    return config
+
+
+def unknown(config):
+    config["config"]["layers"][-1]["class_name"] = "Densest"
+    return config
+
+
+def as_json(change):
+    return lambda config: json.dumps(change(json.loads(config))).encode()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("model.weights.h5", without_a_layer),
+        ("config.json", as_json(deep)),
+        ("config.json", as_json(unknown)),
+        ("config.json", as_json(lambda config: config | {"compile_config": {"optimizer": 3}})),
+    ],
+)
+def test_what_keras_cannot_load_is_one_sentence(tmp_path, name, change):
+    path = saved(faults.convnet(), tmp_path)
+    repacked(path, name, change)
+    with pytest.raises(DataRefused, match=r"(that this Keras can read|config\.json .* is damaged)") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_keras_file_may_be_compressed_but_not_unpack_to_much_more(tmp_path):
+    path = saved(faults.convnet(), tmp_path)
+    repacked(path, "metadata.json", lambda data: data, zipfile.ZIP_DEFLATED)
+    load_model(path)
+    repacked(path, "assets/words.txt", lambda _: bytes(100 * 2**20), zipfile.ZIP_DEFLATED)
+    with pytest.raises(DataRefused, match=r"unpacks from .* to 100\.\d MiB, and at most"):
+        load_model(path)
+
+
+@pytest.mark.parametrize("damaged", ["variables.index", "variables.data-00000-of-00001"])
+def test_a_saved_model_without_its_variables_is_one_sentence(tmp_path, damaged):
+    faults.convnet().export(tmp_path / "export", verbose=False)
+    (tmp_path / "export" / "variables" / damaged).unlink()
+    with pytest.raises(DataRefused, match="must be a SavedModel that this TensorFlow can load") as caught:
+        load_model(str(tmp_path / "export"))
     assert "\n" not in str(caught.value)
 
 

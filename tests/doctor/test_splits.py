@@ -78,6 +78,10 @@ def test_an_npz_is_read_and_a_bad_one_refused(tmp_path):
     Path(bad).write_bytes(Path(good).read_bytes()[:200])
     with pytest.raises(DataRefused, match=r"expected an \.npz of plain arrays"):
         read_split(bad, None)
+    with open(bad, "wb") as file:
+        np.save(file, np.ones(3))
+    with pytest.raises(DataRefused, match=r"expected an \.npz of plain arrays; it is damaged"):
+        read_split(bad, None)
     with pytest.raises(DataRefused, match="there is no such file"):
         read_split(str(tmp_path / "no.npz"), None)
 

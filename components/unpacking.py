@@ -1,0 +1,205 @@
+"""Files of weights and arrays that somebody else wrote: what they unpack to is known before anything is unpacked.
+
+Nothing here needs TensorFlow, so that a bad file is refused at once.
+"""
+
+import lzma
+import math
+import os
+import struct
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Collection
+from typing import IO, Any, Final
+
+import h5py
+import numpy as np
+
+_MIB: Final = 2**20
+# Trained weights hardly compress; what is compressed of them is an optimizer's zeros and what was never trained.
+_RATIO_OF_WEIGHTS: Final = 20
+_FREE_FOR_WEIGHTS: Final = 64 * _MIB
+# Pictures with an empty background and one-hot labels compress well.
+_RATIO_OF_ARRAYS: Final = 100
+_FREE_FOR_ARRAYS: Final = 1024 * _MIB
+# What is compressed has to fit into the memory of an ordinary machine; what is stored as it is may be larger.
+_MOST_UNPACKED: Final = 16 * 1024 * _MIB
+# A configuration of a thousand layers has less than one; one of nested lists takes 25 times its size in memory.
+_MOST_JSON: Final = 16 * _MIB
+# A large model has a few thousand; looking at one takes 20 us.
+_MOST_OBJECTS: Final = 100_000
+_MOST_NAMES: Final = 10_000
+_IN_MEMORY: Final = 256 * _MIB
+_PIECE: Final = _MIB
+_DAMAGE: Final = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
+    *(NotImplementedError, RuntimeError, ValueError, LookupError, TypeError, OverflowError),
+)
+
+
+class Unpackable(ValueError):
+    """A file must not or cannot be unpacked; the message goes on after its name: `is damaged (...)`."""
+
+
+def check_keras(path: str | os.PathLike[str]) -> bytes:
+    """Checks a `.keras` file, every byte of it, against its checksums and what it may unpack to.
+
+    Returns:
+        Its `config.json`.
+
+    Raises:
+        Unpackable: It is damaged, no such file, or unpacks to more than a model's weights would.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_sizes(archive, os.path.getsize(path), _RATIO_OF_WEIGHTS, _FREE_FOR_WEIGHTS)
+            if "config.json" not in archive.namelist():
+                raise Unpackable("is a zip file without config.json")
+            for entry in archive.infolist():
+                if entry.filename.endswith(".json") and entry.file_size > _MOST_JSON:
+                    raise Unpackable(f"has a {entry.filename} of {_size(entry.file_size)}")
+                _check_entry(archive, entry)
+            return archive.read("config.json")
+    except Unpackable:
+        raise
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+
+
+def check_h5(path: str | os.PathLike[str]) -> None:
+    """Checks an HDF5 file of weights.
+
+    Raises:
+        Unpackable: It is damaged, unpacks to more than weights would, or has its data elsewhere.
+    """
+    try:
+        with open(path, "rb") as file:
+            _check_h5(file)
+    except Unpackable:
+        raise
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+
+
+def check_arrays(path: str | os.PathLike[str], names: Collection[str]) -> list[str]:
+    """Checks an `.npz` file.
+
+    Args:
+        path: The file.
+        names: The arrays that are going to be read; the others may be of any kind.
+
+    Returns:
+        The names of all arrays.
+
+    Raises:
+        Unpackable: It is damaged, unpacks to more than pictures would, or one of `names` is no plain array.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            _check_sizes(archive, os.path.getsize(path), _RATIO_OF_ARRAYS, _FREE_FOR_ARRAYS)
+            for entry in archive.infolist():
+                if entry.filename.removesuffix(".npy") in names:
+                    _check_array(archive, entry)
+            return [name.removesuffix(".npy") for name in archive.namelist()]
+    except Unpackable:
+        raise
+    except _DAMAGE as error:
+        raise _damaged(error) from error
+
+
+def _check_sizes(archive: zipfile.ZipFile, size: int, ratio: int, free: int) -> None:
+    # Python reads no more of an entry than the directory says.
+    _check_size(sum(entry.file_size for entry in archive.infolist()), size, ratio, free)
+
+
+def _check_size(unpacked: int, size: int, ratio: int, free: int) -> None:
+    most = max(size, min(free + ratio * size, _MOST_UNPACKED))
+    if unpacked > most:
+        raise Unpackable(f"unpacks from {_size(size)} to {_size(unpacked)}, and at most {_size(most)} would be right")
+
+
+def _check_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    with archive.open(entry) as source, tempfile.SpooledTemporaryFile(_IN_MEMORY) as copy:
+        is_weights = entry.filename.endswith(".h5")
+        # Reading to the end compares the checksum.
+        while piece := source.read(_PIECE):
+            if is_weights:
+                copy.write(piece)
+        if is_weights:
+            _check_h5(copy)
+        elif entry.filename.endswith(".npz"):
+            raise Unpackable(f"has {entry.filename}; weights are expected in an .h5")
+
+
+def _check_h5(file: IO[bytes]) -> None:
+    size, unpacked = file.seek(0, os.SEEK_END), 0
+    with h5py.File(file, "r") as opened:
+        waiting: list[Any] = [opened]
+        seen: set[int] = set()
+        while waiting:
+            one = waiting.pop()
+            place = h5py.h5o.get_info(one.id).addr
+            if place in seen:
+                continue
+            seen.add(place)
+            if len(seen) > _MOST_OBJECTS:
+                raise Unpackable(f"has more than {_MOST_OBJECTS} groups and arrays")
+            unpacked += _bytes_of_attributes(one)
+            if isinstance(one, h5py.Group):
+                waiting += [_linked(one, name) for name in one]
+            else:
+                unpacked += _bytes_of(one)
+            _check_size(unpacked, size, _RATIO_OF_WEIGHTS, _FREE_FOR_WEIGHTS)
+
+
+def _linked(group: h5py.Group, name: str) -> Any:
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise Unpackable(f"has a link instead of data at {f'{group.name}/{name}'[:200]!r}")
+    return group[name]
+
+
+def _bytes_of(one: Any) -> int:
+    if not isinstance(one, h5py.Dataset):
+        raise Unpackable(f"has something else than data at {str(one.name)[:200]!r}")
+    if one.is_virtual or one.external:
+        raise Unpackable(f"has its data elsewhere, at {str(one.name)[:200]!r}")
+    # V is how bfloat16 is stored.
+    if one.dtype.kind not in "uifbSV" or one.dtype.hasobject:
+        raise Unpackable(f"has no numbers but {one.dtype} at {str(one.name)[:200]!r}")
+    return int(one.nbytes)
+
+
+def _bytes_of_attributes(one: Any) -> int:
+    total = 0
+    for name in one.attrs:
+        stored = one.attrs.get_id(name)
+        number = math.prod(stored.shape or ())
+        # Names of layers, each of any length; a few bytes each may all mean the same long text.
+        if stored.dtype.hasobject and number > _MOST_NAMES:
+            raise Unpackable(f"has more than {_MOST_NAMES} texts in the attribute {name[:200]!r}")
+        total += number * stored.dtype.itemsize
+    return total
+
+
+def _check_array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
+    with archive.open(entry) as source:
+        version = np.lib.format.read_magic(source)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}.get(version)
+        if read is None:
+            raise Unpackable(f"has no plain array in {entry.filename}")
+        shape, _, dtype = read(source)
+        if dtype.hasobject:
+            raise Unpackable(f"has Python objects in {entry.filename}, which are not read")
+        # numpy makes the array before it reads it.
+        if source.tell() + math.prod(shape) * dtype.itemsize != entry.file_size:
+            raise Unpackable(f"is damaged ({entry.filename} is not as long as its shape {shape} says)")
+
+
+def _damaged(error: BaseException) -> Unpackable:
+    said = next(iter(str(error).splitlines()), type(error).__name__)
+    return Unpackable(f"is damaged ({said[:200]})")
+
+
+def _size(number: int) -> str:
+    return f"{number / 2**30:.1f} GiB" if number >= 2**30 else f"{number / _MIB:.1f} MiB"
