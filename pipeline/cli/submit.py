@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from pipeline.runners.kubeflow.endpoint import Ended, Step
 
 EPILOG = (
-    "Exit codes as of `frostgate run`: 0 pushed or nothing new, 3 blocked, 4 held for a human, 2 refused (login, "
-    "rights, parameters), 1 failure or no answer, 130 cancelled; of a look at the requests 0 quiet, 3 drift, 4 "
-    "undecided. Example: frostgate submit training.yaml --endpoint http://localhost:8888 "
+    "Exit codes: 0 pushed or nothing new, 3 blocked, 4 held for a human, 2 refused by the server (login, rights, "
+    "parameters), 1 a run that failed, no decision or no answer, 130 cancelled; of a look at the requests 0 quiet, "
+    "3 drift, 4 undecided. Example: frostgate submit training.yaml --endpoint http://localhost:8888 "
     "--param data_uri=s3://bucket/pictures"
 )
 _EXIT_CODES = {
@@ -58,7 +58,7 @@ def submit_command(
         if not wait:
             _print({"run_id": run_id, "link": link, "version": given.version}, as_json, link)
             return
-        ended = server.wait(run_id, timeout, every, _progress)
+        ended = server.wait(run_id, given.steps, timeout, every, _progress)
     _print(_document(ended, run_id, link, given.version), as_json, f"{ended.status.upper()}  {ended.message}")
     raise typer.Exit(_EXIT_CODES[ended.status])
 

@@ -57,6 +57,8 @@ class Server:
     recurring: list[Json] = field(default_factory=list)
     history: list[Json] = field(default_factory=list)
     """States of a run, one for each time somebody asks; the last stays."""
+    workflow: str = ""
+    """JSON of a run's Argo workflow, which the older interface shows."""
     url: str = ""
     ids: Iterator[int] = field(default_factory=itertools.count)
 
@@ -133,6 +135,11 @@ def _get_run(server: Server, request: Request, run_id: str) -> tuple[int, Json]:
     return 200, {**run, **state}
 
 
+def _get_run_with_workflow(server: Server, request: Request, run_id: str) -> tuple[int, Json]:
+    runtime = {"pipeline_manifest": "{}"} | ({"workflow_manifest": server.workflow} if server.workflow else {})
+    return 200, {"run": {"id": run_id}, "pipeline_runtime": runtime}
+
+
 def _list_runs(server: Server, request: Request) -> tuple[int, Json]:
     experiment = request.query.get("experiment_id")
     return _page("runs", [one for one in server.runs if experiment in (None, one["experiment_id"])], request)
@@ -185,6 +192,7 @@ _ROUTES: list[tuple[str, str, Callable[..., tuple[int, Json]]]] = [
     ("runs", "POST", lambda server, request: _made(server, server.runs, "run_id", "V2beta1Run", request)),
     ("runs", "GET", _list_runs),
     ("runs/([^/:]+)", "GET", _get_run),
+    ("/apis/v1beta1/runs/([^/:]+)", "GET", _get_run_with_workflow),
     ("recurringruns", "GET", lambda server, request: _page("recurringRuns", server.recurring, request)),
     ("recurringruns", "POST", _create_recurring),
     ("recurringruns/([^/:]+):(enable|disable)", "POST", _switch),

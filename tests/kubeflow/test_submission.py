@@ -1,6 +1,10 @@
 """`frostgate submit` and `schedule` against a server that speaks the real interface."""
 
+import base64
+import gzip
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -11,17 +15,25 @@ from pipeline.cli.main import app
 from pipeline.runners.kubeflow.endpoint import EndpointUnavailable
 from tests.kubeflow import server as api
 
-PACKAGE = {
+RECORDED = Path(__file__).parent / "recorded"
+COMMITTED = Path(__file__).parents[2] / "kubeflow" / "training.yaml"
+MARKS = ("Pushed", "Blocked", "Held", "Quiet", "Drift", "Undecided")
+PACKAGE: dict[str, Any] = {
     "pipelineInfo": {"name": "digits"},
     "schemaVersion": "2.1.0",
+    "components": {
+        "comp-Trainer": {"executorLabel": "exec-Trainer"},
+        "comp-training": {"dag": {"tasks": {name: {} for name in ("Trainer", "PushGate", "ServingLogGen", *MARKS)}}},
+    },
     "root": {
+        "dag": {"tasks": {name: {} for name in ("News", "Unchanged", "NewsEnded", "training", "monitoring", "Ended")}},
         "inputDefinitions": {
             "parameters": {
                 "data_uri": {"parameterType": "STRING", "defaultValue": "s3://bucket/a"},
                 "data_span": {"parameterType": "NUMBER_INTEGER", "defaultValue": 0},
                 "gate_max_mode_gap": {"parameterType": "NUMBER_DOUBLE", "defaultValue": 0.05},
             }
-        }
+        },
     },
 }
 
@@ -110,7 +122,7 @@ def test_a_run_whose_look_for_news_failed_names_that_step(server, package):
 def test_a_run_without_a_decision_is_no_success(server, package):
     server.history = ending("SUCCEEDED", Trainer="SUCCEEDED")
     done = submit(server, package)
-    assert done.exit_code == 1 and "without a decision" in done.stdout
+    assert done.exit_code == 1 and "the server shows no decision" in done.stdout
 
 
 def test_a_failed_run_names_the_step(server, package):
@@ -123,6 +135,69 @@ def test_a_look_that_failed_names_its_step_and_not_its_graph(server, package):
     server.history = ending("FAILED", **{"monitoring": "FAILED", "ServingLogGen": "FAILED", "Drift": "OMITTED"})
     done = submit(server, package)
     assert done.exit_code == 1 and "failed at ServingLogGen." in done.stdout
+
+
+def workflow(is_compressed, **phases):
+    """A run's Argo workflow: what the backend makes of each step, and the nodes compressed where they are many."""
+    nodes: dict[str, dict[str, str]] = {}
+    for name, phase in phases.items():
+        driver = "Succeeded" if phase != "Omitted" else "Omitted"
+        every = [(f"{name}-driver", driver), (f"{name}-driver(0)", driver), (name, phase), (f"{name}(0)", phase)]
+        for shown, state in [*every, ("executor", phase), ("executor(0)", "Failed" if name == "Trainer" else phase)]:
+            nodes[f"digits-{len(nodes)}"] = {"displayName": shown, "phase": state}
+    packed = base64.b64encode(gzip.compress(json.dumps(nodes).encode())).decode()
+    return json.dumps(
+        {"status": {"phase": "Succeeded"} | ({"compressedNodes": packed} if is_compressed else {"nodes": nodes})}
+    )
+
+
+@pytest.mark.parametrize("is_compressed", [True, False])
+@pytest.mark.parametrize("ran", VERDICTS)
+def test_the_verdict_is_told_of_a_run_whose_task_list_stopped_early(server, ran, is_compressed):
+    """The server's recorded answer for a run that is over: the list of its tasks stayed at `Trainer RUNNING`."""
+    server.history = [json.loads((RECORDED / "run-ended-pushed.json").read_text())]
+    marks = dict.fromkeys(VERDICTS, "Skipped") | {ran: "Succeeded"}
+    server.workflow = workflow(is_compressed, Trainer="Succeeded", PushGate="Succeeded", **marks)
+    done = submit(server, COMMITTED, "--json")
+    told = json.loads(done.stdout)
+    status, code = VERDICTS[ran]
+    assert (done.exit_code, told["status"]) == (code, status), done.output
+    assert told["steps"]["Trainer"] == told["steps"][ran] == "SUCCEEDED"
+
+
+def test_steps_are_told_by_the_packages_names_and_every_change_once(server):
+    recorded = json.loads((RECORDED / "run-ended-pushed.json").read_text())
+    server.history = [recorded | {"state": "RUNNING"}] * 3 + [recorded]
+    server.workflow = workflow(True, Trainer="Succeeded", PushGate="Succeeded", Pushed="Succeeded", Held="Omitted")
+    done = submit(server, COMMITTED)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("  ")]
+    names = {line.split(":")[0].strip() for line in lines}
+    tasks = yaml.safe_load(COMMITTED.read_text().split("\n---\n")[0])["components"]["comp-training"]["dag"]["tasks"]
+    assert names <= {*tasks, "training", "Ended"} and {"Transform", "Backbone", "Trainer", "Pushed"} <= names
+    assert len(lines) == len(set(lines)), "a change is told once"
+    assert "  Trainer: running" in lines and "  Trainer: succeeded" in lines and "  Held: omitted" in lines
+    assert not any("pending" in line for line in lines)
+
+
+@pytest.mark.parametrize("shown", ["", "{", "{}", '{"status": {"compressedNodes": "bm90IGd6aXA="}}', '{"status": []}'])
+def test_a_run_whose_decision_nobody_shows_is_no_success(server, shown):
+    server.history = [json.loads((RECORDED / "run-ended-pushed.json").read_text())]
+    server.workflow = shown
+    done = submit(server, COMMITTED)
+    assert done.exit_code == 1 and "the server shows no decision" in done.stdout
+
+
+def test_a_server_without_the_older_interface_is_no_error(server):
+    server.history = [json.loads((RECORDED / "run-ended-pushed.json").read_text())]
+    server.faults = [api.Fault("GET /apis/v1beta1", status=404, times=9)]
+    done = submit(server, COMMITTED)
+    assert done.exit_code == 1 and "the server shows no decision" in done.stdout
+
+
+def test_a_step_whose_driver_failed_is_named(server, package):
+    server.history = ending("FAILED", Trainer="SUCCEEDED", PushGate_driver="FAILED")
+    done = submit(server, package)
+    assert done.exit_code == 1 and "failed at PushGate." in done.stdout
 
 
 def test_a_cancelled_run_is_an_interrupted_one(server, package):
@@ -259,7 +334,8 @@ def looks(tmp_path):
     path = tmp_path / "monitoring.yaml"
     definitions = {"until": {"parameterType": "STRING", "defaultValue": ""}}
     document = PACKAGE | {"pipelineInfo": {"name": "digits-monitoring"}}
-    path.write_text(yaml.safe_dump(document | {"root": {"inputDefinitions": {"parameters": definitions}}}))
+    root = PACKAGE["root"] | {"inputDefinitions": {"parameters": definitions}}
+    path.write_text(yaml.safe_dump(document | {"root": root}))
     return path
 
 

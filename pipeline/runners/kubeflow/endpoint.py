@@ -4,7 +4,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, TypeVar
@@ -17,12 +17,16 @@ from components.errors import DataRefused
 from pipeline.runners.kubeflow.branching import AGAIN, UNCHANGED
 from pipeline.runners.kubeflow.package import Package
 from pipeline.runners.kubeflow.pipelines import TRAITS
+from pipeline.runners.kubeflow.workflow import by_step, states_of
 from pipeline.runners.results import LookStatus, RunStatus
 
 _TIMEOUT_SECONDS: Final = 30
 _WAIT_BETWEEN_TRIES: Final = (1.0, 3.0)
 _ENDED: Final = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
+# One of these steps runs where a run came to a decision, and says to which: name -> status, and where to look next.
+_MARKS: Final = {name: (status, one.page) for one in TRAITS.values() for status, name in one.steps.items()}
 _PAGE: Final = 100
+_RUN_WITH_WORKFLOW: Final = "/apis/v1beta1/runs/{run_id}"
 _Answer = TypeVar("_Answer")
 
 
@@ -154,11 +158,19 @@ class Endpoint:
         """Where the run is seen in a browser."""
         return f"{self.host}/#/runs/details/{run_id}"
 
-    def wait(self, run_id: str, timeout_seconds: float, every_seconds: float, report: Callable[[Step], None]) -> Ended:
+    def wait(
+        self,
+        run_id: str,
+        names: Collection[str],
+        timeout_seconds: float,
+        every_seconds: float,
+        report: Callable[[Step], None],
+    ) -> Ended:
         """Waits for a run and says how it came out.
 
         Args:
             run_id: The run.
+            names: The steps of its pipeline.
             timeout_seconds: Longest wait; the run goes on all the same.
             every_seconds: Between two questions.
             report: Is told of every change of a step.
@@ -167,20 +179,45 @@ class Endpoint:
             EndpointUnavailable: Time is up, or the server stopped answering.
         """
         until, known = time.monotonic() + timeout_seconds, dict[str, str]()
+
+        def tell(found: dict[str, str]) -> None:
+            for name, state in found.items():
+                if known.get(name) != state:
+                    known[name] = state
+                    report(Step(name, state))
+
         while True:
             run = self.run(run_id)
-            steps = _steps(run)
-            for step in steps:
-                if known.get(step.name) != step.state:
-                    known[step.name] = step.state
-                    report(step)
+            tell(_states(run, names))
             if run.state in _ENDED:
-                return _ended(run, steps)
+                if not _is_told(run, known):
+                    tell(self._states_in_workflow(run_id, names))
+                return _ended(run, tuple(Step(name, state) for name, state in known.items()))
             if time.monotonic() > until:
                 raise EndpointUnavailable(
                     None, f"the run {run_id} is still {run.state} after {timeout_seconds:.0f} s; it goes on", self.host
                 )
             time.sleep(every_seconds)
+
+    def _states_in_workflow(self, run_id: str, names: Collection[str]) -> dict[str, str]:
+        """Step -> state by the run's workflow, which only the older interface shows; empty where it shows none."""
+        client = self._client._run_api.api_client
+
+        def ask() -> Any:
+            place, auth = {"run_id": run_id}, ["Bearer"]
+            return client.call_api(
+                _RUN_WITH_WORKFLOW,
+                "GET",
+                place,
+                response_type="object",
+                auth_settings=auth,
+                _return_http_data_only=True,
+            )
+
+        try:
+            return states_of((self._read(ask).get("pipeline_runtime") or {}).get("workflow_manifest") or "", names)
+        except (DataRefused, ValueError):
+            return {}
 
     def schedules(self) -> list[Any]:
         """Every recurring run."""
@@ -329,15 +366,17 @@ def _said(error: kfp_server_api.ApiException) -> str:
     return f": {str(text).splitlines()[0]}" if text else ""
 
 
-def _steps(run: Any) -> tuple[Step, ...]:
+def _states(run: Any, names: Collection[str]) -> dict[str, str]:
+    """Step -> state by the run's task list."""
     details = (run.run_details and run.run_details.task_details) or ()
-    # A step's driver is a task of its own.
-    names = [one.display_name or "" for one in details]
-    return tuple(
-        Step(name, one.state or "PENDING")
-        for name, one in zip(names, details, strict=True)
-        if name and not name.endswith("-driver")
-    )
+    return by_step([(one.display_name, one.state) for one in details], names)
+
+
+def _is_told(run: Any, known: dict[str, str]) -> bool:
+    """Whether the task list has what says how the run came out."""
+    if run.state == "SUCCEEDED":
+        return any(known.get(name) == "SUCCEEDED" for name in (*_MARKS, UNCHANGED))
+    return run.state != "FAILED" or any(state == "FAILED" for name, state in known.items() if name not in TRAITS)
 
 
 def _ended(run: Any, steps: Sequence[Step]) -> Ended:
@@ -348,10 +387,9 @@ def _ended(run: Any, steps: Sequence[Step]) -> Ended:
         said = f" ({run.error.message})" if run.error and run.error.message else ""
         return Ended("failed", f"The run failed at {', '.join(failed) or 'no step that is named'}{said}.", tuple(steps))
     ran = {step.name for step in steps if step.state == "SUCCEEDED"}
-    for traits in TRAITS.values():
-        for status, name in traits.steps.items():
-            if name in ran:
-                return Ended(status, f"The run is over: {status}. {traits.page}", tuple(steps))
+    for name, (status, page) in _MARKS.items():
+        if name in ran:
+            return Ended(status, f"The run is over: {status}. {page}", tuple(steps))
     if UNCHANGED in ran:
         message = (
             f"Nothing is new since the last verdict, which the step {UNCHANGED} names; --param {AGAIN}=true trains."
@@ -359,4 +397,6 @@ def _ended(run: Any, steps: Sequence[Step]) -> Ended:
         return Ended("unchanged", message, tuple(steps))
     # Missing evidence is no success.
     deciding = " or ".join(traits.decided_by for traits in TRAITS.values())
-    return Ended("failed", f"The run ended without a decision; look at the step {deciding}.", tuple(steps))
+    return Ended(
+        "failed", f"The run ended, and the server shows no decision; look at the step {deciding}.", tuple(steps)
+    )

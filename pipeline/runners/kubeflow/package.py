@@ -33,6 +33,8 @@ class Package:
     """Named by the file's content: the same file is the same version."""
     definitions: Mapping[str, Mapping[str, Any]]
     """Run parameter -> its type and default."""
+    steps: tuple[str, ...]
+    """Names of its steps and of its graphs."""
 
     def parameters(self, given: Sequence[str]) -> dict[str, Any]:
         """Reads `name=value` texts.
@@ -65,18 +67,20 @@ def read_package(path: Path) -> Package:
         spec = next(yaml.safe_load_all(content))
         name = spec["pipelineInfo"]["name"]
         definitions = spec["root"]["inputDefinitions"]["parameters"]
+        graphs = [spec["root"], *(one for one in spec["components"].values() if "dag" in one)]
+        steps = tuple(name for graph in graphs for name in graph["dag"]["tasks"])
     except OSError as error:
         raise DataRefused(
             f"{path}: expected a compiled pipeline; it cannot be read ({error.strerror}). Make one with "
             "`frostgate compile`."
         ) from None
-    except (yaml.YAMLError, StopIteration, KeyError, TypeError, UnicodeDecodeError):
+    except (yaml.YAMLError, StopIteration, KeyError, TypeError, AttributeError, UnicodeDecodeError):
         raise DataRefused(
             f"{path}: expected a compiled pipeline; it is something else. Make one with "
             "`frostgate compile -o NEW.yaml`."
         ) from None
     version = f"{name}-{hashlib.sha256(content).hexdigest()[:_HASH_LENGTH]}"
-    return Package(path, name, version, definitions)
+    return Package(path, name, version, definitions, steps)
 
 
 def six_fields(cron: str) -> str:

@@ -3,9 +3,9 @@
     python -m pipeline.runners.kubeflow.trigger --endpoint ADDRESS --pipeline NAME --run ID [--until DAY]
 
 The run is of the newest version of the training pipeline that was uploaded, with the values that were compiled into it,
-in the look's own experiment, with its pipeline root and its service account. It is named after the look, so that a step
-which is tried again starts none twice; and while a training run that an alert started goes on, no other is started. A
-look at another day than today starts nothing.
+in the look's own experiment, with its pipeline root and its service account where the server tells them. It is named
+after the look, so that a step which is tried again starts none twice; and while a training run that an alert started
+goes on, no other is started. A look at another day than today starts nothing.
 """
 
 import argparse
