@@ -14,7 +14,7 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from components.errors import DataRefused
-from components.push_gate.fingerprint import directory_fingerprint
+from components.push_gate.fingerprint import directory_fingerprint, fingerprint_if_any
 from components.registry.protocol import SAVED_MODEL, ModelRecord, RegistryUnavailable
 from components.registry.record import first_line
 
@@ -41,7 +41,7 @@ class ModelStorage:
         self._root = path.rstrip("/")
 
     def keep(self, folder: str, record: ModelRecord) -> str:
-        """Copies a model's files unless they are there already, and reads them back.
+        """Copies a model's files unless they are there already, unchanged, and reads them back.
 
         A copy that died is made again. Two at once write the same bytes, each file at one stroke.
 
@@ -59,9 +59,14 @@ class ModelStorage:
         with _reaching(self._address):
             # Another process may have written since this one last looked.
             self._files.invalidate_cache()
-            if not self._files.exists(f"{root}/{_MANIFEST}"):
+            model = self._files.unstrip_protocol(f"{root}/{SAVED_MODEL}")
+            is_there = self._files.exists(f"{root}/{_MANIFEST}")
+            if is_there and fingerprint_if_any(model) != record.fingerprint:
+                self._files.rm(root, recursive=True)
+                is_there = False
+            if not is_there:
                 self._copy(root, record)
-            return str(self._files.unstrip_protocol(f"{root}/{SAVED_MODEL}"))
+            return str(model)
 
     def remove(self, folder: str) -> None:
         """Removes a model's files; nothing happens where there are none.

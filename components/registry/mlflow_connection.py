@@ -1,7 +1,10 @@
 """Reaching MLflow: quiet, with bounded patience, and with errors of one sentence."""
 
+import contextlib
+import glob
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -9,10 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from components.errors import DataRefused
 from components.registry.protocol import RegistryUnavailable
 from components.registry.record import first_line
 
 _SQLITE: Final = "sqlite:///"
+_MLFLOW_TABLES: Final = frozenset({"alembic_version", "experiments"})
 # MLflow's own defaults keep a run waiting for minutes when the server is down; what the user set stays.
 _BOUNDS: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "4",
@@ -42,15 +47,74 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
 
 
-def check_header(file: Path | None) -> None:
-    """Makes the database's folder; ValueError if the file is something else. None, a server, is fine."""
-    if file is None:
-        return
+def make_whole(file: Path) -> None:
+    """Makes the registry's database if it is absent or empty, beside its place: MLflow takes seconds to make one.
+
+    To be called by one process at a time.
+
+    Raises:
+        DataRefused: The file is something else.
+    """
     file.parent.mkdir(parents=True, exist_ok=True)
-    header = file.read_bytes()[:16] if file.exists() else b""
-    # MLflow would try for two minutes and then print SQL.
-    if header not in (b"", b"SQLite format 3\x00"):
-        raise ValueError(f"the registry must be an SQLite database; {file} is none. Restore it or name another file.")
+    tables = _tables(file)
+    if tables and not tables & _MLFLOW_TABLES:
+        raise DataRefused(f"the registry must be MLflow's database; {file} is another program's. Name another file.")
+    if tables:
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    # With what SQLite keeps beside it.
+    for leftover in file.parent.glob(f"{glob.escape(unfinished.name)}*"):
+        leftover.unlink()
+    SqlAlchemyStore(f"{_SQLITE}{unfinished}", (file.parent / "mlartifacts").as_uri()).engine.dispose()
+    unfinished.replace(file)
+
+
+@contextmanager
+def or_half_made(file: Path | None) -> Iterator[None]:
+    """Words it where MLflow cannot open a database that has nothing in it: somebody was killed while making it.
+
+    Raises:
+        DataRefused: That is so.
+    """
+    try:
+        yield
+    except Exception as error:
+        if file is None or _has_experiments(file):
+            raise
+        raise DataRefused(
+            f"the registry's database {file} was left half made ({first_line(error)}). Nothing is registered in it: "
+            "move it away and run again."
+        ) from error
+
+
+def _tables(file: Path) -> set[str]:
+    if not file.exists():
+        return set()
+    try:
+        return {row[0] for row in _asked(file, "SELECT name FROM sqlite_master WHERE type = 'table'")}
+    except sqlite3.OperationalError as error:
+        raise OSError(str(error)) from error
+    except sqlite3.DatabaseError as error:
+        # MLflow would try for two minutes and then print SQL.
+        raise DataRefused(
+            f"the registry must be an SQLite database; {file} is none ({error}). Restore it or name another file."
+        ) from error
+
+
+def _has_experiments(file: Path) -> bool:
+    """MLflow writes its first experiment when all tables are there."""
+    try:
+        return bool(_asked(file, "SELECT 1 FROM experiments LIMIT 1"))
+    except sqlite3.Error:
+        return False
+
+
+def _asked(file: Path, question: str) -> list[tuple]:
+    # Not read-only: what a killed process left half-written is rolled back here.
+    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as connection:
+        return connection.execute(question).fetchall()
 
 
 def prepare() -> None:

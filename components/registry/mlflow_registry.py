@@ -10,8 +10,9 @@ from filelock import FileLock
 
 from components.push_gate.fingerprint import directory_fingerprint, file_sha256
 from components.registry.mlflow_connection import (
-    check_header,
     collect_garbage,
+    make_whole,
+    or_half_made,
     or_none,
     prepare,
     reaching,
@@ -56,7 +57,8 @@ class MlflowRegistry:
             settings: With `uri` and `model_name` filled in.
 
         Raises:
-            ValueError: `uri` or `model_name` is empty, or the file is no SQLite database.
+            ValueError: `uri` or `model_name` is empty.
+            DataRefused: The file is no database of MLflow's, or one that was left half made.
             RegistryUnavailable: The database cannot be opened.
         """
         if not settings.uri or not settings.model_name:
@@ -64,13 +66,17 @@ class MlflowRegistry:
         self._settings = settings
         self._address = without_credentials(settings.uri)
         self._file = sqlite_file(settings.uri)
-        check_header(self._file)
         prepare()
         # Costs a second or two, which the command line pays only when it asks the registry.
         from mlflow import MlflowClient
 
+        if self._file:
+            self._file.parent.mkdir(parents=True, exist_ok=True)
         with self._alone(), self._reaching():
-            self._client = MlflowClient(tracking_uri=settings.uri, registry_uri=settings.uri)
+            if self._file:
+                make_whole(self._file)
+            with or_half_made(self._file):
+                self._client = MlflowClient(tracking_uri=settings.uri, registry_uri=settings.uri)
 
     def champion(self) -> RegisteredVersion | None:
         """The version under the alias, or None while there is none."""
@@ -132,8 +138,8 @@ class MlflowRegistry:
     def register(self, record: ModelRecord) -> Registered:
         """Records a run, then a version.
 
-        A version with the same fingerprint and decision is kept, and told which run asked last. What an attempt that
-        died left behind is completed.
+        A version with the same fingerprint and decision is kept, and told which run asked last; files of it that are
+        gone or damaged are uploaded again. What an attempt that died left behind is completed.
         """
         with self._alone(), self._reaching():
             there = self._same(record)
@@ -141,6 +147,7 @@ class MlflowRegistry:
                 self._create_version(record, self._finished_run(record))
             version = self._only_one(record)
             if there:
+                self._restore(version, record)
                 self.tag(version.version, {key: record.tags.get(key, "") for key in (RUN_KEY, BASELINE)})
         return Registered(str(version.version), version.run_id or "", already_registered=bool(there))
 
@@ -210,6 +217,17 @@ class MlflowRegistry:
             tolerating_existing(self._client.create_registered_model, name)
         source = f"{run.info.artifact_uri.rstrip('/')}/{SAVED_MODEL}"
         self._client.create_model_version(name, source, run_id=run.info.run_id, tags=dict(record.tags))
+
+    def _restore(self, version: "ModelVersion", record: ModelRecord) -> None:
+        """Uploads again what somebody removed or damaged."""
+        from mlflow.exceptions import MlflowException
+
+        run = self._client.get_run(version.run_id)
+        try:
+            self._verify(run, record)
+        except (MlflowException, OSError, ValueError):
+            self._log(run, record)
+            self._verify(run, record)
 
     def _only_one(self, record: ModelRecord) -> "ModelVersion":
         """Keeps the first version of the model and removes those that others made at the same time.

@@ -61,6 +61,22 @@ def test_what_is_whole_is_not_copied_again(root: str, make_record: Make, monkeyp
     assert ModelStorage(root).keep("digits/one", record) == source
 
 
+@pytest.mark.parametrize("harm", ["damaged", "gone", "more"])
+def test_what_changed_since_it_was_kept_is_copied_again(
+    root: str, make_record: Make, tmp_path: Path, harm: str
+) -> None:
+    record = make_record()
+    source = ModelStorage(root).keep("digits/one", record)
+    files, path = fsspec.core.url_to_fs(source)
+    if harm == "gone":
+        files.rm(path, recursive=True)
+    else:
+        files.pipe_file(f"{path}/{'saved_model.pb' if harm == 'damaged' else 'more'}", b"grapi")
+    assert ModelStorage(root).keep("digits/one", record) == source
+    fetch(source, tmp_path / "fetched")
+    assert directory_fingerprint(str(tmp_path / "fetched")) == record.fingerprint
+
+
 @pytest.mark.parametrize("damaged", ["saved_model.pb", "verdict.json"])
 def test_a_copy_that_arrived_otherwise_is_refused_and_made_again(
     root: str, make_record: Make, monkeypatch: pytest.MonkeyPatch, damaged: str

@@ -1,8 +1,14 @@
 """What MLflow holds after a push, after half a push, and after another."""
 
+import contextlib
+import itertools
 import json
 import logging
+import multiprocessing
 import os
+import shutil
+import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
@@ -260,6 +267,96 @@ def test_a_file_that_is_no_database_is_named_and_kept(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"must be an SQLite database; .*mlflow.db is none"):
         MlflowRegistry(RegistrySettings(uri=f"sqlite:///{tmp_path}/mlflow.db", model_name="digits"))
     assert (tmp_path / "mlflow.db").read_text() == "these are notes"
+
+
+def dying(at: int, make: Callable[[], object]) -> int:
+    """Makes something in a process that is killed before its statement of that number; returns its exit code."""
+
+    def die_at() -> None:
+        left = itertools.count(at, -1)
+
+        def look(*_: object) -> None:
+            if next(left) == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", look)
+        make()
+
+    process = multiprocessing.get_context("fork").Process(target=die_at)
+    process.start()
+    process.join()
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+@pytest.fixture(scope="module")
+def num_statements(tmp_path_factory: pytest.TempPathFactory) -> int:
+    """How many statements make a database."""
+    seen: list[object] = []
+
+    def count(*told: object) -> None:
+        seen.append(told)
+
+    sqlalchemy.event.listen(sqlalchemy.Engine, "before_cursor_execute", count)
+    MlflowRegistry(RegistrySettings(uri=f"sqlite:///{tmp_path_factory.mktemp('whole')}/mlflow.db", model_name="digits"))
+    sqlalchemy.event.remove(sqlalchemy.Engine, "before_cursor_execute", count)
+    return len(seen)
+
+
+def test_a_registry_whose_making_was_killed_at_ten_moments_registers(
+    file_settings: RegistrySettings, make_record: Make, num_statements: int
+) -> None:
+    for moment in range(10):
+        died = dying(moment * num_statements // 10, lambda: MlflowRegistry(file_settings))
+        assert died == -signal.SIGKILL, moment
+    assert push(MlflowRegistry(file_settings), make_record()).version == "1"
+    folder = Path(file_settings.uri.removeprefix("sqlite:///")).parent
+    assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db", "mlflow.db.lock"]
+
+
+def test_a_database_that_another_process_left_half_made_is_named_and_kept(
+    file_settings: RegistrySettings, num_statements: int
+) -> None:
+    file = Path(file_settings.uri.removeprefix("sqlite:///"))
+    file.parent.mkdir()
+    # As MLflow itself makes one, in its place.
+    assert dying(num_statements // 2, lambda: MlflowClient(file_settings.uri)) == -signal.SIGKILL
+    with pytest.raises(DataRefused, match=r"database .*mlflow\.db was left half made .* move it away and run again"):
+        MlflowRegistry(file_settings)
+    assert file.exists()
+
+
+def test_another_programs_database_is_refused_and_not_written_to(file_settings: RegistrySettings) -> None:
+    file = Path(file_settings.uri.removeprefix("sqlite:///"))
+    file.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE notes (text)")
+    before = file.read_bytes()
+    with pytest.raises(DataRefused, match=r"mlflow\.db is another program's"):
+        MlflowRegistry(file_settings)
+    assert file.read_bytes() == before
+
+
+def test_an_empty_file_becomes_a_registry(file_settings: RegistrySettings, make_record: Make) -> None:
+    file = Path(file_settings.uri.removeprefix("sqlite:///"))
+    file.parent.mkdir()
+    file.touch()
+    assert push(MlflowRegistry(file_settings), make_record()).version == "1"
+
+
+@pytest.mark.parametrize("harm", ["gone", "damaged"])
+def test_files_that_somebody_removed_or_damaged_are_uploaded_again(
+    file_settings: RegistrySettings, make_record: Make, tmp_path: Path, harm: str
+) -> None:
+    push(MlflowRegistry(file_settings), make_record())
+    (stored,) = (tmp_path / "the registry" / "mlartifacts").rglob("saved_model.pb")
+    if harm == "gone":
+        shutil.rmtree(stored.parents[2])
+    else:
+        stored.write_text("something else")
+    again = push(MlflowRegistry(file_settings), make_record())
+    assert (again.version, again.already_registered) == ("1", True)
+    assert stored.read_text() == "graph"
 
 
 def test_a_registry_without_address_or_name_is_refused() -> None:
