@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from components.errors import first_line, safe
 from components.registry.protocol import RegistryUnavailable
-from components.registry.record import first_line
 
 _SQLITE: Final = "sqlite:///"
 # MLflow's own defaults keep a run waiting for minutes when the server is down; what the user set stays.
@@ -74,7 +74,7 @@ def collect_garbage(uri: str, run_ids: Sequence[str]) -> None:
     environment = {**os.environ, "MLFLOW_TRACKING_URI": uri}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise OSError(f"mlflow gc failed: {done.stderr.strip()[-300:]}")
+        raise OSError(f"mlflow gc failed: {safe(done.stderr.strip()[-300:])}")
 
 
 def or_none(call: Any, *args: Any) -> Any:
