@@ -1,7 +1,20 @@
-"""Errors that mean something to whoever started a run."""
+"""Errors that mean something to whoever started a run, and what may be said of them: no passwords."""
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote, quote_plus
+
+# A password may hold `/`, `@` and `?`: with a user before it, everything up to the last @ of a word belongs to it.
+_USER: Final = re.compile(r"""(?<=://)(?:[^\s/:"'<>]*:[^\s"'<>]*|[^\s/"'<>]*)@""")
+_PARAMETER: Final = re.compile(
+    r"""(?P<name>[?&;](?:[\w.-]*(?:token|secret|passw|pwd|signature|credential|auth)[\w.-]*|x-(?:amz|goog)-[\w-]+"""
+    r"""|(?:[\w.-]*[_-])?(?:key|keyid|key_id)|apikey|accesskey|awsaccesskeyid|sig)=)[^\s&;#"'<>]+""",
+    re.IGNORECASE,
+)
+# Shorter ones stand in too many words.
+_SHORTEST: Final = 4
+_concealed: set[str] = set()
 
 
 class DataRefused(ValueError):
@@ -26,3 +39,37 @@ class ArtifactChanged(RuntimeError):
     def __init__(self, folder: str, reason: str) -> None:
         super().__init__(f"{folder}: {reason}.")
         self.folder = folder
+
+
+def conceal(secrets: Iterable[str]) -> None:
+    """Makes `safe` remove these texts wherever they stand, percent-encoded too; in this process."""
+    for secret in secrets:
+        if len(secret) >= _SHORTEST:
+            _concealed.update((secret, quote(secret), quote(secret, safe=""), quote_plus(secret)))
+
+
+def without_credentials(text: str) -> str:
+    """Removes users and passwords, tokens, keys and signatures from every address in a text.
+
+    `user:password@` goes, with `/` or `@` in the password as well; of parameters such as `?token=` the value goes.
+    """
+    return _PARAMETER.sub(r"\g<name>", _USER.sub("", text))
+
+
+def safe(text: str) -> str:
+    """A text of others, such as a library's error, as it may be logged, shown, stored and sent.
+
+    Besides the credentials in addresses, what `conceal` was told of goes. Addresses themselves are not for this: a host
+    may be called as the password is.
+    """
+    found = without_credentials(text)
+    # The longest first: one may be part of another.
+    for secret in sorted(_concealed, key=len, reverse=True):
+        found = found.replace(secret, "***")
+    return found
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, short and without credentials; its kind where there is no text."""
+    line = next(iter(str(error).splitlines()), type(error).__name__)
+    return safe(line)[:300]

@@ -155,6 +155,11 @@ def fingerprint(config: Config) -> str:
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def addresses(config: Config) -> tuple[str, ...]:
+    """Returns the addresses that may have been given with credentials."""
+    return config.registry.uri, config.monitoring.pushgateway
+
+
 def effective_yaml(config: Config) -> str:
     """Writes a configuration as YAML with every key's meaning as a comment above it; `load` reads it back."""
     return "\n".join(_yaml_lines(config, indent="")).lstrip() + "\n"

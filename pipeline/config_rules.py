@@ -1,9 +1,10 @@
 """Which settings, possible each for itself, contradict each other or the network."""
 
 import re
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
-from components.registry.record import without_credentials
+from components.errors import without_credentials
 from components.registry.settings import MODEL_NAME
 
 if TYPE_CHECKING:
@@ -80,7 +81,28 @@ def contradictions(config: "Config") -> list[str]:
             f"trainer.run_fn must be a dotted name, package.module.function; received {config.trainer.run_fn!r}. "
             "Put the function in a module that Python can import."
         )
-    return found + _of_registry(config)
+    return [*found, *_passwords(config), *_of_registry(config)]
+
+
+def _passwords(config: "Config") -> Iterator[str]:
+    """Finds addresses with credentials where they would be stored with the data, or where no client takes them."""
+    for key, text in _texts(config.model_dump(mode="json")):
+        if without_credentials(text) != text:
+            yield (
+                f"{key} must hold no password, token or signature, for it is stored and shown; received one. Give the "
+                "store's credentials in its own variables, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+            )
+
+
+def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for position, inner in enumerate(value):
+            yield from _texts(inner, f"{key}[{position}]")
+    elif isinstance(value, str):
+        yield key, value
 
 
 def _of_registry(config: "Config") -> list[str]:

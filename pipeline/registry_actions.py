@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from components.errors import DataRefused
+from components.errors import DataRefused, without_credentials
 from components.kserve import files
 from components.kserve.manifest import manifest
 from components.push_gate.fingerprint import directory_fingerprint
@@ -23,7 +23,6 @@ from components.registry.protocol import (
     RegisteredVersion,
 )
 from components.registry.publishing import make_champion
-from components.registry.record import without_credentials
 from pipeline.config import Config
 from pipeline.kserve import served
 from pipeline.resolve import effective_kserve, effective_registry, folders_of, push_destination

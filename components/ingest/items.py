@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
+from components.errors import without_credentials
+
 Kind = Literal["file", "tfrecord", "tfds"]
 
 
@@ -40,12 +42,16 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """An image that is not used, and why; printable throughout."""
+    """An image that is not used, and why; printable throughout, without credentials in its address."""
 
     uri: str
     reason: str
     """Short, snake_case: what counts are kept by."""
     detail: str
+
+    def __post_init__(self) -> None:
+        for name in ("uri", "detail"):
+            object.__setattr__(self, name, without_credentials(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)

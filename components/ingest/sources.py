@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Set
 from typing import Final
 
-from components.errors import DataRefused
+from components.errors import DataRefused, first_line
 from components.ingest import datasets, folder, manifest, shards, spans, storage
 from components.ingest.items import Broken, Container, Listing, Raw, Reject, SourceSummary
 from components.ingest.names import checked_classes, escaped
@@ -62,10 +62,9 @@ def _listed(settings: DataSettings) -> Listing:
     except Exception as error:
         if "://" not in settings.uri:
             raise
-        said = next(iter(str(error).splitlines()), type(error).__name__)
         raise DataRefused(
-            f"data.uri must name data that can be read; {settings.uri} cannot ({said}). Check the address and the "
-            "credentials for it, or use a local path, gs:// or s3://."
+            f"data.uri must name data that can be read; {settings.uri} cannot ({first_line(error)}). Check the address "
+            "and the credentials for it, or use a local path, gs:// or s3://."
         ) from error
 
 

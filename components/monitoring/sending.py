@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import Final
 
 from prometheus_client import CollectorRegistry, push_to_gateway, write_to_textfile
+from prometheus_client.exposition import basic_auth_handler
 
+from components.credentials import login
+from components.errors import safe, without_credentials
 from components.monitoring.settings import MonitoringSettings
 
 _JOB: Final = "frostgate"
@@ -33,7 +36,7 @@ def _pushed(address: str, pipeline: str, parts: Mapping[str, CollectorRegistry])
     for name, part in parts.items() if address else ():
         if why := _trouble(partial(_push, address, pipeline, name, part)):
             # Whoever does not answer once is not waited for with every part.
-            return [f"The Pushgateway at {address} did not take the run's metrics ({why})."]
+            return [f"The Pushgateway at {without_credentials(address)} did not take the run's metrics ({why})."]
     return []
 
 
@@ -47,9 +50,13 @@ def _written(folder: str, pipeline: str, parts: Mapping[str, CollectorRegistry])
 
 
 def _push(address: str, pipeline: str, name: str, part: CollectorRegistry) -> None:
+    user, password = login(address) or (None, None)
+    handler = partial(basic_auth_handler, username=user, password=password)
     for attempt in range(_ATTEMPTS):
         try:
-            push_to_gateway(address, f"{_JOB}-{name}", part, {"pipeline": pipeline}, timeout=_TIMEOUT_SECONDS)
+            push_to_gateway(
+                str(address), f"{_JOB}-{name}", part, {"pipeline": pipeline}, timeout=_TIMEOUT_SECONDS, handler=handler
+            )
         except OSError:
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -61,5 +68,5 @@ def _trouble(act: Callable[[], None]) -> str:
     try:
         act()
     except (OSError, ValueError, HTTPException) as error:
-        return str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error)
+        return safe(str(getattr(error, "reason", None) or getattr(error, "strerror", None) or error))
     return ""

@@ -10,6 +10,7 @@ from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, comp
 
 from components.artifacts import Baseline, Card, IngestReport, Reference, Registration, ServingReport, Verdict
 from components.blessing import MODEL_FINGERPRINT, must_be_judged, must_be_said
+from components.errors import without_credentials
 from components.flags import is_set
 from components.kserve import files
 from components.kserve.manifest import Served, manifest
@@ -236,7 +237,7 @@ def _registration(registered: Registered, entry: ModelRecord, settings: Registry
         "model_name": settings.model_name,
         "version": registered.version,
         "alias": alias,
-        "tracking_uri": record.without_credentials(settings.uri),
+        "tracking_uri": without_credentials(settings.uri),
         "run_id": registered.run_id,
         "fingerprint": entry.fingerprint,
         "decision": entry.decision,

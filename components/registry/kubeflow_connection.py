@@ -17,9 +17,9 @@ from mr_openapi.exceptions import ApiException, ConflictException, NotFoundExcep
 from mr_openapi.rest import RESTResponse
 from pydantic import ValidationError
 
-from components.errors import DataRefused
+from components.credentials import complete
+from components.errors import DataRefused, conceal, first_line, safe, without_credentials
 from components.registry.protocol import RegistryUnavailable
-from components.registry.record import first_line, without_credentials
 
 Answer = TypeVar("Answer")
 Call = Callable[[ModelRegistryServiceApi], Awaitable[Answer]]
@@ -59,7 +59,7 @@ class Connection:
         """
         self.address = without_credentials(uri)
         # Made once: it reads the machine's certificates, which takes longer than a request.
-        self._client = _Client(Configuration(host=uri.rstrip("/"), access_token=_token()))
+        self._client = _Client(Configuration(host=complete(uri).rstrip("/"), access_token=_token()))
 
     def ask(self, call: Call[Answer]) -> Answer:
         """Makes one request; again where the server may answer the next time.
@@ -181,7 +181,7 @@ class _Client(ApiClient):
 def _token() -> str | None:
     named = os.environ.get(TOKEN_FILE)
     try:
-        return Path(named or _POD_TOKEN_FILE).read_text().strip()
+        token = Path(named or _POD_TOKEN_FILE).read_text().strip()
     except OSError as error:
         if not named:
             return None
@@ -189,6 +189,8 @@ def _token() -> str | None:
             f"{TOKEN_FILE} must name a file with the registry's token; {named} cannot be read ({error.strerror}). "
             "Name another one, or unset it where the registry asks for none."
         ) from error
+    conceal([token])
+    return token
 
 
 def _is_json(error: ApiException) -> bool:
@@ -210,4 +212,4 @@ def _reason(error: Exception) -> str:
         return first_line(error)
     said = getattr(error.data, "message", None) or error.reason
     advice = f"; name a file with its token in {TOKEN_FILE}" if error.status in (401, 403) else ""
-    return f"{error.status} {without_credentials(str(said).strip()[:300])}{advice}"
+    return f"{error.status} {safe(str(said).strip())[:300]}{advice}"

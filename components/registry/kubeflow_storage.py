@@ -13,10 +13,9 @@ from uuid import uuid4
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from components.errors import DataRefused
+from components.errors import DataRefused, first_line
 from components.push_gate.fingerprint import directory_fingerprint, fingerprint_if_any
 from components.registry.protocol import SAVED_MODEL, ModelRecord, RegistryUnavailable
-from components.registry.record import first_line
 
 _MANIFEST: Final = "manifest.json"
 _PARAMETERS: Final = "parameters.json"

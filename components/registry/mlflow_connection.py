@@ -12,9 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from components.errors import DataRefused
+from components.errors import DataRefused, first_line, safe
 from components.registry.protocol import RegistryUnavailable
-from components.registry.record import first_line
 
 _SQLITE: Final = "sqlite:///"
 _MLFLOW_TABLES: Final = frozenset({"alembic_version", "experiments"})
@@ -138,7 +137,7 @@ def collect_garbage(uri: str, run_ids: Sequence[str]) -> None:
     environment = {**os.environ, "MLFLOW_TRACKING_URI": uri}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise OSError(f"mlflow gc failed: {done.stderr.strip()[-300:]}")
+        raise OSError(f"mlflow gc failed: {safe(done.stderr.strip()[-300:])}")
 
 
 def or_none(call: Any, *args: Any) -> Any:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
 
+from components.credentials import complete
+from components.errors import without_credentials
 from components.push_gate.fingerprint import directory_fingerprint, file_sha256
 from components.registry.mlflow_connection import (
     collect_garbage,
@@ -35,7 +37,6 @@ from components.registry.protocol import (
     Registered,
     RegisteredVersion,
 )
-from components.registry.record import without_credentials
 from components.registry.refusals import must_be_registered, must_have_moved, must_not_be_champion, no_version
 from components.registry.settings import RegistrySettings
 
@@ -76,7 +77,8 @@ class MlflowRegistry:
             if self._file:
                 make_whole(self._file)
             with or_half_made(self._file):
-                self._client = MlflowClient(tracking_uri=settings.uri, registry_uri=settings.uri)
+                uri = complete(settings.uri)
+                self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     def champion(self) -> RegisteredVersion | None:
         """The version under the alias, or None while there is none."""
@@ -300,7 +302,7 @@ class MlflowRegistry:
     def _fetched(self, source: str, folder: Path) -> Path:
         from mlflow.artifacts import download_artifacts
 
-        return Path(download_artifacts(source, dst_path=str(folder), tracking_uri=self._settings.uri))
+        return Path(download_artifacts(source, dst_path=str(folder), tracking_uri=complete(self._settings.uri)))
 
     def _experiment_id(self) -> str:
         name = self._settings.experiment or self._settings.model_name

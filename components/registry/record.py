@@ -2,11 +2,11 @@
 
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from components.errors import without_credentials
 from components.registry.protocol import (
     ACCURACY,
     BASELINE,
@@ -183,17 +183,6 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         Text by dotted name; lists as JSON; credentials inside addresses removed.
     """
     return {name: without_credentials(text) for name, text in _leaves(config, prefix)}
-
-
-def without_credentials(text: str) -> str:
-    """Removes `user:password@` from every address in `text`."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "", text)
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, short and without credentials; its kind where there is no text."""
-    line = next(iter(str(error).splitlines()), type(error).__name__)
-    return without_credentials(line[:300])
 
 
 def _leaves(config: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:

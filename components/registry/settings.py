@@ -3,6 +3,7 @@
 import re
 from typing import Final, Literal
 
+from components.credentials import Address
 from components.settings import Settings
 
 # Of a model in a Kubeflow Model Registry: a folder of the storage has it, and the server's queries quote nothing.
@@ -14,8 +15,9 @@ class RegistrySettings(Settings):
 
     kind: Literal["mlflow", "kubeflow"] = "mlflow"
     """`mlflow`: an SQLite file or an MLflow server; `kubeflow`: a Kubeflow Model Registry."""
-    uri: str = ""
-    """MLflow tracking uri, or the Kubeflow Model Registry's address; empty: an SQLite file beside the run's output."""
+    uri: Address = ""
+    """MLflow tracking uri, or the Kubeflow Model Registry's address; empty: an SQLite file beside the run's output. A
+    password in it is used, and neither shown nor stored."""
     storage: str = ""
     """Folder, s3:// or gs:// that receives the models' files; for `kubeflow` alone, which keeps none itself."""
     model_name: str = ""

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import typer
 
-from components.errors import DataRefused
+from components.errors import DataRefused, safe
 from components.kserve.errors import ClusterUnavailable
 from components.registry.protocol import ChampionMoved, RegistryUnavailable
 from pipeline.cli import (
@@ -26,6 +26,7 @@ from pipeline.cli import (
     submit,
     validate,
 )
+from pipeline.runners.console import print_errors_safely
 from pipeline.runners.errors import AnotherRun, StoreUnusable
 
 app = typer.Typer(
@@ -71,17 +72,18 @@ def _frostgate(
 
 def main() -> None:
     """Runs a command; what the user did wrong is a sentence and exit code 2, never a traceback."""
+    print_errors_safely()
     try:
         app(standalone_mode=True)
     except DataRefused as error:
-        for line in str(error).splitlines():
+        for line in safe(str(error)).splitlines():
             print(f"frostgate: {line}", file=sys.stderr)
         raise SystemExit(2) from None
     except (AnotherRun, ChampionMoved, ClusterUnavailable, RegistryUnavailable, StoreUnusable) as error:
-        print(f"frostgate: {error}", file=sys.stderr)
+        print(f"frostgate: {safe(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        print(f"frostgate: {error.filename or 'a file'}: {error.strerror or error}.", file=sys.stderr)
+        print(f"frostgate: {error.filename or 'a file'}: {error.strerror or safe(str(error))}.", file=sys.stderr)
         raise SystemExit(1) from None
     finally:
         # The interpreter goes through every object once more before it ends; with TensorFlow's that takes a second.

@@ -9,7 +9,6 @@ from typing import Self
 from pydantic import BaseModel
 
 from components.errors import DataRefused
-from components.registry.record import without_credentials
 from pipeline.config import Config
 from pipeline.resolve import Folders
 
@@ -47,13 +46,6 @@ class Attempt:
     def log(self) -> Path:
         """Everything that TFX, Beam and TensorFlow say."""
         return self.folder / "log.txt"
-
-    @property
-    def told(self) -> Config:
-        """The configuration as it may be shown: people pass cards and summaries on."""
-        registry = self.config.registry
-        public = registry.model_copy(update={"uri": without_credentials(registry.uri)})
-        return self.config.model_copy(update={"registry": public})
 
     @property
     def seconds(self) -> float:

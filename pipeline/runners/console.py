@@ -1,11 +1,16 @@
-"""Keeps the libraries' noise in a file while a run goes on."""
+"""Keeps the libraries' noise in a file while a run goes on, and passwords out of it."""
 
 import contextlib
 import logging
 import os
 import sys
-from collections.abc import Iterator
+import threading
+import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+from components.errors import safe
 
 
 @contextlib.contextmanager
@@ -28,7 +33,7 @@ def output_to(log: Path | str) -> Iterator[None]:
         for descriptor, _ in saved:
             os.dup2(file.fileno(), descriptor)
         # In a notebook or a test, Python's own streams are not the descriptors.
-        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        with contextlib.redirect_stdout(file), contextlib.redirect_stderr(file), safe_output():
             yield
     finally:
         root.removeHandler(handler)
@@ -38,3 +43,59 @@ def output_to(log: Path | str) -> Iterator[None]:
             os.close(original)
         with contextlib.suppress(OSError):
             file.close()  # Writes what is left; on a full disk the log ends before it.
+
+
+@contextlib.contextmanager
+def safe_output() -> Iterator[None]:
+    """Takes passwords out of whatever Python prints and logs, tracebacks included."""
+    make = logging.getLogRecordFactory()
+    # Some libraries' handlers have a stream of their own.
+    logging.setLogRecordFactory(_safely(make))
+    said: Any = _SafeStream(sys.stdout)
+    complained: Any = _SafeStream(sys.stderr)
+    try:
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(complained):
+            yield
+    finally:
+        logging.setLogRecordFactory(make)
+
+
+def print_errors_safely() -> None:
+    """Takes passwords out of the tracebacks with which this process and its threads end."""
+    sys.excepthook = lambda *error: print(safe("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
+    threading.excepthook = lambda told: sys.excepthook(
+        told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback
+    )
+
+
+def _safely(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:
+    def made(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        with contextlib.suppress(Exception):  # The handler complains of arguments that do not fit the message.
+            message = record.getMessage()
+            if (said := safe(message)) != message:
+                record.msg, record.args = said, ()
+        if record.exc_info and record.exc_info[0] is not None:
+            # A formatter takes this text instead of making one.
+            record.exc_text = safe("".join(traceback.format_exception(*record.exc_info))).rstrip("\n")
+        return record
+
+    return made
+
+
+class _SafeStream:
+    """A text stream without passwords in what Python writes to it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        self._stream.write(safe(text))
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from components.card.facts import NodeFacts, RunFacts
+from components.credentials import lent
 from components.registry import lease
-from pipeline.config import Config, effective_yaml
+from pipeline.config import Config, addresses, effective_yaml
 from pipeline.resolve import Plan, folders_of, push_destination, resolve
 from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
@@ -72,7 +73,7 @@ def run(
         listener.run_abandoned(summary.status, summary.message)
         os._exit(128 + signal_number)
 
-    with output_to(attempt.log), stoppable(abandon) as stop:
+    with output_to(attempt.log), lent(addresses(config)), stoppable(abandon) as stop:
         outcome = _try(attempt, listener, build, walk, stop, again)
     return _after_telling(attempt, _written(attempt, outcome, walk))
 
@@ -106,7 +107,7 @@ def _written(attempt: Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         card=outcome.card,
         warnings=outcome.warnings,
         log=str(attempt.log),
-        config=attempt.told.model_dump(mode="json"),
+        config=attempt.config.model_dump(mode="json"),
         nodes=tuple(walk.nodes),
     )
     attempt.store(summary, summary.status)
@@ -184,7 +185,7 @@ def _judged(attempt: Attempt, walk: Walk) -> _Outcome:
         served_version=version,
         registered_version=registration["version"],
         serving=serving,
-        config=effective_yaml(attempt.told),
+        config=effective_yaml(attempt.config),
     )
     from components.card.files import write_card  # Imports TFX's file systems.
 

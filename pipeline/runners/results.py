@@ -3,12 +3,16 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from components.errors import safe
 
 NodeStatus = Literal["done", "cached", "failed", "skipped"]
 LookStatus = Literal["quiet", "drift", "undecided", "refused", "failed", "interrupted"]
+# What libraries say is part of it.
+Safe = Annotated[str, AfterValidator(safe)]
 RunStatus = Literal["pushed", "blocked", "held", "refused", "failed", "interrupted", "unchanged"]
 
 
@@ -22,7 +26,7 @@ class NodeResult(BaseModel):
     seconds: float = 0.0
     ended: float | None = None
     """Seconds since 1970; None for a node that was skipped."""
-    error: str | None = None
+    error: Safe | None = None
     peak_memory_gigabytes: float | None = None
     """Of the whole process so far, when the node ended."""
 
@@ -52,7 +56,7 @@ class RunSummary(BaseModel):
     seconds: float
     status: RunStatus
     exit_code: int
-    message: str
+    message: Safe
     """One sentence; a line for each reason when the data or the configuration were refused."""
     data: dict[str, Any] | None = None
     """What the data gate decided and counted, also when it refused; None where the run did not get so far."""
@@ -60,7 +64,7 @@ class RunSummary(BaseModel):
     served_version: str | None
     registered_version: str | None
     card: str | None
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Safe, ...] = ()
     """What went otherwise than was asked without failing the run, a sentence each."""
     log: str
     config: dict[str, Any]
@@ -79,13 +83,13 @@ class LookSummary(BaseModel):
     seconds: float
     status: LookStatus
     exit_code: int
-    message: str
+    message: Safe
     """One sentence."""
     drift: dict[str, Any] | None
     """`drift.json`; None where it did not come to one."""
     page: str | None
     """The same for people."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Safe, ...] = ()
     """What went wrong beside the look itself, a sentence each."""
     log: str
     config: dict[str, Any]

@@ -7,7 +7,8 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
-from pipeline.config import Config
+from components.credentials import lent
+from pipeline.config import Config, addresses
 from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, stopped
@@ -46,7 +47,7 @@ def look(config: Config, until: str, progress: Progress | None = None) -> LookSu
         listener.run_abandoned(summary.status, summary.message)
         os._exit(128 + signal_number)
 
-    with output_to(attempt.log), stoppable(abandon) as stop:
+    with output_to(attempt.log), lent(addresses(config)), stoppable(abandon) as stop:
         summary = _try(attempt, until, listener, walk, stop)
     attempt.store(summary, summary.status)
     if until:
@@ -100,6 +101,6 @@ def _summary(attempt: Attempt, walk: Walk, status: str, exit_code: int, message:
         drift=None,
         page=None,
         log=str(attempt.log),
-        config=attempt.told.model_dump(mode="json"),
+        config=attempt.config.model_dump(mode="json"),
         nodes=tuple(walk.nodes),
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.config import load
+from pipeline.config import effective_yaml, load
 from pipeline.config_errors import ConfigRefused
 
 KUBEFLOW_REGISTRY = ("registry.kind=kubeflow", "registry.uri=http://registry:8080", "registry.storage=s3://models")
@@ -338,3 +338,29 @@ def test_a_file_cannot_run_code(tmp_path):
 def test_a_kubeflow_registry_is_told_where_it_is_and_where_the_files_go():
     registry = load(None, KUBEFLOW_REGISTRY).registry
     assert (registry.kind, registry.uri, registry.storage) == ("kubeflow", "http://registry:8080", "s3://models")
+
+
+@pytest.mark.parametrize(
+    ("key", "override"),
+    [
+        ("data.uri", "data.uri=s3://KEY:can/ary@bucket/x"),
+        ("data.uri", "data.uri=https://host/x?X-Amz-Signature=canary"),
+        ("serving_log.uri", "serving_log.uri=s3://KEY:canary@bucket"),
+        ("backbone.pretrain.data_uri", "backbone.pretrain.data_uri=https://canary@host/x"),
+        ("push.destination", "push.destination=s3://KEY:canary@models"),
+        ("kubeflow.endpoint", "kubeflow.endpoint=http://ann:canary@api"),
+        ("kubeflow.env.PROXY", "kubeflow.env={PROXY: 'http://ann:canary@proxy'}"),
+        ("kubeflow.parameters[0]", "kubeflow.parameters=['http://ann:canary@x']"),
+    ],
+)
+def test_a_password_where_it_would_be_stored_is_refused_without_being_said(key, override):
+    said = refusal(override)
+    assert said.startswith(
+        f"{key} must hold no password, token or signature, for it is stored and shown; received one."
+    )
+    assert "AWS_SECRET_ACCESS_KEY" in said and "ary" not in said
+
+
+def test_a_registry_and_a_gateway_may_be_given_with_a_password():
+    config = load(None, ["registry.uri=http://ann:s3/cr3t@host", "monitoring.pushgateway=http://ann:s3cr3t@host"], {})
+    assert "cr3t" not in f"{config!r}{config.model_dump_json()}{effective_yaml(config)}"

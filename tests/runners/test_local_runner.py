@@ -65,8 +65,8 @@ def test_a_run_that_passes_ends_with_versions_card_and_summary(tiny, tiny_config
 
 def test_a_password_in_the_registrys_address_is_not_in_the_summary(tiny, tiny_config, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    registry = tiny_config.registry.model_copy(update={"uri": "http://ann:s3cr3t@127.0.0.1:9"})
-    summary = run(tiny_config.model_copy(update={"registry": registry}), None, tiny())
+    told = [f"output={tiny_config.output}", f"data.uri={tiny_config.data.uri}", "backbone.weights=none"]
+    summary = run(load(None, [*told, "registry.uri=http://ann:s3cr3t@127.0.0.1:9"]), None, tiny())
     assert summary.status == "failed" and "http://127.0.0.1:9" in summary.message
     assert summary.config["registry"]["uri"] == "http://127.0.0.1:9"
     assert "s3cr3t" not in Path(summary.log).with_name("summary.json").read_text()

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from components.credentials import complete
 from components.ingest.embedded import is_embedded
-from components.registry.record import without_credentials
 from components.serving_log.refusals import no_log
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused
@@ -90,23 +90,12 @@ def _addresses(config: Config, pipeline: PipelineName) -> Iterator[str]:
 
 
 def _credentials(config: Config) -> Iterator[str]:
-    if without_credentials(config.registry.uri) != config.registry.uri:
+    if complete(config.registry.uri) != config.registry.uri:
         yield (
             "registry.uri must hold no password, for the compiled file is readable by many; received one. "
             f"{_HOW_TO_SIGN_IN[config.registry.kind]}"
         )
-    for key, uri in (("data.uri", config.data.uri), ("serving_log.uri", config.serving_log.uri)):
-        if without_credentials(uri) != uri:
-            yield (
-                f"{key} must hold no password, for the compiled file is readable by many; received one. Give the "
-                "bucket's credentials through kubeflow.secrets, as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
-            )
-    if without_credentials(config.kubeflow.endpoint) != config.kubeflow.endpoint:
-        yield (
-            "kubeflow.endpoint must hold no password, for the compiled file is readable by many; received one. Steps "
-            "send the token in the file that KF_PIPELINES_SA_TOKEN_PATH in kubeflow.env names."
-        )
-    if without_credentials(config.monitoring.pushgateway) != config.monitoring.pushgateway:
+    if complete(config.monitoring.pushgateway) != config.monitoring.pushgateway:
         yield (
             "monitoring.pushgateway must hold no password, for the compiled file is readable by many; received one. "
             "Use a gateway inside the cluster, such as kubeflow/monitoring makes."

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 from components.errors import DataRefused
+from pipeline.runners.console import safe_output
 
 FAILED: Final = 1
 REFUSED: Final = 2
@@ -36,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the step and ends the process: 0 done, 2 data or configuration refused, 1 any other failure."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     told, beam_args = parsed(arguments)
-    code = _guarded(told, beam_args)
+    with safe_output():
+        code = _guarded(told, beam_args)
     sys.stdout.flush()
     sys.stderr.flush()
     # Destructors of native libraries have crashed at interpreter shutdown and failed a step whose work was done.

@@ -73,7 +73,14 @@ def accepted(
         add_trigger(spec, COMPONENT, EXECUTOR, container, config)
     told = ["--pipeline", config.name, *traits.ending]
     add_end(
-        spec, COMPONENT, EXECUTOR, container, config.monitoring.pushgateway, facts.pipeline, told, traits.parameters
+        spec,
+        COMPONENT,
+        EXECUTOR,
+        container,
+        str(config.monitoring.pushgateway),
+        facts.pipeline,
+        told,
+        traits.parameters,
     )
     if NEWS in resources:
         branch(spec, COMPONENT, EXECUTOR, image, facts.pipeline, ENDED)

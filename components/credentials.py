@@ -1,0 +1,88 @@
+"""Addresses that may hold a password: what is printed, stored and compared of them never does."""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Final, Self
+from urllib.parse import quote, unquote
+
+from pydantic import AfterValidator
+
+from components.errors import conceal, without_credentials
+
+# JSON: address without credentials -> the same with them. A step's parameters are stored, its environment is not.
+VARIABLE: Final = "FROSTGATE_CREDENTIALS"
+_USER: Final = re.compile(r"(?<=://)([^:@]*)(?::(.*))?@", re.DOTALL)
+_PARAMETER: Final = re.compile(r"[?&;][^=?&;#]*=([^&;#]*)")
+
+
+class PublicAddress(str):
+    """An address without its credentials; as text, in JSON and in a store it is this alone.
+
+    Attributes:
+        complete: With the credentials, percent-encoded where a client would misread them.
+        login: User and password as they were given; None without.
+    """
+
+    complete: str
+    login: tuple[str, str] | None
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Takes the credentials out of an address; into one that has none come those that `lent` lends."""
+        public = without_credentials(text)
+        given = text if public != text else _lent().get(text, text)
+        found = cls(public)
+        user = _USER.search(given) if given != public else None
+        found.login = (user[1], user[2] or "") if user else None
+        found.complete = _USER.sub(_encoded, given, count=1) if user else given
+        if given != public:
+            conceal(_secrets(given, found.login))
+        return found
+
+
+Address = Annotated[str, AfterValidator(PublicAddress.parse)]
+"""A setting that may be given with credentials."""
+
+
+def complete(address: str) -> str:
+    """The address as a client needs it, with its credentials."""
+    return getattr(address, "complete", address)
+
+
+def login(address: str) -> tuple[str, str] | None:
+    """User and password of an address; None where it has none."""
+    return getattr(address, "login", None)
+
+
+@contextmanager
+def lent(addresses: Iterable[str]) -> Iterator[None]:
+    """Lets whoever is told these addresses without credentials, in this process or a child, find the credentials."""
+    before = os.environ.get(VARIABLE)
+    known = _lent() | {str(one): complete(one) for one in addresses if complete(one) != one}
+    if known:
+        os.environ[VARIABLE] = json.dumps(known)
+    try:
+        yield
+    finally:
+        os.environ.pop(VARIABLE, None)
+        if before is not None:
+            os.environ[VARIABLE] = before
+
+
+def _lent() -> dict[str, str]:
+    return json.loads(os.environ.get(VARIABLE) or "{}")
+
+
+def _encoded(user: re.Match[str]) -> str:
+    # What is encoded already stays: %2F is no password's per cent sign.
+    return ":".join(quote(part, safe="%") for part in user.groups() if part is not None) + "@"
+
+
+def _secrets(text: str, user: tuple[str, str] | None) -> set[str]:
+    given = {user[1] or user[0]} if user else set()
+    # Parameters that are no secret stay in the public form, and are none here either.
+    given |= {value for value in _PARAMETER.findall(text) if value not in without_credentials(text)}
+    return given | {unquote(one) for one in given}
