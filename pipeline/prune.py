@@ -39,7 +39,6 @@ def prune(config: Config, dry_run: bool, tell: Callable[[Removal], None]) -> lis
         Everything that went, or would go.
 
     Raises:
-        DataRefused: A summary is damaged.
         AnotherRun: A run is going on.
         StoreUnusable: The metadata store is of another version.
         RegistryUnavailable: Nobody can say which model is the champion.

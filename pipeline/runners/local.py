@@ -22,7 +22,7 @@ from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge, nothing_new
 from pipeline.runners.stopping import Stop, stoppable
 from pipeline.runners.store import check
-from pipeline.runners.summaries import past_runs, same_as_last
+from pipeline.runners.summaries import newest_runs, same_as_last
 from pipeline.runners.telling import tell
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _try(
 
 
 def _last_verdict(plan: Plan) -> RunSummary | None:
-    return same_as_last(past_runs(plan.folders.runs, newest_first=True), plan.run_key)
+    return same_as_last(newest_runs(plan.folders.runs), plan.run_key)
 
 
 def _nothing_new(plan: Plan, last: RunSummary) -> _Outcome:
