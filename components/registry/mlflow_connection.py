@@ -2,16 +2,20 @@
 
 import logging
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlparse
 
-from components.errors import first_line, safe
+from components.errors import DataRefused, first_line, safe
 from components.registry.protocol import RegistryUnavailable
 
+# The folder of models beside an SQLite file.
+ARTIFACTS: Final = "mlartifacts"
 _SQLITE: Final = "sqlite:///"
 # MLflow's own defaults keep a run waiting for minutes when the server is down; what the user set stays.
 _BOUNDS: Final = {
@@ -51,6 +55,58 @@ def check_header(file: Path | None) -> None:
     # MLflow would try for two minutes and then print SQL.
     if header not in (b"", b"SQLite format 3\x00"):
         raise ValueError(f"the registry must be an SQLite database; {file} is none. Restore it or name another file.")
+
+
+def check_place(file: Path | None) -> None:
+    """Refuses a database whose models are beside another one; None, a server, is fine.
+
+    Raises:
+        DataRefused: It was moved or copied; what is registered or removed there would be so in the other folder.
+    """
+    if file is None:
+        return
+    for location in _asked(file, "SELECT artifact_location FROM experiments"):
+        folder = _local(location)
+        # Where else models are kept is for whoever made the experiment to say.
+        if folder is None or folder.name != ARTIFACTS or _is_below(folder, file.parent):
+            continue
+        raise DataRefused(
+            f"{file} must have its models in {file.parent / ARTIFACTS}; it has some in {folder}, for it was moved or "
+            f"copied from {folder.parent}. Nothing was written or removed. A copy: go on with the original, "
+            f"registry.uri={_SQLITE}{folder.parent / file.name}. A folder that was moved: move it back, or make the "
+            f"old place a link to it: ln -s {file.parent} {folder.parent}"
+        )
+
+
+def inside_of(file: Path, run_ids: Sequence[str]) -> list[str]:
+    """Those of a database's runs whose files are below its folder."""
+    found = _asked(file, "SELECT run_uuid, artifact_uri FROM runs")
+    inside = {run_id for run_id, uri in found if (path := _local(uri)) and _is_below(path, file.parent)}
+    return [run_id for run_id in run_ids if run_id in inside]
+
+
+def _asked(file: Path, statement: str) -> list[Any]:
+    """The rows, or the values where a row has one; none where the tables are not there yet."""
+    if not file.exists():
+        return []
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=30)) as connection:
+        try:
+            rows = connection.execute(statement).fetchall()
+        except sqlite3.Error:
+            return []  # MLflow says what is wrong with it.
+    return [row[0] if len(row) == 1 else row for row in rows]
+
+
+def _local(uri: str | None) -> Path | None:
+    """The folder behind a path or a file: address; None for any other address."""
+    parts = urlparse(uri or "")
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if parts.scheme or not uri else Path(uri)
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def prepare() -> None:

@@ -1,5 +1,6 @@
 """MLflow as the registry: an SQLite file with a folder beside it, or a server; the same calls."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,8 +13,11 @@ from components.credentials import complete
 from components.errors import without_credentials
 from components.push_gate.fingerprint import directory_fingerprint, file_sha256
 from components.registry.mlflow_connection import (
+    ARTIFACTS,
     check_header,
+    check_place,
     collect_garbage,
+    inside_of,
     or_none,
     prepare,
     reaching,
@@ -58,6 +62,7 @@ class MlflowRegistry:
 
         Raises:
             ValueError: `uri` or `model_name` is empty, or the file is no SQLite database.
+            DataRefused: The file was moved or copied without the models that it names.
             RegistryUnavailable: The database cannot be opened.
         """
         if not settings.uri or not settings.model_name:
@@ -66,6 +71,7 @@ class MlflowRegistry:
         self._address = without_credentials(settings.uri)
         self._file = sqlite_file(settings.uri)
         check_header(self._file)
+        check_place(self._file)
         prepare()
         # Costs a second or two, which the command line pays only when it asks the registry.
         from mlflow import MlflowClient
@@ -148,7 +154,8 @@ class MlflowRegistry:
     def forget(self, versions: Sequence[RegisteredVersion]) -> None:
         """Removes versions and their runs; beside an SQLite file their files, too.
 
-        A server's files go with `mlflow gc`, where its database is.
+        A server's files go with `mlflow gc`, where its database is. Beside an SQLite file those go that are below its
+        folder, and no others.
 
         Raises:
             DataRefused: One of them is the champion.
@@ -161,7 +168,11 @@ class MlflowRegistry:
             for run_id in run_ids:
                 or_none(self._client.delete_run, run_id)
             if self._file and run_ids:
-                collect_garbage(self._settings.uri, run_ids)
+                inside = inside_of(self._file, run_ids)
+                if outside := sorted(set(run_ids) - set(inside)):
+                    logging.warning("the files of MLflow runs %s lie outside %s and stay", outside, self._file.parent)
+                if inside:  # For none the command would take every run that was deleted.
+                    collect_garbage(self._settings.uri, inside)
 
     def tag(self, number: str, tags: Mapping[str, str]) -> None:
         """Says more about a version, in place of what was said under the same names."""
@@ -289,7 +300,7 @@ class MlflowRegistry:
         name = self._settings.experiment or self._settings.model_name
         if self._client.get_experiment_by_name(name) is None:
             # A server decides for itself; beside an SQLite file MLflow would use the current folder.
-            folder = self._file and (self._file.parent / "mlartifacts").as_uri()
+            folder = self._file and (self._file.parent / ARTIFACTS).as_uri()
             tolerating_existing(self._client.create_experiment, name, folder)
         return self._client.get_experiment_by_name(name).experiment_id
 

@@ -18,6 +18,7 @@ from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, refusal_of, stopped
 from pipeline.runners.lock import alone
+from pipeline.runners.place import check_place
 from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge, nothing_new
 from pipeline.runners.stopping import Stop, stoppable
@@ -123,6 +124,7 @@ def _try(
     try:
         with alone(attempt.folders.root):
             check(attempt.folders.metadata)
+            check_place(attempt.folders.metadata, attempt.folders.artifacts)
             plan = resolve(attempt.config)
             last = None if again or not plan.source.spans else _last_verdict(plan)
             if last is not None:
