@@ -11,6 +11,7 @@ from pipeline import retention
 from pipeline.config import Config
 from pipeline.resolve import Folders, effective_registry, folders_of, push_destination
 from pipeline.runners.lock import alone
+from pipeline.runners.place import check_place
 from pipeline.runners.pruning import forget_runs, recorded_runs, remove, size_of
 from pipeline.runners.summaries import past_runs
 from pipeline.watching import monitoring_folders
@@ -39,9 +40,9 @@ def prune(config: Config, dry_run: bool, tell: Callable[[Removal], None]) -> lis
         Everything that went, or would go.
 
     Raises:
-        DataRefused: A summary is damaged.
         AnotherRun: A run is going on.
-        StoreUnusable: The metadata store is of another version.
+        StoreUnusable: The metadata store is of another version, or was moved or copied here with its folder.
+        DataRefused: The registry was.
         RegistryUnavailable: Nobody can say which model is the champion.
     """
     folders = folders_of(config)
@@ -59,6 +60,9 @@ def prune(config: Config, dry_run: bool, tell: Callable[[Removal], None]) -> lis
 
 def _steps(config: Config, folders: Folders, dry_run: bool) -> Iterator[tuple[Removal, Callable[[], object]]]:
     settings = config.retention
+    # Before anything goes, the looks' store as well.
+    for one in (folders, monitoring_folders(config)):
+        check_place(one.metadata, one.artifacts)
     registry = existing_registry(effective_registry(config, folders))
     versions = registry.versions() if registry else []
     safe = retention.protected(versions)

@@ -8,7 +8,7 @@ from tfx.v1.dsl.components import OutputArtifact, Parameter, component
 from tfx.v1.types.standard_artifacts import Model
 
 from components.backbone import resnet50, weights
-from components.backbone.pretrain import pretrain
+from components.backbone.pretrain import is_whole, pretrain
 from components.backbone.settings import BackboneSettings
 from components.ingest.embedded import is_embedded, materialise
 
@@ -60,7 +60,7 @@ def _weights_file(
     if wanted.weights != "pretrain":
         return weights.fetch(wanted.weights, wanted.sha256, cache_dir)
     cached = Path(cache_dir) / f"pretrained-{cache_key}.weights.h5"
-    if not cached.exists():
+    if not is_whole(cached):
         folder = materialise(source_dir, cache_dir) if is_embedded(source_dir) else source_dir
         pretrain(folder, wanted.pretrain, image_size, seed, cached)
     return cached

@@ -4,12 +4,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import absl.logging
 import keras
 import tensorflow as tf
 
 from components.backbone import resnet50
 from components.backbone.seeding import make_deterministic
 from components.backbone.settings import PretrainSettings
+from components.backbone.weights import sha256_of
 from components.errors import DataRefused
 from components.transform.decoding import decode_image, upright
 from components.transform.scaling import to_resnet50_input
@@ -37,10 +39,32 @@ def pretrain(source_dir: str, settings: PretrainSettings, image_size: int, seed:
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     dataset = oriented_dataset(paths, labels, settings, image_size, seed)
     model.fit(dataset, epochs=settings.epochs, verbose=2)
+    keep(backbone, target)
+
+
+def keep(backbone: keras.Model, target: Path) -> None:
+    """Writes weights to a `.weights.h5` file, complete or absent, with what `is_whole` knows them by beside it."""
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"unfinished-{os.getpid()}-{target.name}")
     backbone.save_weights(unfinished)
+    # First: weights that nothing vouches for are made again.
+    _digest_file(target).write_text(sha256_of(unfinished))
     unfinished.replace(target)
+
+
+def is_whole(target: Path) -> bool:
+    """Whether pretrained weights are there as they were written; the log says which are not and are made again."""
+    if not target.exists():
+        return False
+    recorded = _digest_file(target)
+    if recorded.exists() and recorded.read_text(errors="replace") == sha256_of(target):
+        return True
+    absl.logging.warning("%s is not what was written and counts as absent; the backbone is pretrained again.", target)
+    return False
+
+
+def _digest_file(target: Path) -> Path:
+    return target.with_suffix(".sha256")
 
 
 def list_images(source_dir: str) -> tuple[list[str], list[int], int]:

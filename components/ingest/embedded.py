@@ -1,10 +1,12 @@
 """Pictures for a first run that need no download: scikit-learn's handwritten digits."""
 
+import hashlib
 import io
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -60,11 +62,25 @@ def write_once(files: Callable[[], Mapping[str, bytes]], target: Path) -> None:
 
 
 def _is_complete(folder: Path) -> bool:
-    try:
-        expected = int((folder / _COMPLETE).read_text())
-    except (OSError, ValueError):
+    """Whether a tree is there as it was written; the log says which is not and is written again."""
+    if not folder.is_dir():
         return False
-    return expected == sum(1 for path in folder.rglob("*.png") if path.stat().st_size)
+    try:
+        is_whole = (folder / _COMPLETE).read_text() == _digest(
+            (path.relative_to(folder).as_posix(), path.read_bytes()) for path in folder.rglob("*.png")
+        )
+    except (OSError, ValueError):
+        is_whole = False
+    if not is_whole:
+        logging.warning("%s is not what was written and counts as absent; it is written again.", folder)
+    return is_whole
+
+
+def _digest(files: Iterable[tuple[str, bytes]]) -> str:
+    digest = hashlib.sha256()
+    for name, data in sorted(files):
+        digest.update(f"{name}\0{hashlib.sha256(data).hexdigest()}\n".encode())
+    return digest.hexdigest()
 
 
 def _pictures(digits: range) -> dict[str, bytes]:
@@ -94,7 +110,7 @@ def _write_atomically(files: Mapping[str, bytes], target: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             os.utime(path, (0, 0))  # The fingerprint covers times of change; these data are the same everywhere.
-        (written / _COMPLETE).write_text(str(len(files)))
+        (written / _COMPLETE).write_text(_digest(files.items()))
         _put(written, target)
 
 

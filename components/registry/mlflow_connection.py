@@ -1,6 +1,5 @@
 """Reaching MLflow: quiet, with bounded patience, and with errors of one sentence."""
 
-import contextlib
 import glob
 import logging
 import os
@@ -8,13 +7,16 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote, urlparse
 
 from components.errors import DataRefused, first_line, safe
 from components.registry.protocol import RegistryUnavailable
 
+# The folder of models beside an SQLite file.
+ARTIFACTS: Final = "mlartifacts"
 _SQLITE: Final = "sqlite:///"
 _MLFLOW_TABLES: Final = frozenset({"alembic_version", "experiments"})
 # MLflow's own defaults keep a run waiting for minutes when the server is down; what the user set stays.
@@ -66,7 +68,7 @@ def make_whole(file: Path) -> None:
     # With what SQLite keeps beside it.
     for leftover in file.parent.glob(f"{glob.escape(unfinished.name)}*"):
         leftover.unlink()
-    SqlAlchemyStore(f"{_SQLITE}{unfinished}", (file.parent / "mlartifacts").as_uri()).engine.dispose()
+    SqlAlchemyStore(f"{_SQLITE}{unfinished}", (file.parent / ARTIFACTS).as_uri()).engine.dispose()
     unfinished.replace(file)
 
 
@@ -104,16 +106,61 @@ def _tables(file: Path) -> set[str]:
 
 def _has_experiments(file: Path) -> bool:
     """MLflow writes its first experiment when all tables are there."""
+    return bool(_rows_if_readable(file, "SELECT 1 FROM experiments LIMIT 1"))
+
+
+def _rows_if_readable(file: Path, question: str) -> list[tuple]:
+    """The rows; none where there is no file, no such table or no database, which is said where it is opened."""
     try:
-        return bool(_asked(file, "SELECT 1 FROM experiments LIMIT 1"))
+        return _asked(file, question) if file.exists() else []
     except sqlite3.Error:
-        return False
+        return []
 
 
 def _asked(file: Path, question: str) -> list[tuple]:
     # Not read-only: what a killed process left half-written is rolled back here.
-    with contextlib.closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as connection:
+    with closing(sqlite3.connect(f"{file.as_uri()}?mode=rw", uri=True)) as connection:
         return connection.execute(question).fetchall()
+
+
+def check_place(file: Path | None) -> None:
+    """Refuses a database whose models are beside another one; None, a server, is fine.
+
+    Raises:
+        DataRefused: It was moved or copied; what is registered or removed there would be so in the other folder.
+    """
+    if file is None:
+        return
+    for (location,) in _rows_if_readable(file, "SELECT artifact_location FROM experiments"):
+        folder = _local(location)
+        # Where else models are kept is for whoever made the experiment to say.
+        if folder is None or folder.name != ARTIFACTS or _is_below(folder, file.parent):
+            continue
+        raise DataRefused(
+            f"{file} must have its models in {file.parent / ARTIFACTS}; it has some in {folder}, for it was moved or "
+            f"copied from {folder.parent}. Nothing was written or removed. A copy: go on with the original, "
+            f"registry.uri={_SQLITE}{folder.parent / file.name}. A folder that was moved: move it back, or make the "
+            f"old place a link to it: ln -s {file.parent} {folder.parent}"
+        )
+
+
+def inside_of(file: Path, run_ids: Sequence[str]) -> list[str]:
+    """Those of a database's runs whose files are below its folder."""
+    found = _rows_if_readable(file, "SELECT run_uuid, artifact_uri FROM runs")
+    inside = {run_id for run_id, uri in found if (path := _local(uri)) and _is_below(path, file.parent)}
+    return [run_id for run_id in run_ids if run_id in inside]
+
+
+def _local(uri: str | None) -> Path | None:
+    """The folder behind a path or a file: address; None for any other address."""
+    parts = urlparse(uri or "")
+    if parts.scheme == "file":
+        return Path(unquote(parts.path))
+    return None if parts.scheme or not uri else Path(uri)
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
 
 
 def prepare() -> None:

@@ -1,5 +1,6 @@
 """MLflow as the registry: an SQLite file with a folder beside it, or a server; the same calls."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -12,7 +13,10 @@ from components.credentials import complete
 from components.errors import without_credentials
 from components.push_gate.fingerprint import directory_fingerprint, file_sha256
 from components.registry.mlflow_connection import (
+    ARTIFACTS,
+    check_place,
     collect_garbage,
+    inside_of,
     make_whole,
     or_half_made,
     or_none,
@@ -59,7 +63,8 @@ class MlflowRegistry:
 
         Raises:
             ValueError: `uri` or `model_name` is empty.
-            DataRefused: The file is no database of MLflow's, or one that was left half made.
+            DataRefused: The file is no database of MLflow's, was left half made, or was moved or copied without the
+                models that it names.
             RegistryUnavailable: The database cannot be opened.
         """
         if not settings.uri or not settings.model_name:
@@ -67,6 +72,7 @@ class MlflowRegistry:
         self._settings = settings
         self._address = without_credentials(settings.uri)
         self._file = sqlite_file(settings.uri)
+        check_place(self._file)
         prepare()
         # Costs a second or two, which the command line pays only when it asks the registry.
         from mlflow import MlflowClient
@@ -156,7 +162,8 @@ class MlflowRegistry:
     def forget(self, versions: Sequence[RegisteredVersion]) -> None:
         """Removes versions and their runs; beside an SQLite file their files, too.
 
-        A server's files go with `mlflow gc`, where its database is.
+        A server's files go with `mlflow gc`, where its database is. Beside an SQLite file those go that are below its
+        folder, and no others.
 
         Raises:
             DataRefused: One of them is the champion.
@@ -169,7 +176,11 @@ class MlflowRegistry:
             for run_id in run_ids:
                 or_none(self._client.delete_run, run_id)
             if self._file and run_ids:
-                collect_garbage(self._settings.uri, run_ids)
+                inside = inside_of(self._file, run_ids)
+                if outside := sorted(set(run_ids) - set(inside)):
+                    logging.warning("the files of MLflow runs %s lie outside %s and stay", outside, self._file.parent)
+                if inside:  # For none the command would take every run that was deleted.
+                    collect_garbage(self._settings.uri, inside)
 
     def tag(self, number: str, tags: Mapping[str, str]) -> None:
         """Says more about a version, in place of what was said under the same names."""
@@ -308,7 +319,7 @@ class MlflowRegistry:
         name = self._settings.experiment or self._settings.model_name
         if self._client.get_experiment_by_name(name) is None:
             # A server decides for itself; beside an SQLite file MLflow would use the current folder.
-            folder = self._file and (self._file.parent / "mlartifacts").as_uri()
+            folder = self._file and (self._file.parent / ARTIFACTS).as_uri()
             tolerating_existing(self._client.create_experiment, name, folder)
         return self._client.get_experiment_by_name(name).experiment_id
 

@@ -1,5 +1,6 @@
 """A phase's state on disk, so that a killed run continues to the same result."""
 
+import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import absl.logging
 import keras
 import numpy as np
 
@@ -40,6 +42,7 @@ class PhaseCheckpoint:
         self._model = model
         folder.mkdir(parents=True, exist_ok=True)
         self._best = folder / "best.npz"
+        self._record = folder / "progress.json"
 
     def save(self, progress: Progress, is_best: bool) -> None:
         """Writes the state after an epoch; the best weights first, the epoch that vouches for them last."""
@@ -48,8 +51,9 @@ class PhaseCheckpoint:
         newest = self._folder / f"epoch-{len(progress.epochs):05d}.npz"
         _write_arrays(newest, [*self._weights(), *self._optimizer()])
         unfinished = self._folder / f"progress-{os.getpid()}"
-        unfinished.write_text(json.dumps({"epochs": progress.epochs, "best_epoch": progress.best_epoch}))
-        unfinished.replace(self._folder / "progress.json")
+        state = {"epochs": progress.epochs, "best_epoch": progress.best_epoch}
+        unfinished.write_text(json.dumps(state | {"sha256": _digest(state)}))
+        unfinished.replace(self._record)
         for old in self._folder.glob("epoch-*.npz"):
             if old != newest:
                 old.unlink()
@@ -58,20 +62,35 @@ class PhaseCheckpoint:
         """Puts the newest complete state back into the model and its optimizer.
 
         Returns:
-            How far the phase had come; nothing done when there is no checkpoint.
+            How far the phase had come; nothing done, and the model as it was, when there is no checkpoint or one of its
+            files cannot be read. The phase then trains to the same weights from its beginning.
         """
-        record = self._folder / "progress.json"
-        if not record.exists():
+        if not self._record.exists():
             return Progress()
-        state = json.loads(record.read_text())
-        progress = Progress(tuple(state["epochs"]), state["best_epoch"])
-        arrays = _read_arrays(self._folder / f"epoch-{len(progress.epochs):05d}.npz")
-        _assign([*self._model.variables, *self._model.optimizer.variables], arrays)
+        everything = [*self._model.variables, *self._model.optimizer.variables]
+        path = self._record
+        try:
+            progress = _read_progress(path)
+            # The best is needed when the phase ends, where it would be too late to train it again.
+            path = self._best
+            _read_arrays(path, self._model.variables)
+            path = self._folder / f"epoch-{len(progress.epochs):05d}.npz"
+            arrays = _read_arrays(path, everything)
+        # What a damaged file makes a reader raise is anything: BadZipFile, EOFError, KeyError, MemoryError.
+        except Exception as error:
+            absl.logging.warning(
+                "%s cannot be read (%s: %s) and counts as absent; the phase is trained again from its beginning.",
+                path,
+                type(error).__name__,
+                error,
+            )
+            return Progress()
+        _assign(everything, arrays)
         return progress
 
     def restore_best(self) -> None:
         """Puts the best epoch's weights back into the model."""
-        _assign(self._model.variables, _read_arrays(self._best))
+        _assign(self._model.variables, _read_arrays(self._best, self._model.variables))
 
     def _weights(self) -> list[np.ndarray]:
         return [variable.numpy() for variable in self._model.variables]
@@ -86,9 +105,25 @@ def _write_arrays(path: Path, arrays: Sequence[np.ndarray]) -> None:
     unfinished.replace(path)
 
 
-def _read_arrays(path: Path) -> list[np.ndarray]:
+def _read_arrays(path: Path, variables: Sequence[Any]) -> list[np.ndarray]:
+    """Reads an array for each variable; the archive keeps a checksum of each, which is looked at."""
     with np.load(path, allow_pickle=False) as stored:
-        return [stored[f"arr_{index}"] for index in range(len(stored.files))]
+        arrays = [stored[f"arr_{index}"] for index in range(len(stored.files))]
+    expected, found = [tuple(one.shape) for one in variables], [one.shape for one in arrays]
+    if found != expected:
+        raise ValueError(f"it holds {len(found)} arrays, which are not those of the model's {len(expected)} variables")
+    return arrays
+
+
+def _read_progress(path: Path) -> Progress:
+    state = json.loads(path.read_text())
+    if _digest({key: state[key] for key in ("epochs", "best_epoch")}) != state["sha256"]:
+        raise ValueError("it is not what was written")
+    return Progress(tuple(state["epochs"]), state["best_epoch"])
+
+
+def _digest(state: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(state).encode()).hexdigest()
 
 
 def _assign(variables: Sequence[Any], arrays: Sequence[np.ndarray]) -> None:

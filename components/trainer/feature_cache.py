@@ -3,14 +3,20 @@
 A backbone that is frozen and in inference mode is a function of the image alone, so nothing is lost by asking it once.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+import absl.logging
 import numpy as np
 import tensorflow as tf
+
+_VALUES: Final = "values.bin"
+_LABELS: Final = "labels.bin"
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Features:
 
 
 def embedded(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Iterable, embedding_size: int) -> Features:
-    """Returns the features in `folder`, computing them if they are not there or not complete.
+    """Returns the features in `folder`, computing them if they are not there, not complete or not what was written.
 
     Args:
         folder: One split's cache; its name must change with whatever the features depend on.
@@ -39,22 +45,52 @@ def embedded(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Ite
         ValueError: An example has a label that is no class.
     """
     done = folder / "done.json"
-    if not done.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        count = _write(folder, embed, batches)
-        # Written last: a folder without it belongs to a run that was killed.
-        unfinished = folder / f"done-{os.getpid()}"
-        unfinished.write_text(json.dumps({"num_images": count}))
-        unfinished.replace(done)
-    count = json.loads(done.read_text())["num_images"]
-    values = np.memmap(folder / "values.bin", np.float32, "r", shape=(count, embedding_size))
-    labels = np.fromfile(folder / "labels.bin", np.int32)
+    if done.exists():
+        try:
+            return _read(folder, embedding_size)
+        # What a damaged file makes a reader raise is anything.
+        except Exception as error:
+            absl.logging.warning(
+                "The features in %s cannot be read (%s: %s) and count as absent; they are computed again.",
+                folder,
+                type(error).__name__,
+                error,
+            )
+            done.unlink()
+    folder.mkdir(parents=True, exist_ok=True)
+    count = _write(folder, embed, batches)
+    facts = {"num_images": count} | {name: _sha256(folder / name) for name in (_VALUES, _LABELS)}
+    # Written last: a folder without it belongs to a run that was killed.
+    unfinished = folder / f"done-{os.getpid()}"
+    unfinished.write_text(json.dumps(facts))
+    unfinished.replace(done)
+    return _mapped(folder, count, embedding_size)
+
+
+def _read(folder: Path, embedding_size: int) -> Features:
+    facts = json.loads((folder / "done.json").read_text())
+    for name in (_VALUES, _LABELS):
+        if _sha256(folder / name) != facts[name]:
+            raise ValueError(f"{name} is not what was written")
+    return _mapped(folder, facts["num_images"], embedding_size)
+
+
+def _mapped(folder: Path, count: int, embedding_size: int) -> Features:
+    values = np.memmap(folder / _VALUES, np.float32, "r", shape=(count, embedding_size))
+    labels = np.fromfile(folder / _LABELS, np.int32)
+    if len(labels) != count:
+        raise ValueError(f"{_LABELS} has {len(labels)} labels of {count} images")
     return Features(values, labels)
+
+
+def _sha256(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Iterable) -> int:
     count = 0
-    with open(folder / "values.bin", "wb") as values, open(folder / "labels.bin", "wb") as labels:
+    with open(folder / _VALUES, "wb") as values, open(folder / _LABELS, "wb") as labels:
         for pixels, label_index in batches:
             indices = label_index.numpy()
             if (indices < 0).any():

@@ -19,11 +19,12 @@ from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, refusal_of, stopped
 from pipeline.runners.lock import alone
+from pipeline.runners.place import check_place
 from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge, nothing_new
 from pipeline.runners.stopping import Stop, stoppable
 from pipeline.runners.store import check
-from pipeline.runners.summaries import past_runs, same_as_last
+from pipeline.runners.summaries import newest_runs, same_as_last
 from pipeline.runners.telling import tell
 
 if TYPE_CHECKING:
@@ -125,6 +126,7 @@ def _try(
     try:
         with alone(attempt.folders.root):
             check(attempt.folders.metadata)
+            check_place(attempt.folders.metadata, attempt.folders.artifacts)
             plan = resolve(attempt.config)
             last = None if again or not plan.source.spans else _last_verdict(plan)
             if last is not None:
@@ -148,7 +150,7 @@ def _give_back(config: Config, walk: Walk) -> None:
 
 
 def _last_verdict(plan: Plan) -> RunSummary | None:
-    return same_as_last(past_runs(plan.folders.runs, newest_first=True), plan.run_key)
+    return same_as_last(newest_runs(plan.folders.runs), plan.run_key)
 
 
 def _nothing_new(plan: Plan, last: RunSummary) -> _Outcome:

@@ -1,6 +1,7 @@
 """Removing what old runs left: rows of the metadata store first, then every folder that no row knows."""
 
 import contextlib
+import os
 import shutil
 import sqlite3
 from collections.abc import Collection, Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from pipeline.runners.errors import StoreUnusable
+from pipeline.runners.place import check_place
 
 # ML Metadata's own number for the layout of its tables; statements below were written for this one.
 _SCHEMA_VERSION: Final = 10
@@ -71,8 +73,8 @@ def forget_runs(store: Path, run_ids: Collection[str], artifacts: Path, dry_run:
     """
     if not store.exists():
         return []
+    check_place(store, artifacts)
     with _opened(store) as connection:
-        _refuse_moved(store, artifacts, connection)
         connection.execute("BEGIN IMMEDIATE")
         connection.execute("CREATE TEMP TABLE gone (id INTEGER)")
         for run_id in run_ids:
@@ -89,19 +91,10 @@ def forget_runs(store: Path, run_ids: Collection[str], artifacts: Path, dry_run:
     return found
 
 
-def _refuse_moved(store: Path, artifacts: Path, connection: sqlite3.Connection) -> None:
-    # Every folder of artifacts would be unknown to it, those of kept runs too.
-    uris = [Path(uri) for (uri,) in connection.execute("SELECT uri FROM Artifact WHERE uri IS NOT NULL")]
-    roots = {uri.parents[2] for uri in uris if len(uri.parents) > 2 and uri.parents[2].name == artifacts.name}
-    if elsewhere := sorted(roots - {artifacts}):
-        raise StoreUnusable(
-            f"{store} must know artifacts in {artifacts} to be pruned; it knows some in {elsewhere[0]}, for its folder "
-            "was moved. Move it back, or remove by hand what is not wanted."
-        )
-
-
 def _unknown_folders(artifacts: Path, connection: sqlite3.Connection) -> Iterator[Path]:
-    uris = [Path(uri) for (uri,) in connection.execute("SELECT uri FROM Artifact WHERE uri IS NOT NULL")]
+    # The folder may have been reached by another name, through a link, when an artifact was made.
+    addresses = connection.execute("SELECT uri FROM Artifact WHERE uri IS NOT NULL")
+    uris = [Path(os.path.realpath(uri)) for (uri,) in addresses]
     # A value's address is a file inside its folder.
     known = {place for uri in uris for place in (uri, uri.parent)}
     executions = {str(number) for (number,) in connection.execute("SELECT id FROM Execution")}
@@ -110,7 +103,7 @@ def _unknown_folders(artifacts: Path, connection: sqlite3.Connection) -> Iterato
             if folder.name.isdigit() and folder.name not in executions:
                 yield folder
         for folder in sorted(node.glob("[!.]*/*")):
-            if folder.name.isdigit() and folder not in known:
+            if folder.name.isdigit() and Path(os.path.realpath(folder)) not in known:
                 yield folder
 
 
@@ -122,8 +115,8 @@ def size_of(path: Path) -> int:
 
 
 def remove(path: Path) -> None:
-    """Removes a file or folder; one that is gone already is fine."""
-    if path.is_dir():
+    """Removes a file or folder; one that is gone already is fine, and of a link the link alone."""
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)

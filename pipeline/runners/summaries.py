@@ -1,12 +1,13 @@
 """The summaries that runs left, and what they say of the next one."""
 
+import logging
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from components.errors import DataRefused
 from pipeline.config import Config
 from pipeline.runners.results import LookSummary, RunSummary, stands
 
@@ -24,30 +25,36 @@ def looks_of(config: Config) -> Iterator[LookSummary]:
     """Yields the looks at a configuration's log of requests, oldest first, as `past_runs` does runs."""
     from pipeline.watching import monitoring_folders
 
-    return _summaries(LookSummary, monitoring_folders(config).runs)
+    return (summary for summary in _summaries(LookSummary, monitoring_folders(config).runs) if summary is not None)
 
 
-def past_runs(folder: Path, newest_first: bool = False) -> Iterator[RunSummary]:
-    """Yields a pipeline's runs in order; one that was killed left no summary and is not listed.
+def past_runs(folder: Path) -> Iterator[RunSummary]:
+    """Yields a pipeline's runs, oldest first; one that was killed left no summary and is not listed.
+
+    A summary that cannot be read counts as absent, and a warning names it.
 
     Args:
         folder: Holds a folder a run.
-        newest_first: Instead of oldest first; each is read when it is asked for.
-
-    Raises:
-        DataRefused: A summary is damaged.
     """
-    return _summaries(RunSummary, folder, newest_first)
+    return (summary for summary in _summaries(RunSummary, folder) if summary is not None)
 
 
-def _summaries(kind: type[_Summary], folder: Path, newest_first: bool = False) -> Iterator[_Summary]:
+def newest_runs(folder: Path) -> Iterator[RunSummary]:
+    """Yields a pipeline's runs, newest first, as far back as every summary can be read; each is read when asked for.
+
+    Nobody knows what the run came to whose summary cannot be read, so none before it is the last one.
+    """
+    return iter(partial(next, _summaries(RunSummary, folder, newest_first=True), None), None)
+
+
+def _summaries(kind: type[_Summary], folder: Path, newest_first: bool = False) -> Iterator[_Summary | None]:
     for path in sorted(folder.glob("*/summary.json"), reverse=newest_first):
         try:
             yield kind.model_validate_json(path.read_text())
-        except ValidationError as error:
-            raise DataRefused(
-                f"{path} must be a run's summary; it is damaged or of another version. Remove its folder to go on."
-            ) from error
+        except (OSError, ValueError) as error:
+            why = f"{error.error_count()} of its values are not" if isinstance(error, ValidationError) else str(error)
+            logging.warning("%s must be a run's summary (%s); it counts as absent.", path, why)
+            yield None
 
 
 def same_as_last(newest_first: Iterable[RunSummary], run_key: str) -> RunSummary | None:

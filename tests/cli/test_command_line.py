@@ -336,8 +336,13 @@ def test_looks_at_the_requests_are_listed(tmp_path):
     assert json.loads(frostgate("runs", "--monitoring", "--json", cwd=tmp_path).stdout) == [looked]
 
 
-def test_a_damaged_summary_is_named(with_a_run):
+def test_a_damaged_summary_is_named_and_the_others_are_listed(with_a_run):
     (path,) = with_a_run.rglob("summary.json")
-    path.write_text("{}")
+    for number, damage in enumerate(("{}", "", '{"run_id": "cut'), start=1):
+        other = path.parents[1] / f"20250101-00000{number}-abcd" / "summary.json"
+        other.parent.mkdir()
+        other.write_text(damage)
     done = frostgate("runs", cwd=with_a_run)
-    assert done.returncode == 2 and str(path.relative_to(with_a_run)) in done.stderr
+    assert done.returncode == 0 and path.parent.name in done.stdout and "20250101" not in done.stdout
+    for number in (1, 2, 3):
+        assert f"20250101-00000{number}-abcd/summary.json must be a run's summary" in done.stderr

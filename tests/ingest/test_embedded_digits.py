@@ -43,6 +43,18 @@ def test_an_incomplete_folder_is_written_again(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
 
 
+def test_a_folder_with_a_damaged_picture_is_written_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = Path(materialise(EMBEDDED_DIGITS, str(tmp_path)))
+    one, other = sorted(folder.glob("7/*.png"))[:2]
+    before = one.read_bytes()
+    assert caplog.messages == []
+    for damaged in (before[:-20], other.read_bytes()):
+        one.write_bytes(damaged)
+        materialise(EMBEDDED_DIGITS, str(tmp_path))
+        assert one.read_bytes() == before
+    assert f"{folder} is not what was written" in caplog.messages[0]
+
+
 def test_writers_at_the_same_time_agree(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         folders = set(pool.map(lambda _: materialise(EMBEDDED_DIGITS, str(tmp_path)), range(4)))

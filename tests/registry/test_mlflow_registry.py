@@ -208,6 +208,49 @@ def test_versions_that_are_forgotten_leave_neither_rows_nor_files(
     assert registry.register(make_record("four")).version == "4"
 
 
+def test_a_registry_that_was_copied_is_refused_and_its_original_is_left_alone(
+    tmp_path: Path, make_record: Make
+) -> None:
+    home = tmp_path / "home"
+    settings = RegistrySettings(uri=f"sqlite:///{home}/mlflow.db", model_name="digits")
+    for contents in ("one", "two"):
+        MlflowRegistry(settings).register(make_record(contents))
+    copy = shutil.copytree(home, tmp_path / "copy")
+    before = {path: path.read_bytes() for path in (home / "mlartifacts").rglob("*") if path.is_file()}
+    assert before
+    told = RegistrySettings(uri=f"sqlite:///{copy}/mlflow.db", model_name="digits")
+    with pytest.raises(DataRefused) as refused:
+        MlflowRegistry(told)
+    said = str(refused.value)
+    assert f"it has some in {home}/mlartifacts, for it was moved or copied from {home}." in said
+    assert f"registry.uri=sqlite:///{home}/mlflow.db" in said and f"ln -s {copy} {home}" in said
+    assert {path: path.read_bytes() for path in before} == before
+
+    # What was moved goes on once its old place is a link.
+    shutil.rmtree(home)
+    home.symlink_to(copy)
+    moved = MlflowRegistry(told)
+    moved.forget(moved.versions()[:1])
+    assert [version.version for version in moved.versions()] == ["2"]
+    assert len(list(copy.glob("mlartifacts/*/artifacts"))) == 1
+
+
+def test_models_that_somebody_keeps_elsewhere_are_forgotten_and_their_files_stay(
+    tmp_path: Path, make_record: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = RegistrySettings(uri=f"sqlite:///{tmp_path}/home/mlflow.db", model_name="digits")
+    registry = MlflowRegistry(settings)
+    client(settings).create_experiment("digits", (tmp_path / "elsewhere").as_uri())
+    for contents in ("one", "two"):
+        registry.register(make_record(contents))
+    before = {path: path.read_bytes() for path in (tmp_path / "elsewhere").rglob("*") if path.is_file()}
+    registry = MlflowRegistry(settings)
+    registry.forget(registry.versions()[:1])
+    assert [version.version for version in registry.versions()] == ["2"]
+    assert before and {path: path.read_bytes() for path in before} == before
+    assert any("lie outside" in message for message in caplog.messages)
+
+
 def test_a_server_forgets_versions_too(mlflow_server: str, make_record: Make) -> None:
     registry = MlflowRegistry(RegistrySettings(uri=mlflow_server, model_name="forgotten"))
     for contents in ("one", "two"):
