@@ -199,7 +199,7 @@ def step(facts, tmp_path):
             "outputs": {"outputFile": str(output), "parameters": {"new": {}, "message": {}}},
         }
         command = [sys.executable, "-m", "pipeline.runners.kubeflow.news", "--executor-input", json.dumps(message)]
-        environment = os.environ | {COMPILED: compiled.model_dump_json()}
+        environment = os.environ | {COMPILED: compiled.written()}
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
         return done, json.loads(output.read_text())["parameterValues"] if output.exists() else None
 

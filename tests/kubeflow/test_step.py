@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -147,7 +148,7 @@ def compiled_facts():
     from pipeline.config import load
     from pipeline.runners.kubeflow.compiling import _facts
 
-    return lambda folder, *overrides: _facts(load(None, list(overrides)), str(folder))[0]
+    return lambda folder, *overrides: _facts(load(None, list(overrides)), str(folder))
 
 
 def test_a_run_parameter_changes_its_nodes_and_leaves_the_others(compiled_facts, tmp_path):
@@ -172,6 +173,29 @@ def test_a_training_is_continued_with_the_same_data_only(compiled_facts, tmp_pat
     ]
     assert places[0] == places[1] != places[2]
     assert places[0].startswith("/frostgate/cache/training/")
+
+
+def test_the_compiled_facts_are_read_as_they_were_written(compiled_facts, tmp_path):
+    overrides = ["data.classes=[cat, dog]", "gate.max_mode_gap=0.07", "kubeflow.env={TZ: UTC}", "trainer.seed=9"]
+    for known in (compiled_facts(tmp_path), compiled_facts(tmp_path, *overrides)):
+        assert facts.Facts.read(known.written()) == known
+        assert len(known.written()) < 800, "a run's workflow has it eight times a step"
+
+
+@pytest.mark.parametrize("other", [{"digest": "0123456789abcdef"}, {"facts": {"config": {"gate": {"newer": 1}}}}])
+def test_an_image_of_another_frostgate_is_refused_in_one_sentence(compiled_facts, tmp_path, other):
+    text = json.dumps(json.loads(compiled_facts(tmp_path).written()) | other)
+    with pytest.raises(ConfigRefused, match="The image must hold the frostgate that compiled the pipeline"):
+        facts.Facts.read(text)
+
+
+def test_the_schema_is_written_where_the_step_that_imports_it_looks(compiled_facts, tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.runners.kubeflow.compiling._SCHEMAS", str(tmp_path / "schemas"))
+    known = compiled_facts(tmp_path / "scratch", "data.classes=[cat, dog]")
+    known.write_schema()
+    assert '"dog"' in Path(known.schema_file).read_text()
+    with pytest.raises(ConfigRefused, match="its schema is another"):
+        known.model_copy(update={"classes": ("cat", "cow")}).write_schema()
 
 
 def test_an_impossible_run_parameter_is_one_sentence(compiled_facts, tmp_path):

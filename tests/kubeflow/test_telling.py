@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
-from pipeline.runners.kubeflow.facts import COMPILED
+from pipeline.runners.kubeflow.facts import COMPILED, Facts
 from tests.monitoring.summaries import BLOCKED, PASSED
 from tests.servers import held_by
 
@@ -35,9 +35,10 @@ def container():
 def told_to(container, pushgateway):
     """The environment of a step that was compiled for a gateway."""
     (text,) = [one["value"] for one in container["env"] if one["name"] == COMPILED]
-    facts = json.loads(text)
-    facts["config"]["monitoring"]["pushgateway"] = pushgateway
-    return {COMPILED: json.dumps(facts)}
+    facts = Facts.read(text)
+    monitoring = facts.config.monitoring.model_copy(update={"pushgateway": pushgateway})
+    config = facts.config.model_copy(update={"monitoring": monitoring})
+    return {COMPILED: facts.model_copy(update={"config": config}).written()}
 
 
 @pytest.fixture

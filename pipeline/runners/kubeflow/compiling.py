@@ -71,7 +71,7 @@ def compile_pipeline(config: Config, name: PipelineName = "training") -> Compile
     """
     check(config, name)
     with tempfile.TemporaryDirectory() as scratch:
-        facts, files = _FACTS[name](config, scratch)
+        facts = _FACTS[name](config, scratch)
     components = nodes_of(facts, facts.config)
     given = resources(facts.config, [*_news(facts), *(node.id for node in components)], _others(facts))
     pipeline = tfx.dsl.Pipeline(
@@ -87,7 +87,7 @@ def compile_pipeline(config: Config, name: PipelineName = "training") -> Compile
         )
     )
     job = runner.run(pipeline, write_out=False)
-    spec = accepted(job["pipelineSpec"], facts, given, _uses(facts), files)
+    spec = accepted(job["pipelineSpec"], facts, given, _uses(facts))
     others = {*steps_of(spec), *spec["root"]["dag"]["tasks"]} - {*given, name}
     return Compiled(spec, platform(config.kubeflow, given, others))
 
@@ -104,22 +104,21 @@ def _others(facts: Facts) -> set[str]:
     return nodes.union(*map(_news, others))
 
 
-def _facts(config: Config, scratch: str) -> tuple[Facts, dict[str, tuple[str, str]]]:
+def _facts(config: Config, scratch: str) -> Facts:
     here = Folders(root=Path(scratch), cache=Path(scratch))
     classes = config.data.classes or _classes(config, here)
     written = Path(write_schema(classes, scratch))
-    facts = Facts(
+    return Facts(
         config=config.model_copy(update={"output": config.kubeflow.mount}),
         classes=classes,
         pretrain_fingerprint=pretraining(config, here)[1],
         schema_file=f"{_SCHEMAS}/{written.parent.name}/{SCHEMA_FILE}",
     )
-    return facts, {"ImportSchemaGen": (facts.schema_file, written.read_text(encoding="utf-8"))}
 
 
-def _facts_of_looks(config: Config, scratch: str) -> tuple[Facts, dict[str, tuple[str, str]]]:
+def _facts_of_looks(config: Config, scratch: str) -> Facts:
     on_the_volume = config.model_copy(update={"output": config.kubeflow.mount})
-    return Facts(config=on_the_volume, pipeline="monitoring"), {}
+    return Facts(config=on_the_volume, pipeline="monitoring")
 
 
 _FACTS: Final = {"training": _facts, "monitoring": _facts_of_looks}

@@ -2,7 +2,7 @@
 
     python -m pipeline.runners.kubeflow.entrypoint --executor_class_path CLASS --json_serialized_invocation_args JSON
         --json_serialized_inputs_spec_args JSON --node ID --outputs KEY ... [--same KEY OTHER]
-        [--file PATH TEXT] [Beam's flags]
+        [Beam's flags]
 
 The arguments are those that TFX's compiler writes for its own entrypoint, which opens remote addresses itself and knows
 neither `minio://` nor artifacts without a type, and what our compiler adds to them.
@@ -58,9 +58,6 @@ def parsed(arguments: Sequence[str] | None = None) -> tuple[argparse.Namespace, 
     parser.add_argument(
         "--same", nargs=2, action="append", default=[], metavar=("KEY", "OTHER"), help="an input that is another, too"
     )
-    parser.add_argument(
-        "--file", nargs=2, action="append", default=[], metavar=("PATH", "TEXT"), help="a file to write first"
-    )
     return parser.parse_known_args(arguments)
 
 
@@ -74,9 +71,6 @@ def step_of(told: argparse.Namespace) -> "Step":
 
 def _guarded(told: argparse.Namespace, beam_args: list[str]) -> int:
     try:
-        for path, text in told.file:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            Path(path).write_text(text, encoding="utf-8")
         _run(told, beam_args)
     except DataRefused as error:
         for line in str(error).splitlines():
@@ -95,10 +89,13 @@ def _run(told: argparse.Namespace, beam_args: list[str]) -> None:
     from tfx.orchestration.portable import outputs_utils
     from tfx.utils import import_utils
 
+    from pipeline.runners.kubeflow.facts import SCHEMA_BY
     from pipeline.runners.kubeflow.outcome import DECIDED_BY
     from pipeline.runners.kubeflow.verdicts import remember
 
     step = step_of(told)
+    if step.facts and step.node_id == SCHEMA_BY:
+        step.facts.write_schema()
     executor_class = import_utils.import_class_by_path(told.executor_class_path)
     with tempfile.TemporaryDirectory() as scratch:
         common: dict[str, Any] = {"tmp_dir": scratch, "unique_id": step.unique_id}

@@ -1,12 +1,18 @@
 """What a step must know of the compiled pipeline, and the plan that follows from it inside the step."""
 
+import hashlib
+import json
 import os
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import ValidationError
 
 from components.ingest.sources import SourceSummary
 from components.settings import Settings
 from pipeline.config import Config, overridden
+from pipeline.config_errors import ConfigRefused
 from pipeline.resolve import Plan, effective_kserve, effective_registry, folders_of, push_destination, run_key
 from pipeline.runners.kubeflow.pipelines import TRAITS, PipelineName
 
@@ -19,6 +25,9 @@ REVISION: Final = "FROSTGATE_REVISION"
 # Of a step's input parameters, those that are a run's and not the executor's own.
 RUN_PARAMETER: Final = "run--"
 LATEST: Final = "latest"
+# The node that imports the schema.
+SCHEMA_BY: Final = "ImportSchemaGen"
+_DIGEST_LENGTH: Final = 16
 
 
 class Facts(Settings):
@@ -33,12 +42,59 @@ class Facts(Settings):
     pretrain_fingerprint: str = ""
     """Of the source task; empty unless the backbone is pretrained."""
     schema_file: str = ""
-    """Where the step that imports the schema finds it."""
+    """Where the step that imports the schema writes and finds it."""
+
+    def written(self) -> str:
+        """As a text for the environment: what differs from the defaults, and a digest of all.
+
+        A run's workflow holds the text eight times a step, and the backend keeps only so large a workflow whole.
+        """
+        told = {"facts": self.model_dump(mode="json", exclude_defaults=True), "digest": self._digest()}
+        return json.dumps(told, separators=(",", ":"))
+
+    @classmethod
+    def read(cls, text: str) -> "Facts":
+        """Reads what `written` wrote.
+
+        Raises:
+            ConfigRefused: The code that reads has other settings or defaults than the code that wrote.
+        """
+        told = json.loads(text)
+        try:
+            found = cls.model_validate_json(json.dumps(told["facts"]))
+        except ValidationError:
+            found = None
+        if found is None or found._digest() != told["digest"]:
+            raise _other_code("its settings or their defaults are others")
+        return found
+
+    def write_schema(self) -> None:
+        """Writes the schema of the classes to where the step that imports it finds it.
+
+        Raises:
+            ConfigRefused: The schema of this code is another than that of the code that compiled.
+        """
+        from schemas.images import write_schema
+
+        if write_schema(self.classes, str(Path(self.schema_file).parents[1])) != self.schema_file:
+            raise _other_code("its schema is another")
+
+    def _digest(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()[:_DIGEST_LENGTH]
+
+
+def _other_code(how: str) -> ConfigRefused:
+    return ConfigRefused(
+        [
+            f"The image must hold the frostgate that compiled the pipeline; {how}. Compile with the image's frostgate, "
+            "or build the image from the one that compiled."
+        ]
+    )
 
 
 def facts_here() -> Facts | None:
     """Reads what the step's pipeline was compiled with; None in a step of another pipeline."""
-    return Facts.model_validate_json(os.environ[COMPILED]) if COMPILED in os.environ else None
+    return Facts.read(os.environ[COMPILED]) if COMPILED in os.environ else None
 
 
 def parameter_name(key: str) -> str:

@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     message = json_format.Parse(given.executor_input, specs.ExecutorInput(), ignore_unknown_fields=True)
     values = {name: json_format.MessageToDict(one) for name, one in message.inputs.parameter_values.items()}
     try:
-        news = look(Facts.model_validate_json(os.environ[COMPILED]), values)
+        news = look(Facts.read(os.environ[COMPILED]), values)
     except DataRefused as error:
         for line in str(error).splitlines():
             print(f"frostgate: {line}", file=sys.stderr)

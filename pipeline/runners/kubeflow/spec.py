@@ -2,6 +2,7 @@
 
 import copy
 import difflib
+import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
@@ -30,7 +31,6 @@ def accepted(
     facts: Facts,
     resources: Mapping[str, Resources],
     uses: Mapping[str, Collection[str]],
-    files: Mapping[str, tuple[str, str]],
 ) -> Spec:
     """Turns what TFX's V2 runner wrote into what the backend accepts.
 
@@ -39,7 +39,6 @@ def accepted(
         facts: What every step must know.
         resources: Node -> what it gets.
         uses: Node -> run parameters that matter to it.
-        files: Node -> path and text of a file that it finds.
 
     Returns:
         A new document.
@@ -48,7 +47,7 @@ def accepted(
     traits, config = TRAITS[facts.pipeline], facts.config
     definitions = _definitions(facts, {name for names in uses.values() for name in names})
     spec["root"]["inputDefinitions"] = {"parameters": definitions}
-    environment = [{"name": COMPILED, "value": facts.model_dump_json()}]
+    environment = [{"name": COMPILED, "value": facts.written()}]
     environment += [{"name": name, "value": value} for name, value in sorted(config.kubeflow.env.items())]
     for name, task in spec["root"]["dag"]["tasks"].items():
         component = spec["components"][COMPONENT + name]
@@ -63,9 +62,8 @@ def accepted(
                 for key, title in PAGES[name].items()
             }
         outputs = ["--outputs", *sorted(component["outputDefinitions"]["artifacts"])]
-        file = ["--file", *files[name]] if name in files else []
-        own = [*file, "--node", name, *outputs, *_taken_once(task, component)]
-        container["args"] = [*own, *container["args"], *resources[name].beam_args]
+        own = ["--node", name, *outputs, *_taken_once(task, component)]
+        container["args"] = [*own, *map(_compact, container["args"]), *resources[name].beam_args]
     image = config.kubeflow.image
     container = {"image": image, "env": environment[1:], "resources": SMALL}
     add_steps(spec, COMPONENT, EXECUTOR, image, traits.steps, traits.decided_by)
@@ -165,6 +163,11 @@ def value_of(config: Config, key: str) -> Any:
             ]
         )
     return value
+
+
+def _compact(argument: str) -> str:
+    """Writes JSON that TFX's compiler laid out for people without its blanks."""
+    return json.dumps(json.loads(argument), separators=(",", ":")) if argument.startswith("{\n") else argument
 
 
 def _taken_once(task: Spec, component: Spec) -> list[str]:
