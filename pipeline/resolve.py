@@ -3,7 +3,7 @@
 import hashlib
 import json
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from components.ingest.settings import DataSettings
 from components.ingest.sources import SourceSummary, discover
 from components.kserve.manifest import service_name
 from components.kserve.settings import KServeSettings
+from components.registry.champions import champion_of
+from components.registry.protocol import RegisteredVersion
 from components.registry.settings import RegistrySettings
 from pipeline.code_hash import code_hash
 from pipeline.config import Config, fingerprint
@@ -72,6 +74,8 @@ class Plan:
     """Same configuration, data and code: same key."""
     baseline: str
     """The registered version to beat, or `none`."""
+    versions: tuple[RegisteredVersion, ...]
+    """What the registry holds; empty where it is not looked at."""
     git_revision: str
     image: str
     """Of the container, by digest; empty outside a cluster."""
@@ -97,6 +101,7 @@ def resolve(config: Config) -> Plan:
     pretrain_dir, pretrain_fingerprint = pretraining(config, folders)
     registry = effective_registry(config, folders)
     key = run_key(config, source, pretrain_fingerprint, code_hash)
+    versions = _versions(registry)
     return Plan(
         config=config,
         folders=folders,
@@ -109,7 +114,8 @@ def resolve(config: Config) -> Plan:
         destination=push_destination(config),
         kserve=effective_kserve(config),
         run_key=key,
-        baseline=_baseline(registry, key),
+        baseline=_baseline(versions, key),
+        versions=versions,
         git_revision=_git_revision(),
         image="",
         code_hash=code_hash,
@@ -166,11 +172,15 @@ def run_key(config: Config, source: SourceSummary, pretrain_fingerprint: str, ha
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
-def _baseline(registry: RegistrySettings, key: str) -> str:
+def _versions(registry: RegistrySettings) -> tuple[RegisteredVersion, ...]:
     from components.registry.opening import existing_registry  # MLflow takes a second to import.
 
     found = existing_registry(registry)
-    current = found.champion() if found else None
+    return tuple(found.versions()) if found else ()
+
+
+def _baseline(versions: Sequence[RegisteredVersion], key: str) -> str:
+    current = champion_of(versions)
     if current is None:
         return "none"
     # The champion came from this very configuration, data and code: the run is a repetition, to be judged by what the

@@ -90,6 +90,12 @@ def fingerprints_of(root: Path) -> dict[int, str]:
     return {number: manifest["fingerprint"] if manifest else "" for number, manifest in manifests.items()}
 
 
+def is_served(root: Path, fingerprint: str) -> bool:
+    """Whether the newest version under `root`, which servers load, is this model, byte for byte."""
+    newest = max(versions(root), default=0) if root.is_dir() else 0
+    return bool(newest) and _holds(root / str(newest), fingerprint)
+
+
 def file_hashes(folder: Path) -> dict[str, str]:
     """Hashes every file but the manifest.
 

@@ -6,7 +6,10 @@ import gc
 import resource
 import sys
 import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from pathlib import Path
+from types import MappingProxyType
 
 from tfx.dsl.compiler import compiler, constants
 from tfx.orchestration import metadata
@@ -15,13 +18,20 @@ from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipeline.runners import outside
 from pipeline.runners.failures import changed_artifact
 from pipeline.runners.progress import Progress
 from pipeline.runners.results import NodeResult, NodeStatus, Walk
-from pipeline.runners.store import Execution, forget, read_execution
+from pipeline.runners.store import Execution, forget, living, read_execution
 
 
-def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progress, walk: Walk) -> None:
+def run_pipeline(
+    pipeline: tfx_pipeline.Pipeline,
+    run_id: str,
+    progress: Progress,
+    walk: Walk,
+    holds: Mapping[str, Callable[[Path], bool]] = MappingProxyType({}),
+) -> None:
     """Runs every node, or none after the first that fails.
 
     Args:
@@ -29,6 +39,7 @@ def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progres
         run_id: Named in the log.
         progress: Is told of every node.
         walk: Receives what happened.
+        holds: Artifact type -> whether what earlier runs left in a folder may be taken from the cache.
 
     Raises:
         Exception: What the failed node raised; its result is in `walk` all the same.
@@ -40,8 +51,12 @@ def run_pipeline(pipeline: tfx_pipeline.Pipeline, run_id: str, progress: Progres
     deployment = runner_utils.extract_local_deployment_config(compiled)
     nodes = [node.pipeline_node for node in compiled.nodes]
     ids = [node.node_info.id for node in nodes]
+    for node in nodes:
+        if node.node_info.id in outside.NODES:
+            node.execution_options.caching_options.enable_cache = False
     configured = deployment.metadata_connection_config
     connection = metadata.Metadata(getattr(configured, configured.WhichOneof("connection_config")))
+    _forget(connection, holds)
     progress.run_started(run_id, ids)
     # What is imported stays; collecting it again after every node would take a second each time.
     gc.freeze()
@@ -82,6 +97,14 @@ def _launch(
         # The launcher reports inputs that it cannot resolve in the log only.
         raise RuntimeError(f"{node.node_info.id} did not run, for its inputs are missing; see the log.")
     return execution
+
+
+def _forget(connection: metadata.Metadata, holds: Mapping[str, Callable[[Path], bool]]) -> None:
+    with connection as handle:
+        for kind, is_whole in holds.items():
+            for uri in living(handle.store, kind):
+                if not is_whole(Path(uri)):
+                    forget(handle.store, uri)
 
 
 def _make_again(error: BaseException, connection: metadata.Metadata) -> None:

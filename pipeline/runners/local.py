@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 from components.card.facts import NodeFacts, RunFacts
 from components.credentials import lent
 from components.registry import lease
+from components.registry.baseline import BASELINE, may_stand_for
 from pipeline.config import Config, addresses, effective_yaml
 from pipeline.resolve import Plan, folders_of, push_destination, resolve
 from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, refusal_of, stopped
 from pipeline.runners.lock import alone
+from pipeline.runners.outside import missing
 from pipeline.runners.place import check_place
 from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge, nothing_new
@@ -129,7 +131,7 @@ def _try(
             check_place(attempt.folders.metadata, attempt.folders.artifacts)
             plan = resolve(attempt.config)
             last = None if again or not plan.source.spans else _last_verdict(plan)
-            if last is not None:
+            if last is not None and _is_there(plan, last):
                 return _nothing_new(plan, last)
             _run_nodes(plan, attempt.run_id, progress, build, walk)
             return dataclasses.replace(_judged(attempt, walk), plan=plan)
@@ -153,6 +155,18 @@ def _last_verdict(plan: Plan) -> RunSummary | None:
     return same_as_last(newest_runs(plan.folders.runs), plan.run_key)
 
 
+def _is_there(plan: Plan, last: RunSummary) -> bool:
+    """Whether what a run pushed is still served and registered; what is not is done again."""
+    if last.status != "pushed":
+        return True
+    pushed = (last.registered_version, ((last.verdict or {}).get("fingerprints") or {}).get("model"))
+    version = next((one for one in plan.versions if (one.version, one.fingerprint) == pushed), None)
+    gone = missing(version, plan.versions, plan.destination)
+    if gone:
+        print(f"{gone} The run goes on.")
+    return gone is None
+
+
 def _nothing_new(plan: Plan, last: RunSummary) -> _Outcome:
     message = nothing_new(plan.source.spans, last.run_id, last.status, "--again")
     return _Outcome("unchanged", 0, message, plan=plan)
@@ -167,7 +181,10 @@ def _run_nodes(
         from pipeline import training
 
         build = training.build
-    run_pipeline(build(plan), run_id, progress, walk)
+    version = next((one for one in plan.versions if one.version == plan.baseline), None)
+    registered = version.fingerprint if version else ""
+    holds = {BASELINE: lambda folder: may_stand_for(folder, plan.baseline, registered)}
+    run_pipeline(build(plan), run_id, progress, walk, holds)
 
 
 def _judged(attempt: Attempt, walk: Walk) -> _Outcome:

@@ -68,6 +68,11 @@ def _version_complaint(path: Path) -> str | None:
     return None
 
 
+def living(store: MetadataStore, kind: str) -> list[str]:
+    """The addresses of a type's artifacts that the cache may hand out."""
+    return [one.uri for one in store.get_artifacts_by_type(kind) if one.state == mlmd.Artifact.LIVE]
+
+
 def forget(store: MetadataStore, uri: str) -> None:
     """Keeps the cache from handing out what lies at an address; the files stay."""
     artifacts = store.get_artifacts_by_uri(uri)

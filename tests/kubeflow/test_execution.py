@@ -182,7 +182,7 @@ def test_a_step_whose_input_came_late_succeeds_with_its_retry(backend, healthy, 
         shutil.move(*((model, hidden) if attempt == 1 else (hidden, model)))
 
     backend.before = late
-    done = backend.run(healthy, done=kept(run, "Pusher", "Card", "RegistryPush"), only={"Pusher"})
+    done = backend.run(healthy, done=kept(run, "Pusher", "RegistryPush"), only={"Pusher"})
     backend.before = lambda task, attempt: None
     assert (done["Pusher"].state, done["Pusher"].attempts) == ("COMPLETE", 2), done["Pusher"].log
     assert "Pusher needs model, expected at minio://" in done["Pusher"].log

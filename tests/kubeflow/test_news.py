@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -11,13 +12,14 @@ import pytest
 
 from components.errors import DataRefused
 from components.push_gate.fingerprint import directory_fingerprint
+from components.pusher.versions import push
 from components.registry.opening import open_registry
 from components.registry.protocol import DECISION, FINGERPRINT, ModelRecord, RegisteredVersion, RegistryUnavailable
 from components.registry.settings import RegistrySettings
 from pipeline.config import load
-from pipeline.resolve import effective_registry, folders_of
+from pipeline.resolve import effective_registry, folders_of, push_destination
 from pipeline.runners.kubeflow.facts import COMPILED, Facts
-from pipeline.runners.kubeflow.news import judged, look
+from pipeline.runners.kubeflow.news import News, judged, look
 from pipeline.runners.kubeflow.verdicts import JUDGED, LastVerdict, last_verdict, remember
 from tests.servers import held_by
 
@@ -59,7 +61,7 @@ def test_it_says_which_run_is_repeated_and_how_to_run_all_the_same():
 def test_the_last_verdict_is_the_latest_and_not_that_of_the_newest_version():
     later = verdict(key="later", at=NOON + timedelta(days=1))
     registered = [version("1", later.model_dump_json()), version("2", verdict().model_dump_json()), version("3")]
-    assert last_verdict(registered) == later
+    assert last_verdict(registered) == later.model_copy(update={"version": "1"})
     assert last_verdict([version("3")]) is None
 
 
@@ -104,6 +106,10 @@ def decided(facts, tmp_path):
         tags = {FINGERPRINT: mark, DECISION: decision}
         registry = open_registry(settings(facts))
         made = registry.register(ModelRecord(mark, decision, tags, {}, {}, {model: "Format-Serving"}))
+        if status == "pushed":
+            push(model, push_destination(facts.config), mark)
+            champion = registry.champion()
+            registry.move_alias(made.version, champion.version if champion else None)
         documents = {
             "verdict": ("verdict.json", {"decision": decision, "sentence": "."}),
             "serving_report": ("serving.json", {"passed": serves}),
@@ -168,6 +174,12 @@ def test_a_run_that_comes_to_a_model_that_is_there_is_the_last_all_the_same(fact
     assert look(facts, given(facts)).is_new
     assert decided(old, at=NOON + timedelta(days=2)) == first
     assert not look(facts, given(facts)).is_new
+    # What was pushed is gone.
+    models = push_destination(facts.config)
+    shutil.rmtree(models)
+    assert look(facts, given(facts)) == News(
+        True, f"{models} no longer serves version {first} as it was pushed. The run goes on.", (1,)
+    )
 
 
 def test_data_without_spans_are_run_every_time(facts, tmp_path):

@@ -4,11 +4,13 @@ import json
 import os
 import subprocess
 import sys
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from components.artifacts import Verdict
+from components.errors import ArtifactChanged
 from pipeline.config_errors import ConfigRefused
 from pipeline.runners.kubeflow import entrypoint, facts
 from pipeline.runners.kubeflow.entrypoint import write_whole
@@ -223,3 +225,14 @@ def test_a_failing_executor_fails_the_step_and_leaves_no_output(tmp_path):
 def test_help_teaches_and_a_missing_argument_is_told_at_once():
     assert "launcher" in entry("--help").stdout
     assert entry("--node", "X").returncode == 2
+
+
+def test_an_artifact_that_changed_is_one_sentence_with_the_way_out(monkeypatch, capsys):
+    def refuse(told, beam_args):
+        raise ArtifactChanged("/minio/model", "the model must be what was judged")
+
+    monkeypatch.setattr(entrypoint, "_run", refuse)
+    assert entrypoint._guarded(Namespace(file=[]), []) == entrypoint.FAILED
+    refusal, way_out = capsys.readouterr().err.split(". ")
+    assert refusal == "frostgate: /minio/model: the model must be what was judged"
+    assert way_out == "Run once without the cache of the step that made it: kubeflow.steps.NAME.cache=false.\n"

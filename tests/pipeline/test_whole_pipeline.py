@@ -1,5 +1,6 @@
 """The real pipeline from end to end; the tests of this module build on one first run, in order."""
 
+import contextlib
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import random
 import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -20,6 +22,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from components.pusher.versions import verify
 from components.registry.opening import open_registry
 from pipeline.config import load
 from pipeline.resolve import effective_registry, folders_of
@@ -59,11 +62,29 @@ def test_the_pushed_version_serves_raw_images(first_run):
     assert answer["class_name"].numpy() == [b"7"]
 
 
-def test_a_second_run_with_nothing_changed_executes_nothing(first_run, run_in_process):
+def executed(finished) -> set[str]:
+    return {name for name, status in finished.nodes.items() if status == "done"}
+
+
+def test_a_second_run_with_nothing_changed_only_looks_whether_all_is_there(first_run, run_in_process):
     again = run_in_process(first_run.output)
     assert again.summary["exit_code"] == 0
-    assert set(again.nodes.values()) == {"cached"}
+    assert executed(again) == {"Pusher", "RegistryPush"}
     assert again.versions == ["1"] and champion_version(again.output) == "1"
+
+
+def test_the_same_command_serves_and_registers_again_what_somebody_removed(first_run, run_in_process):
+    folder = first_run.output / "digits"
+    shutil.rmtree(folder / "models")
+    with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
+        for table in ("registered_model_aliases", "model_version_tags", "model_versions", "registered_models"):
+            connection.execute(f"DELETE FROM {table}")
+    assert champion_version(first_run.output) is None
+    again = run_in_process(first_run.output)
+    assert (again.summary["status"], executed(again)) == ("pushed", {"Pusher", "RegistryPush"})
+    assert again.versions == ["1"] == [again.summary["served_version"]]
+    assert verify(folder / "models" / "1") == ()
+    assert champion_version(again.output) == again.summary["registered_version"] == "1"
 
 
 def test_another_threshold_re_runs_the_gate_and_what_follows_it(first_run, run_in_process):

@@ -13,6 +13,7 @@ from components.errors import DataRefused
 from components.registry import lease
 from pipeline.config import load
 from pipeline.resolve import push_destination
+from pipeline.runners import local
 from pipeline.runners.local import run
 from pipeline.runners.results import RunSummary, judge
 
@@ -72,10 +73,10 @@ def test_a_password_in_the_registrys_address_is_not_in_the_summary(tiny, tiny_co
     assert "s3cr3t" not in Path(summary.log).with_name("summary.json").read_text()
 
 
-def test_a_second_run_executes_nothing_and_another_parameter_only_what_follows(tiny, tiny_config, tmp_path):
+def test_a_second_run_only_looks_outside_and_another_parameter_executes_what_follows(tiny, tiny_config, tmp_path):
     run(tiny_config, None, tiny())
     again = run(tiny_config, None, tiny())
-    assert statuses(again) == ["cached"] * 5 and again.served_version == "9"
+    assert statuses(again) == ["cached"] * 3 + ["done"] * 2 and again.served_version == "9"
     assert executions(tmp_path) == 1
     other = run(tiny_config, None, tiny(version="10"))
     assert statuses(other) == ["cached"] * 3 + ["done"] * 2 and other.served_version == "10"
@@ -109,7 +110,21 @@ def spans_config(tmp_path):
     return load(None, told)
 
 
-def test_a_new_span_is_run_and_nothing_new_is_a_recorded_no_op(tiny, spans_config, tmp_path):
+@pytest.fixture
+def pushed_is_there(monkeypatch):
+    """The tiny nodes only claim to have pushed and registered."""
+    monkeypatch.setattr(local, "missing", lambda version, versions, destination: None)
+
+
+def test_nothing_is_new_only_while_what_was_pushed_is_there(tiny, spans_config, monkeypatch):
+    monkeypatch.setattr(local, "missing", lambda version, versions, destination: f"{destination} is gone.")
+    for _ in range(2):
+        summary = run(spans_config, None, tiny())
+        assert summary.status == "pushed"
+    assert f"{push_destination(spans_config)} is gone. The run goes on." in Path(summary.log).read_text()
+
+
+def test_a_new_span_is_run_and_nothing_new_is_a_recorded_no_op(tiny, spans_config, tmp_path, pushed_is_there):
     first = run(spans_config, None, tiny())
     assert (first.status, first.spans) == ("pushed", (1,))
     idle = run(spans_config, None, tiny())
@@ -149,7 +164,7 @@ def _told(config, *overrides):
         ({"behaviour": "crash"}, "failed"),
     ],
 )
-def test_only_a_verdict_that_stands_makes_the_next_run_idle(tiny, spans_config, options, repeated):
+def test_only_a_verdict_that_stands_makes_the_next_run_idle(tiny, spans_config, pushed_is_there, options, repeated):
     run(spans_config, None, tiny(**options))
     assert run(spans_config, None, tiny(**options)).status == repeated
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # Before anything imports TensorFlow.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
-from components.errors import DataRefused
+from components.errors import ArtifactChanged, DataRefused
 from pipeline.runners.console import safe_output
 
 FAILED: Final = 1
@@ -77,6 +77,10 @@ def _guarded(told: argparse.Namespace, beam_args: list[str]) -> int:
             print(f"frostgate: {line}", file=sys.stderr)
         _refused(error)
         return REFUSED
+    except ArtifactChanged as error:
+        way_out = "Run once without the cache of the step that made it: kubeflow.steps.NAME.cache=false."
+        print(f"frostgate: {error} {way_out}", file=sys.stderr)
+        return FAILED
     except BaseException:
         traceback.print_exc()
         return FAILED

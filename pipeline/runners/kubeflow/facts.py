@@ -151,6 +151,7 @@ def plan_of(
         kserve=effective_kserve(config),
         run_key=run_key(config, source, facts.pretrain_fingerprint, code_hash),
         baseline=LATEST,
+        versions=(),
         git_revision=os.environ.get(REVISION, ""),
         image=config.kubeflow.image,
         code_hash=code_hash,

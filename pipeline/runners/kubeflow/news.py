@@ -28,6 +28,7 @@ from pipeline.runners.kubeflow.entrypoint import REFUSED, write_whole
 from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts, plan_of, told
 from pipeline.runners.kubeflow.telling import tell_of_nothing_new
 from pipeline.runners.kubeflow.verdicts import LastVerdict, last_verdict
+from pipeline.runners.outside import missing
 from pipeline.runners.results import nothing_new, stands
 
 
@@ -84,17 +85,26 @@ def look(facts: Facts, values: Mapping[str, Any]) -> News:
     listing = list_source(config.data)
     plan = plan_of(facts, config, listing.fingerprint, code_hash)
     registry = existing_registry(plan.registry)
-    return judged(listing.spans, plan.run_key, last_verdict(registry.versions()) if registry else None)
+    versions = registry.versions() if registry else []
+    last = last_verdict(versions)
+    gone = None
+    if last and last.status == "pushed":
+        version = next(one for one in versions if one.version == last.version)
+        gone = missing(version, versions, plan.destination)
+    return judged(listing.spans, plan.run_key, last, gone)
 
 
-def judged(spans: tuple[int, ...], run_key: str, last: LastVerdict | None) -> News:
+def judged(spans: tuple[int, ...], run_key: str, last: LastVerdict | None, gone: str | None = None) -> News:
     """Compares a run with the last verdict.
 
     Args:
         spans: That the run would read.
         run_key: What it would be made of.
         last: None where there is none.
+        gone: What of the model that it pushed is no longer there; None where all is.
     """
+    if gone:
+        return News(True, f"{gone} The run goes on.", spans)
     if last and last.run_key == run_key and stands(last.status, last.decision):
         how = f"{AGAIN}=true"
         return News(False, nothing_new(spans, last.run_id, last.status, how), spans)

@@ -7,13 +7,12 @@ from typing import Any, Final
 
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused
+from pipeline.runners import outside
 from pipeline.runners.kubeflow.branching import NEWS
 
 # They look at the world outside the run (new data, the champion, the destination, the registry, the log of requests),
 # which no cache key of the backend covers, or tell it what they found.
-NEVER_CACHED: Final = frozenset(
-    {NEWS, "ImageExampleGen", "Champion", "Pusher", "RegistryPush", "ServingLogGen", "DriftGate"}
-)
+NEVER_CACHED: Final = outside.NODES | {NEWS, "ImageExampleGen", "Champion", "ServingLogGen", "DriftGate"}
 
 _FIRST_RETRY_AFTER_SECONDS: Final = 60
 # How long a step may wait for a node each time.

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from components.errors import DataRefused
 from components.ingest.spans import has_spans
@@ -35,6 +35,8 @@ class LastVerdict(BaseModel):
     status: RunStatus
     decision: str
     """PASS, BLOCK or HOLD."""
+    version: str = Field("", exclude=True)
+    """The version's number; it is not said, for the tag is on it."""
 
 
 def last_verdict(versions: Sequence[RegisteredVersion]) -> LastVerdict | None:
@@ -84,7 +86,8 @@ def remember(
 
 def _read(version: RegisteredVersion) -> LastVerdict:
     try:
-        return LastVerdict.model_validate_json(version.tags[JUDGED])
+        found = LastVerdict.model_validate_json(version.tags[JUDGED])
+        return found.model_copy(update={"version": version.version})
     except ValidationError:
         raise DataRefused(
             f"{JUDGED} of version {version.version} must be what frostgate wrote there; it is damaged. Remove it from "
