@@ -13,6 +13,8 @@ from pipeline.config_errors import ConfigRefused, field_at
 
 PREFIX: Final = "FROSTGATE__"
 _SEPARATOR: Final = "__"
+# A configuration has a few hundred; class names may be thousands.
+_MOST_NODES: Final = 100_000
 _UNREADABLE_YAML: Final = "Mind the indentation, and quote texts that hold `: ` or `#`."
 
 
@@ -41,6 +43,13 @@ class _Loader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
+    def get_single_node(self) -> yaml.Node | None:
+        node: yaml.Node | None = super().get_single_node()
+        if node is not None and _written_out(node, {}) > _MOST_NODES:
+            problem = "its aliases (`*name`) make it too large; write out what is meant"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return node
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
         for key_node, _ in node.value:
@@ -67,6 +76,24 @@ class _Loader(yaml.SafeLoader):
         return value
 
 
+def _written_out(node: yaml.Node, known: dict[int, int]) -> int:
+    """How many nodes there are with every alias written out; one that lies in itself counts once."""
+    if id(node) not in known:
+        known[id(node)] = 1
+        inner = node.value if isinstance(node, yaml.SequenceNode) else ()
+        if isinstance(node, yaml.MappingNode):
+            inner = [one for pair in node.value for one in pair]
+        known[id(node)] = 1 + sum(_written_out(one, known) for one in inner)
+    return known[id(node)]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return yaml.load(text, _Loader)
+    except RecursionError:
+        raise yaml.constructor.ConstructorError(None, None, "it is nested too deeply") from None
+
+
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|false|False)$"), list("tTfF"))
 
 
@@ -78,7 +105,7 @@ def from_file(path: str) -> Told:
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
-        values = yaml.load(text, _Loader)
+        values = _parsed(text)
     except FileNotFoundError:
         raise ConfigRefused([f"{path}: there is no such configuration file; check the path after --config."]) from None
     except OSError as error:
@@ -146,7 +173,7 @@ def _scalar(text: str, field: Any, origin: str) -> Any:
     if field is not None and field.annotation is str:
         return text
     try:
-        return yaml.load(text, _Loader)
+        return _parsed(text)
     except yaml.YAMLError as error:
         raise ConfigRefused([f"{origin}{_yaml_complaint(error)}"]) from None
 

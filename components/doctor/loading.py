@@ -7,23 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from components.errors import DataRefused
+from components.ingest.names import escaped
 from components.unpacking import Unpackable, check_keras
 
 if TYPE_CHECKING:
     import keras
-
-# Operations of a graph that read or write files, or call back into a process.
-_UNSAFE_OPERATIONS: Final = frozenset(
-    {
-        *("ReadFile", "WriteFile", "MatchingFiles", "DeleteFile", "RenameFile", "CopyFile", "PrintV2"),
-        *("PyFunc", "PyFuncStateless", "EagerPyFunc"),
-        *("Save", "SaveSlices", "SaveV2", "RestoreV2", "MergeV2Checkpoints"),
-        *("WholeFileReaderV2", "TextLineReaderV2", "TFRecordReaderV2", "FixedLengthRecordReaderV2"),
-    }
-)
-# TensorFlow writes these into every SavedModel, for its own variables.
-_OF_THE_SAVER: Final = frozenset({"SaveV2", "MergeV2Checkpoints", "RestoreV2"})
-
 
 # Layers of Keras whose configuration is code, or names some.
 _CODE: Final = {
@@ -168,18 +156,27 @@ def _load_saved_model(place: Path, what: str) -> "keras.Model":
 def _check_graph(place: Path, what: str) -> dict[str, Any]:
     from tensorflow.core.protobuf import saved_model_pb2
 
+    from components.doctor import operations
+
     file = place / "saved_model.pb"
-    graph = saved_model_pb2.SavedModel()
+    model = saved_model_pb2.SavedModel()
     try:
-        graph.ParseFromString(file.read_bytes())
-        meta = graph.meta_graphs[0]
+        model.ParseFromString(file.read_bytes())
+        meta = model.meta_graphs[0]
     except Exception:
         raise DataRefused(f"{what} must be a SavedModel; {file} is damaged.") from None
-    functions = [node.op for function in meta.graph_def.library.function for node in function.node_def]
-    unsafe = sorted({*functions, *(node.op for node in meta.graph_def.node)} & _UNSAFE_OPERATIONS - _OF_THE_SAVER)
-    if unsafe:
+    # What TensorFlow 1 wrote is loaded by running what its graph says.
+    if len(model.meta_graphs) != 1 or not meta.HasField("object_graph_def"):
         raise DataRefused(
-            f"{what} must not touch files or call code; {file.parent} has the operations {', '.join(unsafe)}, "
-            "and was not loaded."
+            f"{what} must be a SavedModel of TensorFlow 2, of one graph; {place} is none. "
+            "Write one with model.export(folder)."
         )
+    if refused := operations.refused(meta):
+        raise DataRefused(
+            f"{what} must only compute; {place} has the operations {', '.join(map(escaped, refused))}, which are not "
+            "known to do no more than that, and was not loaded. Call frostgate.diagnose(model, ...) where the model is "
+            "built."
+        )
+    if not operations.is_inside(place, meta):
+        raise DataRefused(f"{what} must have its assets in its own folder; {place} has one elsewhere.")
     return dict(meta.signature_def)

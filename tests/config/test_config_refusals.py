@@ -6,6 +6,8 @@ from pipeline.config import effective_yaml, load
 from pipeline.config_errors import ConfigRefused
 
 KUBEFLOW_REGISTRY = ("registry.kind=kubeflow", "registry.uri=http://registry:8080", "registry.storage=s3://models")
+# Ten names for what an anchor of one letter holds.
+_TEN = b", ".join(b"%d: *%%c" % number for number in range(10))
 LISTED = "`frostgate config show` lists every key."
 
 
@@ -278,6 +280,16 @@ def test_a_variable_that_names_nothing_is_refused():
             "Mind the indentation, and quote texts that hold `: ` or `#`.",
         ),
         (b"trainer: &t {head: *t}\n", ": a value refers to itself; write it out."),
+        (
+            b"a: &a {b: 0}\n" + b"".join(b"%c: &%c {%s}\n" % (n, n, _TEN % ((n - 1,) * 10)) for n in range(98, 108)),
+            ", line 1: expected YAML, but its aliases (`*name`) make it too large; write out what is meant. "
+            "Mind the indentation, and quote texts that hold `: ` or `#`.",
+        ),
+        (
+            b"[" * 100_000,
+            ": expected YAML, but it is nested too deeply. "
+            "Mind the indentation, and quote texts that hold `: ` or `#`.",
+        ),
         (
             b"trainer:\n",
             ": trainer must be a section with the keys run_fn, warm_start, seed, head, fine_tune, from_scratch, "

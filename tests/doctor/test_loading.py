@@ -180,7 +180,7 @@ def test_a_saved_model_that_reads_files_is_refused_before_it_is_loaded(tmp_path)
 
     reader = Reader()
     tf.saved_model.save(reader, str(tmp_path / "export"), signatures=reader.serve)
-    with pytest.raises(DataRefused, match="has the operations ReadFile, and was not loaded"):
+    with pytest.raises(DataRefused, match="has the operations ReadFile, which are not known"):
         load_model(str(tmp_path / "export"))
 
 
