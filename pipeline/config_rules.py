@@ -18,6 +18,13 @@ _STORAGE_FOR_NOTHING: Final = (
     "registry.storage must be empty when registry.kind is mlflow; received {}. MLflow keeps the models' files itself: "
     "remove it, or set registry.kind to kubeflow."
 )
+_ELSEWHERE: Final = (
+    "Give the store's credentials in its own variables, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+)
+_ELSEWHERE_ON_A_CLUSTER: Final = (
+    "Steps take it from a secret that kubeflow.secrets names; the backend's token is in the file that "
+    "KF_PIPELINES_SA_TOKEN_PATH names."
+)
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
@@ -89,8 +96,8 @@ def _passwords(config: "Config") -> Iterator[str]:
     for key, text in _texts(config.model_dump(mode="json")):
         if without_credentials(text) != text:
             yield (
-                f"{key} must hold no password, token or signature, for it is stored and shown; received one. Give the "
-                "store's credentials in its own variables, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
+                f"{key} must hold no password, token or signature, for it is stored and shown; received one. "
+                f"{_ELSEWHERE_ON_A_CLUSTER if key.startswith('kubeflow.') else _ELSEWHERE}"
             )
 
 
