@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from components.diagnosis.answers import Answer, Confidence, RuledOut, Unexamined
-from components.diagnosis.evidence import LayerDistance, Measurements
+from components.diagnosis.evidence import Duplicates, LayerDistance, Measurements
 from components.diagnosis.symptoms import (
     CONFIDENCE,
     MODE_GAP,
@@ -153,16 +153,25 @@ def _duplicates(measured: Measurements) -> Answer:
     found = measured.duplicates
     if found is None:
         return Unexamined("duplicates", why_not(measured, "duplicates"))
-    text = f"{found.share:.1%} of validation examples are in the training split as well"
+    text = _copied(found)
     if not has_copies(measured):
         return RuledOut("duplicates", text)
     without = measured.without_duplicates
-    if without is None:
+    if without is None or found.share == 1:
         return named("duplicates", "moderate", (text,), None)
     rescored = f"{percent(without)} of the others are right"
     # Copies hide how bad the rest is, so they are strong evidence when the rest is surely worse.
     strong = newcombe(measured.validation, without, CONFIDENCE).low > 0
     return named("duplicates", "strong" if strong else "moderate", (text, rescored), None)
+
+
+def _copied(found: Duplicates) -> str:
+    if found.counts is None:
+        return f"{found.share:.1%} of validation examples are in the training split as well"
+    counts = found.counts
+    seen = counts.num_seen / counts.num_distinct
+    text = f"{seen:.1%} of validation examples of distinct content are in the training split as well"
+    return text + (f", and {counts.num_contradictory} have several labels" if counts.num_contradictory else "")
 
 
 def _imbalance(measured: Measurements) -> Answer:

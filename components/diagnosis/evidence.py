@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from components.copies.counting import CopyCounts
 from components.intervals import Counts, Interval, PairedCounts
 
 
@@ -134,10 +135,14 @@ class Duplicates:
     pairs: tuple[tuple[int, int], ...]
     """(validation position, training position), each validation position once."""
     num_validation: int
+    counts: CopyCounts | None = None
+    """What counts of validation without them; None: not looked at."""
 
     @property
     def share(self) -> float:
-        """Of the validation examples, in [0, 1]."""
+        """Of the validation examples, in [0, 1]; of those of distinct content where that is known."""
+        if self.counts is not None:
+            return self.counts.share
         return len(self.pairs) / self.num_validation if self.num_validation else 0.0
 
 
@@ -191,7 +196,7 @@ class Measurements:
     converted: tuple[Converted, ...] | None = None
     duplicates: Duplicates | None = None
     without_duplicates: Counts | None = None
-    """C without the examples that training holds as well."""
+    """C without the examples that training holds as well, and of several copies one; None where all count."""
     domain: DomainShift | None = None
     unexamined: Mapping[str, str] | None = None
     """Probe -> why it could not run."""

@@ -8,11 +8,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.copies.counting import what_counts
+from components.copies.search import find_copies
 from components.diagnosis.batch_norm import batch_norm_layers, batch_statistics_forced, initial_statistics, reestimated
 from components.diagnosis.conversions import candidates, from_family
 from components.diagnosis.domain import domain_auc
-from components.diagnosis.duplicates import near_duplicates
-from components.diagnosis.evidence import Alone, Converted, Measurements
+from components.diagnosis.evidence import Alone, Converted, Duplicates, Measurements
 from components.diagnosis.input_statistics import input_statistics
 from components.diagnosis.label_shift import label_shift
 from components.diagnosis.relabelling import best_relabelling
@@ -181,12 +182,15 @@ def _reconverted(session: Session, answers: Answers, measured: Measurements) -> 
 
 
 def _duplicates(session: Session, answers: Answers, measured: Measurements) -> Measurements:
-    if session.validation.inputs.ndim != 4:
-        raise _NotExamined("the inputs are not pictures")
-    found = near_duplicates(session.train.inputs, session.validation.inputs)
-    alone = np.setdiff1d(np.arange(len(session.validation.labels)), [position for position, _ in found.pairs])
-    right = counts(session.validation.labels[alone], answers.validation[alone]) if len(alone) else None
-    return replace(measured, duplicates=found, without_duplicates=right)
+    train, labels = session.train, session.validation.labels
+    copies = session.copies or find_copies(train.inputs, session.validation.inputs)
+    training_labels = train.labels if session.copied_labels is None else session.copied_labels
+    counting, summary = what_counts(copies, labels, training_labels)
+    pairs = tuple((int(position), int(copies.seen[position])) for position in np.flatnonzero(copies.seen >= 0))
+    found = Duplicates(pairs, len(labels), summary)
+    right = counts(labels[counting], answers.validation[counting]) if len(counting) < len(labels) else None
+    majority = _majority(labels[counting])
+    return replace(measured, duplicates=found, without_duplicates=right, majority_validation=majority)
 
 
 def _domain(session: Session, answers: Answers, measured: Measurements) -> Measurements:

@@ -7,6 +7,7 @@ from typing import Final
 import keras
 import numpy as np
 
+from components.copies.search import Copies
 from components.diagnosis.evidence import Head, SourceComparison
 from components.diagnosis.forward import Call, Outputs, forward, probabilities, step_of
 from components.intervals import Counts
@@ -45,6 +46,10 @@ class Session:
     """The preprocessing that made the inputs, as Keras calls it; None where that is not known."""
     source: SourceComparison | None = None
     """The model against the backbone that it was made from; None where that is not known."""
+    copies: Copies | None = None
+    """Which validation examples are copies, where that is known of more training examples than these."""
+    copied_labels: np.ndarray | None = None
+    """int64, of the training examples that `copies` points at; None: those of `train`."""
     num_run: int = field(default=0, init=False)
     """Examples that went through the model."""
 

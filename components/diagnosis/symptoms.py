@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from components.copies.counting import MOST_COPIES
 from components.diagnosis.evidence import Measurements
 from components.intervals import Counts, newcombe, newcombe_paired, wilson
 
@@ -21,8 +22,6 @@ INITIAL_SHARE: Final = 0.1
 _OTHER_ANSWERS: Final = 0.01
 # Over the majority class: G2's margin.
 _MARGIN_OVER_CHANCE: Final = 0.05
-# Pictures that look alike by chance stay below.
-_COPIES: Final = 0.05
 
 
 def suffers(measured: Measurements) -> bool:
@@ -44,20 +43,13 @@ def changes_surely(changed: Counts) -> bool:
 
 def has_copies(measured: Measurements) -> bool:
     """Whether so many validation examples are in the training split as well that C says too much."""
-    return measured.duplicates is not None and measured.duplicates.share >= _COPIES
+    return measured.duplicates is not None and measured.duplicates.share >= MOST_COPIES
 
 
 def unseen_validation(measured: Measurements) -> Counts:
     """C, without the examples that training holds as well."""
     without = measured.without_duplicates
-    return without if without is not None and has_copies(measured) else measured.validation
-
-
-def num_unseen(measured: Measurements) -> int:
-    """How many validation examples say something: none of those that training holds, where these are many."""
-    found = measured.duplicates
-    copies = len(found.pairs) if found is not None and has_copies(measured) else 0
-    return measured.validation.total - copies
+    return measured.validation if without is None else without
 
 
 def best_training(measured: Measurements) -> Counts:

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
+from components.copies.store import PictureFile
 from components.diagnosis.session import Examples
 from components.doctor.arrays import is_arrays, read_arrays
 from components.errors import DataRefused
@@ -25,6 +26,18 @@ _SEED: Final = 0
 
 
 @dataclass(frozen=True)
+class Whole:
+    """Every example of a split, to look for copies among."""
+
+    inputs: np.ndarray
+    """[n, ...], as they were given; pictures at most 64 x 64."""
+    labels: np.ndarray
+    """int64 [n]."""
+    names: Sequence[str]
+    """What to call each, n."""
+
+
+@dataclass(frozen=True)
 class Split(Examples):
     """Labelled inputs and where they come from; pictures are RGB 0..255 until they are preprocessed."""
 
@@ -35,22 +48,34 @@ class Split(Examples):
     rejects: tuple[Reject, ...] = ()
     num_found: int = 0
     """How many labelled examples there were; more than n when a sample was drawn or some were rejected."""
+    names: Sequence[str] = ()
+    """What to call each example, n."""
+    rest: Whole | None = None
+    """Every example, where a sample was drawn and it was asked for."""
+
+    @property
+    def whole(self) -> Whole:
+        """Every example that is known."""
+        return self.rest or Whole(self.inputs, self.labels, self.names)
 
 
-def read_split(uri: str, image_size: tuple[int, int] | None, classes: Sequence[str] | None = None) -> Split:
+def read_split(
+    uri: str, image_size: tuple[int, int] | None, classes: Sequence[str] | None = None, whole: bool = False
+) -> Split:
     """Reads an `.npz` with x and y, a class-per-folder tree, or TFRecords of labelled pictures.
 
     Args:
         uri: The file, folder or glob.
         image_size: Height and width that pictures are resized to; None: the first picture's.
         classes: The class names in order, for pictures; None: those of the data, sorted.
+        whole: Whether to keep, of pictures that are not drawn, a small one of each to look for copies among.
 
     Raises:
         DataRefused: The data are missing, of the wrong form, or hold other classes.
     """
     if is_arrays(uri):
         return as_split(*read_arrays(uri), uri)
-    return _read_pictures(uri, image_size, tuple(classes or ()))
+    return _read_pictures(uri, image_size, tuple(classes or ()), whole)
 
 
 def split_of(data: Any, name: str) -> Split:
@@ -98,10 +123,30 @@ def as_split(inputs: np.ndarray, labels: np.ndarray, name: str) -> Split:
     chosen = _sample(len(inputs), MAX_EXAMPLES)
     if bad := int((~np.isfinite(inputs[chosen].reshape(len(chosen), -1)).all(axis=1)).sum()):
         raise DataRefused(f"{name}: x must be finite; {bad} of {len(chosen)} examples hold NaN or infinity.")
-    return Split(inputs[chosen].astype(np.float32), indices[chosen], num_found=len(inputs))
+    names = _Numbered(name, np.arange(len(inputs)))
+    return Split(
+        inputs[chosen].astype(np.float32),
+        indices[chosen],
+        num_found=len(inputs),
+        names=_Numbered(name, chosen),
+        rest=None if len(chosen) == len(inputs) else Whole(inputs, indices, names),
+    )
 
 
-def _read_pictures(uri: str, image_size: tuple[int, int] | None, classes: tuple[str, ...]) -> Split:
+class _Numbered(Sequence[str]):
+    """Names of an array's rows, made when they are asked for."""
+
+    def __init__(self, name: str, rows: np.ndarray) -> None:
+        self._name, self._rows = name, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, position: Any) -> Any:
+        return f"{self._name}[{self._rows[position]}]"
+
+
+def _read_pictures(uri: str, image_size: tuple[int, int] | None, classes: tuple[str, ...], whole: bool) -> Split:
     settings = DataSettings(uri=uri, given_splits="ignore")
     listing = list_source(settings)
     names = classes or classes_of(listing, settings)
@@ -109,6 +154,7 @@ def _read_pictures(uri: str, image_size: tuple[int, int] | None, classes: tuple[
     rejects = list(listing.rejects)
     pictures: list[np.ndarray] = []
     labels: list[int] = []
+    uris: list[str] = []
     for raw in drawn:
         if isinstance(raw, Reject):
             rejects.append(raw)
@@ -120,9 +166,27 @@ def _read_pictures(uri: str, image_size: tuple[int, int] | None, classes: tuple[
         image_size = image_size or (picture.shape[0], picture.shape[1])
         pictures.append(picture)
         labels.append(_index(raw, names, uri))
+        uris.append(raw.uri)
     if not pictures:
         raise DataRefused(f"{uri}: expected pictures; none of {len(rejects)} could be read ({_reasons(rejects)}).")
-    return Split(np.stack(pictures), np.array(labels), names, True, tuple(rejects), num_found)
+    rest = (
+        _every_one(listing, settings, pictures[0].shape[:2], names, uri) if whole and num_found > MAX_PICTURES else None
+    )
+    return Split(np.stack(pictures), np.array(labels), names, True, tuple(rejects), num_found, uris, rest)
+
+
+def _every_one(
+    listing: Listing, settings: DataSettings, image_size: tuple[int, ...], names: Sequence[str], uri: str
+) -> Whole:
+    kept, labels, uris = PictureFile(), [], []
+    for container in listing.containers:
+        for raw in map(_whole, read_container(container, settings)):
+            picture = raw if isinstance(raw, Reject) else _decoded(raw, settings, (image_size[0], image_size[1]))
+            if not isinstance(raw, Reject) and not isinstance(picture, Reject):
+                kept.append(picture[None])
+                labels.append(_index(raw, names, uri))
+                uris.append(raw.uri)
+    return Whole(kept.array(), np.array(labels), uris)
 
 
 def _drawn(listing: Listing, settings: DataSettings) -> tuple[Iterable[Raw | Reject], int]:

@@ -1,19 +1,21 @@
 """From a model and two splits to a verdict with its causes."""
 
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import keras
 import numpy as np
 
 from components.backbone.modes import fingerprint
+from components.copies.counting import CopyCounts, what_counts
+from components.copies.search import Copies, find_copies
 from components.diagnosis.attribution import attribute
 from components.diagnosis.evidence import Measurements, SourceComparison
 from components.diagnosis.head import look
 from components.diagnosis.probes import Answers, examine_session, is_inference_only
 from components.diagnosis.session import Session, counts
 from components.diagnosis.source import SourceWeights, compare_with_source
-from components.diagnosis.symptoms import num_unseen, unseen_validation
 from components.doctor.data import Split
 from components.doctor.preprocessing import Family, guess, preprocess
 from components.doctor.report import Report
@@ -24,6 +26,7 @@ from components.push_gate.scores import favourite
 from components.push_gate.settings import GateSettings
 
 _GUESS_ON = 256
+_NUM_NAMED = 2
 
 
 def examine(
@@ -53,16 +56,32 @@ def examine(
     num_classes = _num_classes(model, train, validation)
     head = look(model, num_classes)
     compared = None if source is None else _compared(model, source)
-    session = Session(model, head, train, validation, num_classes, batch_size, source=compared)
+    whole = train.whole
+    copies = find_copies(whole.inputs, validation.inputs)
+    session = Session(
+        model,
+        head,
+        train,
+        validation,
+        num_classes,
+        batch_size,
+        source=compared,
+        copies=copies,
+        copied_labels=whole.labels,
+    )
     guessed = family is None and train.is_pictures
     if train.is_pictures or validation.is_pictures:
         family = family or _guess(session)
         session.train, session.validation = _scaled(train, family), _scaled(validation, family)
     measured, answers = examine_session(session)
+    counting, found = what_counts(copies, validation.labels, whole.labels)
+    found = replace(found, examples=tuple(_pairs(copies, validation.names, whole.names)))
     if fingerprint(model.variables) != before:
         raise RuntimeError("the model is not as it was before the examination; this is a fault of frostgate.")
     return Report(
-        decision=decide_on_scores(_evidence(measured, answers, train.classes), GateSettings()),
+        decision=decide_on_scores(
+            _evidence(measured, answers, validation.labels, counting, found, train.classes), GateSettings()
+        ),
         diagnosis=attribute(measured),
         measurements=measured,
         preprocessing=family if train.is_pictures else None,
@@ -75,9 +94,21 @@ def examine(
     )
 
 
-def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] | None) -> Evidence:
-    unseen = unseen_validation(measured)
-    top, top_share = favourite(answers.validation, measured.num_classes)
+def _pairs(copies: Copies, ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for position in np.flatnonzero(copies.seen >= 0)[:_NUM_NAMED]:
+        yield ours[position], theirs[copies.seen[position]]
+
+
+def _evidence(
+    measured: Measurements,
+    answers: Answers,
+    labels: np.ndarray,
+    counting: np.ndarray,
+    copies: CopyCounts,
+    names: tuple[str, ...] | None,
+) -> Evidence:
+    unseen = counts(labels[counting], answers.validation[counting])
+    top, top_share = favourite(answers.validation[counting], measured.num_classes)
     nonfinite = [
         f"the answer to {number} {split} examples"
         for split, predicted in (("training", answers.train), ("validation", answers.validation))
@@ -86,7 +117,7 @@ def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] |
     return Evidence(
         train=SplitMeasurement(measured.train, measured.train.total, None, 0, frozenset()),
         validation=SplitMeasurement(unseen, unseen.total, None, 0, frozenset()),
-        num_unseen=num_unseen(measured),
+        copies=copies,
         modes=measured.modes,
         nonfinite=tuple(nonfinite),
         source_note=measured.source.clause if measured.source and measured.source.changed else "",

@@ -50,7 +50,7 @@ def examine_files(
     model = load_checked(model_path)
     source = read_source(source_path) if source_path else None
     size = (image_size, image_size) if image_size else _size_of(model)
-    training = read_split(train, size)
+    training = read_split(train, size, whole=True)
     if training.is_pictures:
         size = training.inputs.shape[1], training.inputs.shape[2]
     validation = read_split(evaluation, size, training.classes)

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from components.diagnosis.answers import Diagnosis
 from components.diagnosis.evidence import Measurements
+from components.diagnosis.symptoms import unseen_validation
 from components.ingest.items import Reject
 from components.intervals import Counts
 from components.push_gate.quality import accuracy
@@ -68,7 +69,7 @@ class Report:
             "measurements": {
                 "A": accuracy(found.modes.first) if found.modes else None,
                 "B": accuracy(found.train),
-                "C": accuracy(found.validation),
+                "C": accuracy(unseen_validation(found)),
                 "majority_share": found.majority_validation,
             },
             "counts": {"train": found.train.total, "eval": found.validation.total, "rejected": len(self.rejects)},
@@ -88,8 +89,10 @@ class Report:
         lines = [
             f"A  training split, training mode    {training_mode}",
             f"B  training split, inference mode   {_percent(found.train)}",
-            f"C  validation split, inference mode {_percent(found.validation)}",
+            f"C  validation split, inference mode {_percent(unseen_validation(found))}",
         ]
+        if unseen_validation(found).total < found.validation.total:
+            lines.append(f"of {found.validation.total} validation examples, the others are copies and do not count")
         if self.preprocessing:
             how = " (most are right with it; --preprocess names another)" if self.is_preprocessing_guessed else ""
             lines.append(f"pictures preprocessed as: {self.preprocessing}{how}")

@@ -1,6 +1,6 @@
 """Why a model was refused: the diagnosis of an export that was measured."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
@@ -16,14 +16,12 @@ from components.push_gate.evidence import Check
 from components.push_gate.examples import SplitExamples
 from components.push_gate.exported import KERAS_PATH, ExportedModel
 from components.push_gate.measure import Measurement
-from components.push_gate.pictures import thumbnail
 from components.push_gate.quality import LABEL_ORDER
 from components.push_gate.training_mode import load_keras
 from schemas import features
 
 # Decoded at 224 px both splits then take 1.2 GB; the first by content hash are a fair draw.
 _MOST_EXAMPLES: Final = 1_000
-_NUM_SHOWN_COPIES: Final = 6
 # What the Transform graph makes of pictures, as Keras names it.
 _FAMILY: Final = "caffe"
 
@@ -37,8 +35,6 @@ class Explanation:
     """None where nothing could be examined."""
     forward_passes: float = 0.0
     """Over the examined examples of both splits."""
-    copies: tuple[Mapping[str, Any], ...] = ()
-    """Some pairs of pictures that both splits hold, with thumbnails."""
 
     def document(self) -> dict[str, Any]:
         """The verdict's part `diagnosis`."""
@@ -105,28 +101,16 @@ def _explained(model_uri: str, measured: Measurement, claimed: Counts | None, nu
         claimed=claimed,
         num_updates=num_updates,
         family=_FAMILY,
+        copies=measured.copies.copies.first(_MOST_EXAMPLES),
+        copied_labels=measured.copies.training_labels,
     )
     found, _ = examine_session(session)
-    return Explanation(attribute(found), found, round(session.passes, 2), _copies(found, measured))
+    return Explanation(attribute(found), found, round(session.passes, 2))
 
 
 def _inputs(exported: ExportedModel, examples: SplitExamples) -> Examples:
     pixels = exported.pixels_of(examples, _MOST_EXAMPLES)
     return Examples(pixels, examples.labels[: len(pixels)])
-
-
-def _copies(found: Measurements, measured: Measurement) -> tuple[Mapping[str, Any], ...]:
-    pairs = found.duplicates.pairs[:_NUM_SHOWN_COPIES] if found.duplicates else ()
-    return tuple(
-        {"validation": _picture(measured, features.EVAL, ours), "train": _picture(measured, features.TRAIN, theirs)}
-        for ours, theirs in pairs
-    )
-
-
-def _picture(measured: Measurement, split: str, position: int) -> dict[str, str]:
-    examples = measured.examples[split]
-    row, (encoded,) = examples.rows[position], examples.encoded([position])
-    return {"uri": row.uri, "label": measured.classes[row.label], "thumbnail": thumbnail(encoded)}
 
 
 def _unexplained(why: str) -> Explanation:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from components.copies.counting import CopyCounts
 from components.intervals import Counts, Interval, PairedCounts
 
 
@@ -31,6 +32,7 @@ class SplitMeasurement:
     """One split scored in inference mode, through the serving path."""
 
     counts: Counts
+    """Of what counts: each content once, and of validation nothing that training holds."""
     num_examples: int
     """Examples in the split; more than were scored when the split is larger than `max_train_examples`."""
     num_ingested: int | None
@@ -39,6 +41,13 @@ class SplitMeasurement:
     """Scored examples without a clear top class: a tie within rounding, or a probability that is not finite."""
     slices: frozenset[str]
     """Every slice that has a scored example, as `feature=value`."""
+    all_counts: Counts | None = None
+    """Of every scored example, to hold against TFMA's; None: as `counts`."""
+
+    @property
+    def scored(self) -> Counts:
+        """Every scored example, copies included."""
+        return self.counts if self.all_counts is None else self.all_counts
 
 
 @dataclass(frozen=True)
@@ -90,16 +99,16 @@ class Evidence:
     """Names of what was not a finite number."""
     parity_difference: float | None = None
     """Largest difference between a served probability and the training graph's; NaN when one was not finite."""
-    num_unseen: int | None = None
-    """Validation examples that the training split does not hold as well; None: all of them."""
+    copies: CopyCounts | None = None
+    """What of the validation split is copies; None: nobody looked."""
     source_note: str = ""
     """How a frozen backbone differs from its source; empty where it does not, or where no source is known."""
     changed_alone: Counts | None = None
     """Validation examples that get another answer by themselves than in a batch."""
     majority_share: float | None = None
-    """pi: share of the most frequent class in the validation split."""
+    """pi: share of the most frequent class in the validation split; of the same examples as C."""
     top_share: float | None = None
-    """Share of validation examples for which the favourite class is predicted."""
+    """Share of validation examples for which the favourite class is predicted; of the same examples as C."""
     top_class: str | None = None
     slices: tuple[SliceEvidence, ...] = ()
     champion: Champion | None = None

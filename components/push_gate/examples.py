@@ -55,6 +55,8 @@ class SplitExamples:
     """int64 [n]: position in `images` of each row."""
     num_examples: int
     """Examples in the split, scored or not."""
+    first: np.ndarray
+    """int64: positions of the rows with a content hash that no row before has, in order."""
 
     @property
     def labels(self) -> np.ndarray:
@@ -94,7 +96,28 @@ def read_split(
         raise ValueError(f"expected examples in {split_uri}; received none. Look at the ingest report.")
     found.sort(key=lambda item: item[:2])
     order = np.array([position for _, position, _ in found], dtype=np.int64)
-    return SplitExamples(tuple(row for *_, row in found), images, order, num_examples)
+    first = np.unique(np.array([content_hash for content_hash, *_ in found]), return_index=True)[1]
+    return SplitExamples(tuple(row for *_, row in found), images, order, num_examples, np.sort(first))
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One example as it is stored."""
+
+    encoded: bytes
+    uri: str
+    label: str
+
+
+def every_example(split_uri: str) -> Iterator[Picture]:
+    """Reads a split as it lies there, one example after another.
+
+    Args:
+        split_uri: Folder with `*.gz`, TFRecords of raw examples.
+    """
+    for example in _examples(sorted(tf.io.gfile.glob(f"{split_uri.rstrip('/')}/*.gz"))):
+        uri, label = (_only_bytes(example, key).decode("utf-8", "replace") for key in (features.URI, features.LABEL))
+        yield Picture(_only_bytes(example, features.IMAGE_BYTES), uri, label)
 
 
 def first_examples(split_uri: str, limit: int) -> list[tf.train.Example]:

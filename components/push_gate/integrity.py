@@ -113,12 +113,12 @@ def _agreement_findings(evidence: Evidence) -> Iterator[str]:
             continue
         if theirs.num_examples != measured.num_examples:
             yield f"TFMA evaluated {theirs.num_examples} {split} examples of {measured.num_examples}"
-        if measured.counts.total < measured.num_examples:
+        if measured.scored.total < measured.num_examples:
             continue
         # Two correct programs may break an exact tie differently; nothing else may differ.
-        tolerance = _AGREEMENT + measured.num_undecided / measured.counts.total
-        if theirs.accuracy is None or not abs(theirs.accuracy - measured.counts.value) <= tolerance:
-            yield f"TFMA's {split} accuracy is {theirs.accuracy} where the gate counted {measured.counts.value:.7f}"
+        tolerance = _AGREEMENT + measured.num_undecided / measured.scored.total
+        if theirs.accuracy is None or not abs(theirs.accuracy - measured.scored.value) <= tolerance:
+            yield f"TFMA's {split} accuracy is {theirs.accuracy} where the gate counted {measured.scored.value:.7f}"
 
 
 def _splits(evidence: Evidence) -> dict[str, SplitMeasurement | None]:

@@ -145,7 +145,7 @@ def _further_features(uris: Uris) -> Iterator[str]:
 def _measured_evidence(
     evidence: Evidence, measured: Measurement, metrics: Mapping[str, Metrics], documents: Documents
 ) -> Evidence:
-    validation = measured.scores[features.EVAL]
+    validation = measured.counted(features.EVAL)
     top, top_share = favourite(validation.predicted, len(measured.classes))
     _, majority_share = favourite(validation.labels, len(measured.classes))
     evaluations = {split: split_evaluation(part) for split, part in metrics.items()}
@@ -157,6 +157,7 @@ def _measured_evidence(
         tfma={split: found for split, found in evaluations.items() if found is not None},
         nonfinite=tuple(_nonfinite(measured, metrics)),
         parity_difference=measured.parity_difference,
+        copies=measured.copies.counts,
         majority_share=majority_share,
         top_share=top_share,
         top_class=None if top is None else measured.classes[top],
@@ -167,11 +168,12 @@ def _measured_evidence(
 def _split_measurement(split: str, measured: Measurement, ingest: Mapping[str, Any] | None) -> SplitMeasurement:
     scores, examples = measured.scores[split], measured.examples[split]
     return SplitMeasurement(
-        counts=scores.counts,
+        counts=measured.counted(split).counts,
         num_examples=examples.num_examples,
         num_ingested=None if ingest is None else ingest.get("by_split", {}).get(split),
         num_undecided=int(scores.undecided.sum()),
         slices=frozenset(name for row in examples.rows for name in row.slices),
+        all_counts=scores.counts,
     )
 
 

@@ -7,8 +7,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.copies.search import SIDE
 from components.diagnosis.relabelling import best_relabelling
 from components.intervals import Counts, PairedCounts
+from components.push_gate.copies import SplitCopies, seek_copies
 from components.push_gate.evidence import Champion, SliceEvidence
 from components.push_gate.examples import SplitExamples, read_split
 from components.push_gate.exported import KERAS_PATH, ExportedModel
@@ -30,7 +32,8 @@ class Measurement:
     classes: tuple[str, ...]
     examples: Mapping[str, SplitExamples]
     scores: Mapping[str, SplitScores]
-    """Split -> inference mode through serving: B for train, C for eval."""
+    """Split -> every scored example in inference mode through serving."""
+    copies: SplitCopies
     training_mode: np.ndarray | None
     """int64 [n train]: classes predicted in training mode; None without a Keras model."""
     parity_difference: float | None
@@ -43,8 +46,16 @@ class Measurement:
         """A against B."""
         if self.training_mode is None:
             return None
-        scores = self.scores[features.TRAIN]
-        return PairedCounts.of(scores.labels == self.training_mode, scores.right)
+        scores, rows = self.counted(features.TRAIN), self.counting(features.TRAIN)
+        return PairedCounts.of(scores.labels == self.training_mode[rows], scores.right)
+
+    def counting(self, split: str) -> np.ndarray:
+        """Positions of the examples that decide, int64: each content once, in validation none that training holds."""
+        return self.copies.counting if split == features.EVAL else self.examples[split].first
+
+    def counted(self, split: str) -> SplitScores:
+        """Their scores: B for train, C for eval."""
+        return self.scores[split].of(self.counting(split))
 
 
 def measure(
@@ -71,10 +82,12 @@ def measure(
     }
     scores = {split: score_split(exported, part) for split, part in examples.items()}
     model = load_keras(f"{model_uri.rstrip('/')}/{KERAS_PATH}")
+    image_size = int(exported.facts.get("image_size", SIDE))
     return Measurement(
         classes=exported.classes,
         examples=examples,
         scores=scores,
+        copies=seek_copies(split_uris[features.TRAIN], examples[features.EVAL], exported.classes, image_size),
         training_mode=None if model is None else _training_mode(model, exported, examples[features.TRAIN]),
         parity_difference=None if model is None else _parity_difference(model, exported, examples[features.EVAL]),
         embeddings=exported.embeddings_of(examples[features.EVAL], _MAX_EMBEDDINGS),
@@ -109,11 +122,11 @@ def compare_with_champion(version: str, champion_uri: str, measurement: Measurem
             f"the champion (version {version}) knows other classes ({_some(champion.classes)}; "
             f"these images: {_some(measurement.classes)})"
         )
-    examples, mine = measurement.examples[features.EVAL], measurement.scores[features.EVAL]
+    examples, mine = measurement.examples[features.EVAL], measurement.counted(features.EVAL)
     position = {name: index for index, name in enumerate(champion.classes)}
     theirs_of_mine = np.array([position[name] for name in measurement.classes])
     relabelled = _with_labels(examples, theirs_of_mine)
-    theirs = score_split(champion, relabelled)
+    theirs = score_split(champion, relabelled).of(measurement.counting(features.EVAL))
     found = best_relabelling(theirs.labels, theirs.predicted, len(champion.classes))
     order = tuple(
         (name, champion.classes[label])
@@ -126,8 +139,9 @@ def compare_with_champion(version: str, champion_uri: str, measurement: Measurem
 def slice_evidence(measurement: Measurement) -> tuple[SliceEvidence, ...]:
     """Counts by slice, in the order of their names, for every slice that has a validation example."""
     train, validation = measurement.scores[features.TRAIN], measurement.scores[features.EVAL]
-    in_training = _members(measurement.examples[features.TRAIN])
-    in_validation = _members(measurement.examples[features.EVAL])
+    in_training, in_validation = (
+        _members(measurement.examples[split], measurement.counting(split)) for split in features.SPLITS
+    )
     return tuple(
         SliceEvidence(
             name=name,
@@ -166,10 +180,10 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_NUM_NAMED_CLASSES]) + (", ..." if len(names) > _NUM_NAMED_CLASSES else "")
 
 
-def _members(examples: SplitExamples) -> dict[str, np.ndarray]:
+def _members(examples: SplitExamples, counting: np.ndarray) -> dict[str, np.ndarray]:
     members: dict[str, list[int]] = {}
-    for position, row in enumerate(examples.rows):
-        for name in row.slices:
+    for position in counting.tolist():
+        for name in examples.rows[position].slices:
             members.setdefault(name, []).append(position)
     return {name: np.array(positions) for name, positions in members.items()}
 

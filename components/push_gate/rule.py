@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from components.copies.counting import MOST_COPIES
 from components.push_gate.evidence import Check, Evidence, percent
 from components.push_gate.integrity import finite, integrity_checks, one_by_one, unchanged_source
 from components.push_gate.quality import (
@@ -64,7 +65,7 @@ def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
     """Decides by the scores alone, for a model that no pipeline made: no lineage, no champion, no serving path.
 
     Args:
-        evidence: `train`, `validation`, `modes`, `nonfinite`, `changed_alone`, `source_note`, `num_unseen`, shares; the
+        evidence: `train`, `validation`, `modes`, `nonfinite`, `changed_alone`, `source_note`, `copies`, shares; the
             rest is not looked at.
         settings: The thresholds.
 
@@ -81,7 +82,12 @@ def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
         generalisation(evidence, settings),
         degenerate(evidence, settings),
     )
-    holds = (_uncertain_gap(evidence, settings), _few_examples(evidence, settings), _mode_unexamined(evidence))
+    holds = (
+        _copies(evidence),
+        _uncertain_gap(evidence, settings),
+        _few_examples(evidence, settings),
+        _mode_unexamined(evidence),
+    )
     return _decision(blocks, holds, (), evidence)
 
 
@@ -102,6 +108,7 @@ def _decision(
 
 def _holds(evidence: Evidence, settings: GateSettings) -> tuple[Check, ...]:
     return (
+        _copies(evidence),
         _uncertain_gap(evidence, settings),
         _few_examples(evidence, settings),
         _unexamined(evidence),
@@ -118,11 +125,30 @@ def _uncertain_gap(evidence: Evidence, settings: GateSettings) -> Check:
     return Check(HOLD, "uncertain gap", fired, gap.statistic, detail, gap.value, gap.interval, threshold)
 
 
+def _copies(evidence: Evidence) -> Check:
+    """Accuracy on what was seen in training says nothing about what was not."""
+    found, statistic = evidence.copies, "copies in validation"
+    if found is None:
+        detail = "nobody looked for copies of validation images."
+        return Check(HOLD, "copies", True, statistic, detail, threshold=MOST_COPIES)
+    detail = (
+        f"{found.num_seen} of {found.num_distinct} validation images of distinct content are copies of training images"
+    )
+    if found.num_other_label:
+        detail += f", {found.num_other_label} of them under another label"
+    if found.num_contradictory:
+        detail += f"; {found.num_contradictory} are in validation under several labels"
+    if found.are_many and found.examples:
+        detail += " (" + "; ".join(f"{ours} shows what {theirs} shows" for ours, theirs in found.examples) + ")"
+    if found.are_many:
+        detail += "; split by content, or by what the images were taken of, and train again"
+    return Check(HOLD, "copies", found.are_many, statistic, f"{detail}.", found.share, threshold=MOST_COPIES)
+
+
 def _few_examples(evidence: Evidence, settings: GateSettings) -> Check:
     total = evidence.validation.counts.total if evidence.validation else 0
-    whose = ""
-    if evidence.num_unseen is not None and evidence.num_unseen < total:
-        total, whose = evidence.num_unseen, " that the training split does not hold as well"
+    copies = evidence.copies
+    whose = " of distinct content that training does not hold" if copies and total < copies.num_validation else ""
     needed = settings.min_eval_examples
     detail = f"there are {total} validation images{whose}, and {needed} are needed to decide."
     return Check(HOLD, "few examples", total < needed, "validation images", detail, total, threshold=needed)

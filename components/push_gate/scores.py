@@ -39,6 +39,10 @@ class SplitScores:
         """How many are right."""
         return Counts(int(self.right.sum()), len(self.labels))
 
+    def of(self, positions: np.ndarray) -> "SplitScores":
+        """Those of some examples, by position."""
+        return SplitScores(*(column[positions] for column in vars(self).values()))
+
     @property
     def loss(self) -> float:
         """Mean cross-entropy; NaN when a probability is not finite."""

@@ -9,7 +9,6 @@ import numpy as np
 from components.evaluation.results import OVERALL
 from components.intervals import Counts, Interval
 from components.push_gate.evidence import Evidence
-from components.push_gate.examples import SplitExamples
 from components.push_gate.exported import finite
 from components.push_gate.judge import Judgement
 from components.push_gate.measure import Measurement
@@ -49,6 +48,7 @@ def verdict_document(
         "slices": [_slice(result) for result in decision.slices],
         "thresholds": settings.model_dump(mode="json"),
         "counts": _counts(judgement),
+        "copies": _copies(evidence),
         "fingerprints": {
             "model": judgement.model_fingerprint,
             "weights": judgement.weights_fingerprint,
@@ -72,7 +72,7 @@ def evidence_document(judgement: Judgement) -> dict[str, Any]:
         "history": documents.history,
         "freeze_proof": documents.freeze_proof,
         "ingest": documents.ingest,
-        "copies": list(judgement.explanation.copies) if judgement.explanation else [],
+        "copies": list(measured.copies.shown) if measured else [],
         "tfma": {split: dict(metrics.get(OVERALL, {})) for split, metrics in judgement.tfma.items()},
         **(_measured_parts(measured) if measured else _no_parts()),
     }
@@ -90,7 +90,7 @@ def _measurements(judgement: Judgement) -> dict[str, Any]:
         "top_share": evidence.top_share,
         "top_class": evidence.top_class,
         "parity_difference": evidence.parity_difference,
-        "loss": {split: measured.scores[split].loss if measured else None for split in features.SPLITS},
+        "loss": {split: measured.counted(split).loss if measured else None for split in features.SPLITS},
     }
 
 
@@ -138,6 +138,20 @@ def _counts(judgement: Judgement) -> dict[str, int | None]:
     return {**totals, "rejected": (judgement.documents.ingest or {}).get("num_rejected")}
 
 
+def _copies(evidence: Evidence) -> dict[str, Any] | None:
+    found = evidence.copies
+    if found is None:
+        return None
+    return {
+        "repeated": found.num_repeated,
+        "in_training": found.num_seen,
+        "under_other_label": found.num_other_label,
+        "contradictory": found.num_contradictory,
+        "share": found.share,
+        "examples": [{"validation": ours, "train": theirs} for ours, theirs in found.examples],
+    }
+
+
 def _no_parts() -> dict[str, Any]:
     return {
         "classes": [],
@@ -149,28 +163,30 @@ def _no_parts() -> dict[str, Any]:
 
 
 def _measured_parts(measured: Measurement) -> dict[str, Any]:
-    classes, scores = measured.classes, measured.scores[features.EVAL]
+    classes, counted = measured.classes, {split: measured.counted(split) for split in features.SPLITS}
+    scores = counted[features.EVAL]
     bins, error = reliability(scores)
     return {
         "classes": list(classes),
-        "confusion": {split: confusion(part, len(classes)) for split, part in measured.scores.items()},
+        "confusion": {split: confusion(part, len(classes)) for split, part in counted.items()},
         "reliability": {features.EVAL: bins, "expected_calibration_error": error},
-        "worst": _worst(measured.examples[features.EVAL], scores, classes),
+        "worst": _worst(measured, scores),
         "per_class": per_class(scores, classes),
     }
 
 
-def _worst(examples: SplitExamples, scores: SplitScores, classes: tuple[str, ...]) -> list[dict[str, Any]]:
+def _worst(measured: Measurement, scores: SplitScores) -> list[dict[str, Any]]:
     """The examples whose true class got the least probability; those without a finite one come first."""
     order = np.argsort(np.where(np.isfinite(scores.true_probability), scores.true_probability, -1.0), kind="stable")
-    chosen = order[:_NUM_WORST]
+    chosen, classes = order[:_NUM_WORST], measured.classes
+    examples, rows = measured.examples[features.EVAL], measured.counting(features.EVAL)[chosen]
     return [
         {
-            "uri": examples.rows[position].uri,
+            "uri": examples.rows[row].uri,
             "label": classes[scores.labels[position]],
             "predicted": classes[scores.predicted[position]] if scores.predicted[position] >= 0 else None,
             "probability": float(scores.true_probability[position]),
             "thumbnail": thumbnail(encoded),
         }
-        for position, encoded in zip(chosen, examples.encoded(chosen), strict=True)
+        for position, row, encoded in zip(chosen, rows, examples.encoded(rows), strict=True)
     ]

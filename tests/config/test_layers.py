@@ -43,9 +43,10 @@ def test_no_step_imports_another_steps_node(graph):
         ("monitoring", set()),
         ("predict", {"ingest"}),
         ("card", set()),
-        ("diagnosis", {"backbone"}),
+        ("copies", set()),
+        ("diagnosis", {"backbone", "copies"}),
         ("warm_start", {"backbone", "push_gate", "registry", "trainer"}),
-        ("doctor", {"backbone", "diagnosis", "ingest", "push_gate", "transform"}),
+        ("doctor", {"backbone", "copies", "diagnosis", "ingest", "push_gate", "transform"}),
     ],
 )
 def test_rooms_keep_their_doors(graph, room, may_import):

@@ -1,16 +1,12 @@
 """The probes that look at arrays: what they find when it is there, and that they find nothing when it is not."""
 
-import io
-
 import numpy as np
 import pytest
-from PIL import Image
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits
 
 from components.diagnosis.conversions import candidates
 from components.diagnosis.domain import domain_auc
-from components.diagnosis.duplicates import near_duplicates
 from components.diagnosis.input_statistics import input_statistics
 from components.diagnosis.label_shift import label_shift
 from components.diagnosis.relabelling import best_relabelling
@@ -123,28 +119,6 @@ def test_splits_that_agree_need_no_conversion_whatever_their_channels():
     rows = RANDOM.random((2_000, 7)).astype(np.float32)
     for train, validation in ((one, other), (one[..., :1], other[..., :1]), (rows[:1_000], rows[1_000:])):
         assert candidates(input_statistics(train, validation)) == ()
-
-
-def test_handwritten_digits_are_no_copies_of_each_other():
-    pictures = digits()
-    assert near_duplicates(pictures[:1200], pictures[1200:]).pairs == ()
-
-
-def test_planted_copies_are_found_after_compression_and_brightening():
-    train, validation = large_photographs(60), large_photographs(40, seed=1)
-    for position in range(0, 20, 2):
-        buffer = io.BytesIO()
-        Image.fromarray(train[position * 2].astype(np.uint8)).save(buffer, "JPEG", quality=70)
-        validation[position] = np.asarray(Image.open(buffer))
-    validation[30:33] = train[50:53] * 0.9 + 12
-    validation[35:38] = train[55:58] / 255
-    expected = {position: position * 2 for position in range(0, 20, 2)}
-    expected |= {30: 50, 31: 51, 32: 52, 35: 55, 36: 56, 37: 57}
-    assert dict(near_duplicates(train, validation).pairs) == expected
-
-
-def test_uniform_pictures_are_copies_of_nothing():
-    assert near_duplicates(np.zeros((5, 8, 8, 3), np.float32), np.full((5, 8, 8, 3), 7, np.float32)).pairs == ()
 
 
 def test_one_domain_cannot_be_told_apart_and_two_can():

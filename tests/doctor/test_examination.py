@@ -69,8 +69,25 @@ def test_nothing_but_copies_is_no_validation():
     case = faults.HEALTHY["no normalisation"]()
     report = frostgate.diagnose(case.model, case.train, case.train)
     assert report.decision.outcome == "HOLD" and report.exit_code == 4, str(report)
-    assert "there are 0 validation images that the training split does not hold as well" in report.decision.sentence
+    check = next(check for check in report.decision.checks if check.name == "copies")
+    assert check.fired and check.value == 1 and check.detail in report.decision.sentence
+    assert (
+        "(validation[0] shows what train[0] shows; validation[1] shows what train[1] shows)" in report.decision.sentence
+    )
     assert report.diagnosis.causes[0].id == "duplicates"
+
+
+def test_copies_of_training_examples_that_were_not_drawn_are_found():
+    case = faults.HEALTHY["no normalisation"]()
+    (x, y), (unseen, labels) = case.train, case.validation
+    noise = np.random.default_rng(0).normal(size=(5_000, *x.shape[1:])).astype(x.dtype)
+    train = np.concatenate([x, noise, unseen[:60]]), np.concatenate([y, np.resize(y, 5_000), labels[:60]])
+    split = as_split(*train, "train")
+    assert len(split.labels) == 5_000
+    report = examine(case.model, split, as_split(unseen, labels, "validation"))
+    check = next(check for check in report.decision.checks if check.name == "copies")
+    # Two of the digits are written alike.
+    assert check.fired and 60 <= int(check.detail.split()[0]) <= 62
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from components.copies.counting import CopyCounts
 from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import DataDecision, Evidence, FreezeProof, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
@@ -25,6 +26,7 @@ def healthy() -> Evidence:
         modes=PairedCounts(1955, 5, 5, 35),
         tfma={"train": SplitEvaluation(0.98, 2000, SLICES), "eval": SplitEvaluation(0.96, 500, SLICES)},
         parity_difference=0.0,
+        copies=CopyCounts(500, 0, 0, 0),
         majority_share=0.5,
         top_share=0.5,
         top_class="a",

@@ -145,3 +145,11 @@ def test_agreement_on_training_examples_is_only_asked_when_all_were_scored(healt
     sampled = replace(healthy.train, num_examples=50_000, num_ingested=50_000)
     tfma = {**healthy.tfma, "train": SplitEvaluation(0.975, 50_000, healthy.tfma["train"].slices)}
     assert decide(replace(healthy, train=sampled, tfma=tfma), SETTINGS).outcome == "PASS"
+
+
+def test_tfma_is_held_against_every_image_and_not_against_what_counts(healthy: Evidence) -> None:
+    assert healthy.validation is not None
+    without_copies = replace(healthy.validation, counts=Counts(445, 460), all_counts=Counts(480, 500))
+    assert decide(replace(healthy, validation=without_copies), SETTINGS).outcome == "PASS"
+    others = replace(without_copies, all_counts=Counts(479, 500))
+    assert fired(decide(replace(healthy, validation=others), SETTINGS)) == ["G0 agreement"]

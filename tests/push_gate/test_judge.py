@@ -128,6 +128,53 @@ def test_copies_across_the_splits_are_shown_side_by_side(
         assert pair["validation"]["thumbnail"] == pair["train"]["thumbnail"]
 
 
+def test_validation_by_training_images_with_one_pixel_changed_is_held(
+    run_of: Callable[[str], Any], toy: ModuleType, tmp_path: Path
+) -> None:
+    data = toy.digits()
+    few = toy.Digits(data["train"].images[:220], data["train"].labels[:220])
+    twice = np.concatenate([few.images, few.images])
+    twice[:220, 0, 0] += 90
+    twice[220:, 0, 7] += 70
+    splits = {"train": few, "eval": toy.Digits(twice, np.concatenate([few.labels, few.labels]))}
+    toy.write_examples(tmp_path / "examples", splits)
+    toy.write_documents(tmp_path, splits)
+    model = run_of("healthy").model
+    run = toy.Run(tmp_path, model, toy.evaluate(tmp_path / "evaluations", tmp_path / "examples", model))
+    judgement = judge(run.uris(), SETTINGS)
+    document = verdict_of(judgement, run.uris())
+    assert (document["decision"], document["codes"]) == ("HOLD", ["HOLD"])
+    assert "220 of 220 validation images of distinct content are copies of training images" in document["sentence"]
+    assert document["measurements"]["C"]["total"] == 220 and document["counts"]["eval"] == 440
+    assert (document["copies"]["repeated"], document["copies"]["in_training"]) == (220, 220)
+    assert document["copies"]["examples"][0]["validation"].startswith("eval/")
+
+
+def test_what_repeats_another_validation_image_counts_once_everywhere(
+    run_of: Callable[[str], Any], toy: ModuleType, tmp_path: Path
+) -> None:
+    data = toy.digits()
+    again = toy.Digits(
+        np.concatenate([data["eval"].images, data["eval"].images[:100]]),
+        np.concatenate([data["eval"].labels, data["eval"].labels[:100]]),
+    )
+    splits = {"train": data["train"], "eval": again}
+    toy.write_examples(tmp_path / "examples", splits)
+    toy.write_documents(tmp_path, splits)
+    model = run_of("healthy").model
+    run = toy.Run(tmp_path, model, toy.evaluate(tmp_path / "evaluations", tmp_path / "examples", model, ("format",)))
+    once, repeated = judge(run_of("healthy").uris(), SETTINGS), judge(run.uris(), SETTINGS)
+    assert repeated.decision.outcome == "PASS"
+    assert once.evidence.validation is not None and repeated.evidence.validation is not None
+    assert repeated.evidence.validation.counts == once.evidence.validation.counts
+    assert repeated.evidence.slices == once.evidence.slices
+    assert repeated.evidence.majority_share == once.evidence.majority_share
+    assert repeated.evidence.top_share == once.evidence.top_share
+    documents = [evidence_document(judgement) for judgement in (once, repeated)]
+    assert documents[0]["confusion"] == documents[1]["confusion"]
+    assert documents[0]["per_class"] == documents[1]["per_class"]
+
+
 def test_a_model_of_nan_is_blocked_and_nan_is_never_written(run_of: Callable[[str], Any]) -> None:
     uris = run_of("broken").uris()
     judgement = judge(uris, SETTINGS)

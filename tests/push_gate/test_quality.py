@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from components.copies.counting import CopyCounts
 from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import Champion, Check, Evidence, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
@@ -370,6 +371,7 @@ def scores_only(healthy: Evidence) -> Evidence:
         train=healthy.train,
         validation=healthy.validation,
         modes=healthy.modes,
+        copies=healthy.copies,
         majority_share=healthy.majority_share,
         top_share=healthy.top_share,
         top_class=healthy.top_class,
@@ -390,8 +392,44 @@ def test_by_its_scores_alone_a_healthy_model_passes_and_the_pipelines_rule_still
         ({"majority_share": 0.95}, "BLOCK", ("G2",)),
         ({"top_share": 0.95}, "BLOCK", ("G5",)),
         ({"modes": None}, "HOLD", ("HOLD",)),
+        ({"copies": None}, "HOLD", ("HOLD",)),
+        ({"copies": CopyCounts(500, 0, 25, 0)}, "HOLD", ("HOLD",)),
     ],
 )
 def test_by_its_scores_alone_a_broken_model_is_refused(healthy, change, outcome, codes):
     decision = decide_on_scores(replace(scores_only(healthy), **change), SETTINGS)
     assert (decision.outcome, decision.codes) == (outcome, codes)
+
+
+def held(healthy, copies):
+    return decide(replace(healthy, copies=copies), SETTINGS)
+
+
+def test_copies_hold_from_five_percent_of_distinct_content_on(healthy):
+    assert held(healthy, CopyCounts(500, 0, 24, 0)).outcome == "PASS"
+    assert held(healthy, CopyCounts(500, 0, 25, 0)).outcome == "HOLD"
+    # Repeated images are no evidence either way.
+    assert held(healthy, CopyCounts(1000, 500, 24, 0)).outcome == "PASS"
+    assert held(healthy, CopyCounts(1000, 500, 25, 0)).outcome == "HOLD"
+
+
+def test_held_for_copies_says_how_many_which_and_what_to_do(healthy):
+    found = CopyCounts(440, 220, 120, 30, 7, (("v/1.png", "t/9.png"), ("v/2.png", "t/8.png")))
+    assert held(healthy, found).sentence == (
+        "Held (HOLD copies): 120 of 220 validation images of distinct content are copies of training images, 7 of them "
+        "under another label; 30 are in validation under several labels (v/1.png shows what t/9.png shows; v/2.png "
+        "shows what t/8.png shows); split by content, or by what the images were taken of, and train again."
+    )
+
+
+def test_copies_that_nobody_looked_for_hold(healthy):
+    assert "nobody looked for copies" in held(healthy, None).sentence
+
+
+def test_few_examples_are_counted_without_copies(healthy):
+    few = replace(healthy, validation=replace(healthy.validation, counts=Counts(150, 150)))
+    decision = decide(replace(few, tfma={}, copies=CopyCounts(300, 150, 0, 0)), SETTINGS)
+    check = next(check for check in decision.checks if check.name == "few examples")
+    assert check.fired and check.detail == (
+        "there are 150 validation images of distinct content that training does not hold, and 200 are needed to decide."
+    )

@@ -1,0 +1,1 @@
+"""Pictures that show what another picture shows: finding them, and what then counts."""
