@@ -13,11 +13,12 @@ from components.diagnosis.head import look
 from components.diagnosis.probes import Answers, examine_session, is_inference_only
 from components.diagnosis.session import Session, counts
 from components.diagnosis.source import SourceWeights, compare_with_source
-from components.diagnosis.symptoms import num_unseen, unseen_validation
+from components.diagnosis.symptoms import has_copies, num_unseen, unseen_validation
 from components.doctor.data import Split
 from components.doctor.preprocessing import Family, guess, preprocess
 from components.doctor.report import Report
 from components.errors import DataRefused
+from components.intervals import PairedCounts
 from components.push_gate.evidence import Evidence, SplitMeasurement
 from components.push_gate.rule import decide_on_scores
 from components.push_gate.scores import favourite
@@ -62,7 +63,7 @@ def examine(
     if fingerprint(model.variables) != before:
         raise RuntimeError("the model is not as it was before the examination; this is a fault of frostgate.")
     return Report(
-        decision=decide_on_scores(_evidence(measured, answers, train.classes), GateSettings()),
+        decision=decide_on_scores(_evidence(measured, answers, validation.labels, train.classes), GateSettings()),
         diagnosis=attribute(measured),
         measurements=measured,
         preprocessing=family if train.is_pictures else None,
@@ -75,7 +76,7 @@ def examine(
     )
 
 
-def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] | None) -> Evidence:
+def _evidence(measured: Measurements, answers: Answers, labels: np.ndarray, names: tuple[str, ...] | None) -> Evidence:
     unseen = unseen_validation(measured)
     top, top_share = favourite(answers.validation, measured.num_classes)
     nonfinite = [
@@ -91,10 +92,19 @@ def _evidence(measured: Measurements, answers: Answers, names: tuple[str, ...] |
         nonfinite=tuple(nonfinite),
         source_note=measured.source.clause if measured.source and measured.source.changed else "",
         changed_alone=measured.alone.changed if measured.alone else None,
-        majority_share=measured.majority_validation,
+        guessing=_guessing(measured, answers.validation, labels),
         top_share=top_share,
         top_class=None if top is None else names[top] if names else str(top),
     )
+
+
+def _guessing(measured: Measurements, predicted: np.ndarray, labels: np.ndarray) -> PairedCounts:
+    """On the examples that `unseen_validation` counts."""
+    counted = np.ones(len(labels), bool)
+    if measured.duplicates and measured.without_duplicates and has_copies(measured):
+        counted[[position for position, _ in measured.duplicates.pairs]] = False
+    predicted, labels = predicted[counted], labels[counted]
+    return PairedCounts.of(predicted == labels, labels == np.bincount(labels).argmax())
 
 
 def _check_fit(model: keras.Model, train: Split, validation: Split) -> None:

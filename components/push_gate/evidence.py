@@ -96,8 +96,8 @@ class Evidence:
     """How a frozen backbone differs from its source; empty where it does not, or where no source is known."""
     changed_alone: Counts | None = None
     """Validation examples that get another answer by themselves than in a batch."""
-    majority_share: float | None = None
-    """pi: share of the most frequent class in the validation split."""
+    guessing: PairedCounts | None = None
+    """C (first) against always guessing the most frequent class of the same examples (second), example by example."""
     top_share: float | None = None
     """Share of validation examples for which the favourite class is predicted."""
     top_class: str | None = None
@@ -110,6 +110,11 @@ class Evidence:
     def training_mode(self) -> Counts | None:
         """A by itself."""
         return self.modes.first if isinstance(self.modes, PairedCounts) else self.modes
+
+    @property
+    def majority_share(self) -> float | None:
+        """pi: share of the most frequent class among the validation examples that C is counted on."""
+        return None if self.guessing is None else self.guessing.second.value
 
     @property
     def best_training(self) -> Counts | None:

@@ -7,13 +7,15 @@ from components.push_gate.evidence import Check, Evidence, SplitMeasurement
 from components.push_gate.settings import GateSettings
 from schemas import features
 
+# Fewer pictures than this fall to one split by luck alone, however the data was split.
+_COVERED_SLICE = 30
 # TFMA keeps accuracies in float32.
 _AGREEMENT = 1e-6
 
 
 def integrity_checks(evidence: Evidence, settings: GateSettings) -> tuple[Check, ...]:
     """All of G0, in the order a person would ask."""
-    coverage = list(_coverage_findings(evidence, settings))
+    coverage = list(_coverage_findings(evidence))
     return (
         _check("measurement", "failure", [evidence.failure] if evidence.failure else [], "the export was measured"),
         _check("data", "data decision", list(_data_findings(evidence)), "the data gate passed the data"),
@@ -71,7 +73,7 @@ def _freeze_findings(evidence: Evidence) -> Iterator[str]:
         yield "the trainer's freeze proof failed (" + "; ".join(proof.findings) + ")"
 
 
-def _coverage_findings(evidence: Evidence, settings: GateSettings) -> Iterator[str]:
+def _coverage_findings(evidence: Evidence) -> Iterator[str]:
     for split, measured in _splits(evidence).items():
         if measured is None:
             yield f"split {split} was never scored"
@@ -86,7 +88,7 @@ def _coverage_findings(evidence: Evidence, settings: GateSettings) -> Iterator[s
                 yield f"slice {name} of split {split} was never evaluated by TFMA"
     if features.TRAIN in evidence.tfma:
         for part in evidence.slices:
-            large = part.validation.total >= settings.min_slice_examples
+            large = part.validation.total >= _COVERED_SLICE
             if large and part.name not in evidence.tfma[features.TRAIN].slices:
                 yield f"slice {part.name} has {part.validation.total} validation images and no training image"
 

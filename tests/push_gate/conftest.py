@@ -10,6 +10,7 @@ import pytest
 from components.intervals import Counts, PairedCounts
 from components.push_gate.evidence import DataDecision, Evidence, FreezeProof, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
+from tests.push_gate.tables import guessing
 
 SLICES = frozenset({"label=a", "label=b"})
 
@@ -25,7 +26,7 @@ def healthy() -> Evidence:
         modes=PairedCounts(1955, 5, 5, 35),
         tfma={"train": SplitEvaluation(0.98, 2000, SLICES), "eval": SplitEvaluation(0.96, 500, SLICES)},
         parity_difference=0.0,
-        majority_share=0.5,
+        guessing=guessing(Counts(480, 500), 0.5),
         top_share=0.5,
         top_class="a",
         slices=(

@@ -33,7 +33,8 @@ def test_no_evidence_at_all_is_blocked() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["data_decision", "freeze_proof", "train", "validation", "modes", "parity_difference"]
+    "field",
+    ["data_decision", "freeze_proof", "train", "validation", "modes", "parity_difference", "guessing", "top_share"],
 )
 def test_a_missing_piece_of_evidence_never_passes(healthy: Evidence, field: str) -> None:
     without = replace(healthy, **{field: None})  # type: ignore[arg-type]
