@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from components.intervals import Counts, Interval, PairedCounts
+from components.parity import Parity
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,8 @@ class Evidence:
     tfma: Mapping[str, SplitEvaluation] = field(default_factory=dict)
     nonfinite: tuple[str, ...] = ()
     """Names of what was not a finite number."""
-    parity_difference: float | None = None
-    """Largest difference between a served probability and the training graph's; NaN when one was not finite."""
+    parity: Parity | None = None
+    """Served probabilities against the training graph's."""
     num_unseen: int | None = None
     """Validation examples that the training split does not hold as well; None: all of them."""
     source_note: str = ""

@@ -150,7 +150,7 @@ def _measured_evidence(
         modes=measured.modes or _historic_training_mode(documents.history, documents.ingest),
         tfma={split: found for split, found in evaluations.items() if found is not None},
         nonfinite=tuple(_nonfinite(measured, metrics)),
-        parity_difference=measured.parity_difference,
+        parity=measured.parity,
         guessing=PairedCounts.of(validation.right, validation.labels == majority),
         top_share=top_share,
         top_class=None if top is None else measured.classes[top],

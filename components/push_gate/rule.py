@@ -50,7 +50,7 @@ def decide(evidence: Evidence, settings: GateSettings) -> Decision:
     slices = judge_slices(evidence, settings)
     against_guessing, against_floor = chance(evidence, settings), floor(evidence, settings)
     blocks = (
-        *integrity_checks(evidence, settings),
+        *integrity_checks(evidence),
         mode_gap(evidence, settings),
         against_guessing,
         generalisation(evidence, settings),
@@ -149,7 +149,7 @@ def _unexamined(evidence: Evidence) -> Check:
     missing = []
     if evidence.modes is None:
         missing.append("the mode gap could not be examined, for the export has neither a Keras model nor a history")
-    if evidence.parity_difference is None:
+    if evidence.parity is None:
         missing.append("served probabilities could not be compared with the training graph's")
     if evidence.top_share is None:
         missing.append("how often each class is predicted is not known")

@@ -31,7 +31,5 @@ class GateSettings(Settings):
     """G3 by slice is judged only where a slice has this many validation examples."""
     max_train_examples: int = Field(20_000, ge=200)
     """A and B are measured on at most this many training examples, the first by content hash."""
-    max_parity_difference: float = Field(1e-5, gt=0)
-    """G0: largest accepted difference between served probabilities and the training graph's."""
     bootstrap_samples: int = Field(2_000, ge=200)
     """Resamples of the paired bootstrap against the champion."""

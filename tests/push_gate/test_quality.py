@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from components.intervals import Counts, PairedCounts
+from components.parity import Parity
 from components.push_gate.evidence import Champion, Check, Evidence, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
 from components.push_gate.quality import baseline, chance, degenerate, floor, generalisation, label_order, mode_gap
@@ -396,7 +397,7 @@ def test_a_mode_gap_that_could_not_be_examined_is_for_a_person(healthy: Evidence
 
 
 def test_a_parity_that_could_not_be_measured_is_for_a_person(healthy: Evidence) -> None:
-    assert decide(replace(healthy, parity_difference=None), SETTINGS).codes == ("HOLD",)
+    assert decide(replace(healthy, parity=None), SETTINGS).codes == ("HOLD",)
 
 
 # Order
@@ -412,14 +413,14 @@ def test_every_code_that_fires_is_reported_in_order_and_the_first_is_told(health
     collapsed = with_accuracies(healthy, Counts(214, 2000), Counts(50, 500), PairedCounts(214, 1306, 0, 480))
     everything = replace(
         collapsed,
-        parity_difference=1.0,
+        parity=Parity(1.0, 1e-5),
         top_share=1.0,
         champion=Champion("3", PairedCounts(50, 400, 0, 50)),
     )
     decision = decide(everything, SETTINGS)
     assert decision.codes == ("G0", "G1", "G2", "G3", "G4", "G5", "HOLD")
     assert decision.sentence.startswith("Blocked (G0 parity)")
-    without_parity = decide(replace(everything, parity_difference=0.0), SETTINGS)
+    without_parity = decide(replace(everything, parity=Parity(0.0, 1e-5)), SETTINGS)
     assert without_parity.sentence.startswith("Blocked (G1 mode gap)")
 
 
