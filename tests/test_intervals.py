@@ -9,8 +9,10 @@ from components.intervals import (
     bootstrap_paired_difference,
     holm,
     newcombe,
-    newcombe_p_value,
+    newcombe_exact,
+    newcombe_exact_p_value,
     newcombe_paired,
+    stratified,
     wilson,
 )
 
@@ -82,12 +84,31 @@ def test_bootstrap_gives_the_same_answer_twice() -> None:
 @pytest.mark.parametrize("correct", range(60, 100, 4))
 def test_p_value_and_lower_bound_say_the_same(correct: int) -> None:
     first, second = Counts(980, 1000), Counts(correct, 100)
-    exceeds = newcombe(first, second, 0.95).low > 0.10
-    assert (newcombe_p_value(first, second, 0.10) < 0.05) == exceeds
+    exceeds = newcombe_exact(first, second, 0.95).low > 0.10
+    assert (newcombe_exact_p_value(first, second, 0.10) < 0.05) == exceeds
 
 
 def test_p_value_of_an_overwhelming_gap_is_tiny() -> None:
-    assert newcombe_p_value(Counts(1000, 1000), Counts(0, 1000), 0.10) <= 1e-12
+    assert newcombe_exact_p_value(Counts(1000, 1000), Counts(0, 1000), 0.10) <= 1e-12
+
+
+def test_the_exact_interval_is_built_from_clopper_and_pearsons_limits() -> None:
+    # The 97.5 % limit of 5 of 5 is .025 ** (1 / 5) = .4782.
+    interval = newcombe_exact(Counts(5, 5), Counts(0, 5), 0.975)
+    assert interval.low == pytest.approx(1 - 2**0.5 * (1 - 0.4782), abs=1e-4)
+    assert interval.high == pytest.approx(1.0)
+    assert newcombe_exact(Counts(5, 5), Counts(0, 5), 0.95).low < newcombe(Counts(5, 5), Counts(0, 5), 0.95).low
+
+
+def test_one_group_by_itself_has_wilsons_interval() -> None:
+    alone, wilsons = stratified([Counts(81, 263)], 0.975), wilson(Counts(81, 263), 0.975)
+    assert (alone.low, alone.high) == pytest.approx((wilsons.low, wilsons.high))
+
+
+def test_how_much_groups_differ_leaves_nothing_to_doubt() -> None:
+    interval = stratified([Counts(100, 100), Counts(0, 100)], 0.975)
+    # Wilson's interval of 100 of 200 reaches from .431 to .569.
+    assert (round(interval.low, 3), round(interval.high, 3)) == (0.482, 0.518)
 
 
 def test_holm_adjusts_step_by_step() -> None:

@@ -7,8 +7,6 @@ from typing import Final
 from components.cases import pictures
 
 _SCRATCH: Final = ("backbone.weights=none", "trainer.from_scratch.epochs=7", "trainer.from_scratch.patience=7")
-# Three images cannot show more than 44 % for sure.
-_FEW: Final = ("gate.min_first_accuracy=0.4",)
 
 
 @dataclass(frozen=True)
@@ -139,7 +137,7 @@ FIVE: Final = (
                 "naive",
                 "five updates leave 95 % of the moving statistics of the source task",
                 pictures.three_images,
-                (*_FEW, *_naive_settings("three_images.naive")),
+                _naive_settings("three_images.naive"),
                 ("BLOCK", "HOLD"),
                 ("statistics_not_converged",),
             ),
@@ -147,7 +145,7 @@ FIVE: Final = (
                 "reestimated",
                 "the statistics re-estimated: all three are right, and three are too few to push",
                 pictures.three_images,
-                (*_FEW, *_naive_settings("three_images.naive"), "repair=batch_norm"),
+                (*_naive_settings("three_images.naive"), "repair=batch_norm"),
                 ("HOLD",),
                 pipeline="three-images-naive",
             ),

@@ -20,6 +20,7 @@ from components.doctor.data import Split
 from components.doctor.preprocessing import Family, guess, preprocess
 from components.doctor.report import Report
 from components.errors import DataRefused
+from components.intervals import PairedCounts
 from components.push_gate.evidence import Evidence, SplitMeasurement
 from components.push_gate.rule import decide_on_scores
 from components.push_gate.scores import favourite
@@ -107,8 +108,9 @@ def _evidence(
     copies: CopyCounts,
     names: tuple[str, ...] | None,
 ) -> Evidence:
-    unseen = counts(labels[counting], answers.validation[counting])
-    top, top_share = favourite(answers.validation[counting], measured.num_classes)
+    labels, predicted = labels[counting], answers.validation[counting]
+    unseen = counts(labels, predicted)
+    top, top_share = favourite(predicted, measured.num_classes)
     nonfinite = [
         f"the answer to {number} {split} examples"
         for split, predicted in (("training", answers.train), ("validation", answers.validation))
@@ -122,7 +124,7 @@ def _evidence(
         nonfinite=tuple(nonfinite),
         source_note=measured.source.clause if measured.source and measured.source.changed else "",
         changed_alone=measured.alone.changed if measured.alone else None,
-        majority_share=measured.majority_validation,
+        guessing=PairedCounts.of(predicted == labels, labels == np.bincount(labels).argmax()),
         top_share=top_share,
         top_class=None if top is None else names[top] if names else str(top),
     )

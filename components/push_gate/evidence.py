@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from components.copies.counting import CopyCounts
 from components.intervals import Counts, Interval, PairedCounts
+from components.parity import Parity
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,16 @@ class Evidence:
     tfma: Mapping[str, SplitEvaluation] = field(default_factory=dict)
     nonfinite: tuple[str, ...] = ()
     """Names of what was not a finite number."""
-    parity_difference: float | None = None
-    """Largest difference between a served probability and the training graph's; NaN when one was not finite."""
+    parity: Parity | None = None
+    """Served probabilities against the training graph's."""
     copies: CopyCounts | None = None
     """What of the validation split is copies; None: nobody looked."""
     source_note: str = ""
     """How a frozen backbone differs from its source; empty where it does not, or where no source is known."""
     changed_alone: Counts | None = None
     """Validation examples that get another answer by themselves than in a batch."""
-    majority_share: float | None = None
-    """pi: share of the most frequent class in the validation split; of the same examples as C."""
+    guessing: PairedCounts | None = None
+    """C (first) against always guessing the most frequent class of the same examples (second), example by example."""
     top_share: float | None = None
     """Share of validation examples for which the favourite class is predicted; of the same examples as C."""
     top_class: str | None = None
@@ -119,6 +120,11 @@ class Evidence:
     def training_mode(self) -> Counts | None:
         """A by itself."""
         return self.modes.first if isinstance(self.modes, PairedCounts) else self.modes
+
+    @property
+    def majority_share(self) -> float | None:
+        """pi: share of the most frequent class among the validation examples that C is counted on."""
+        return None if self.guessing is None else self.guessing.second.value
 
     @property
     def best_training(self) -> Counts | None:

@@ -3,24 +3,26 @@
 from collections.abc import Iterator
 
 from components.diagnosis.symptoms import changes_surely
+from components.parity import Parity
 from components.push_gate.evidence import Check, Evidence, SplitMeasurement
-from components.push_gate.settings import GateSettings
 from schemas import features
 
+# Fewer pictures than this fall to one split by luck alone, however the data was split.
+_COVERED_SLICE = 30
 # TFMA keeps accuracies in float32.
 _AGREEMENT = 1e-6
 
 
-def integrity_checks(evidence: Evidence, settings: GateSettings) -> tuple[Check, ...]:
+def integrity_checks(evidence: Evidence) -> tuple[Check, ...]:
     """All of G0, in the order a person would ask."""
-    coverage = list(_coverage_findings(evidence, settings))
+    coverage = list(_coverage_findings(evidence))
     return (
         _check("measurement", "failure", [evidence.failure] if evidence.failure else [], "the export was measured"),
         _check("data", "data decision", list(_data_findings(evidence)), "the data gate passed the data"),
         _check("frozen weights", "freeze proof", list(_freeze_findings(evidence)), "frozen weights are as they were"),
         _check("coverage", "splits and slices", coverage, "everything was evaluated"),
         finite(evidence),
-        _parity(evidence, settings),
+        _parity(evidence.parity),
         _check("agreement", "TFMA - gate", list(_agreement_findings(evidence)), "TFMA and the gate agree"),
     )
 
@@ -71,7 +73,7 @@ def _freeze_findings(evidence: Evidence) -> Iterator[str]:
         yield "the trainer's freeze proof failed (" + "; ".join(proof.findings) + ")"
 
 
-def _coverage_findings(evidence: Evidence, settings: GateSettings) -> Iterator[str]:
+def _coverage_findings(evidence: Evidence) -> Iterator[str]:
     for split, measured in _splits(evidence).items():
         if measured is None:
             yield f"split {split} was never scored"
@@ -86,7 +88,7 @@ def _coverage_findings(evidence: Evidence, settings: GateSettings) -> Iterator[s
                 yield f"slice {name} of split {split} was never evaluated by TFMA"
     if features.TRAIN in evidence.tfma:
         for part in evidence.slices:
-            large = part.validation.total >= settings.min_slice_examples
+            large = part.validation.total >= _COVERED_SLICE
             if large and part.name not in evidence.tfma[features.TRAIN].slices:
                 yield f"slice {part.name} has {part.validation.total} validation images and no training image"
 
@@ -95,15 +97,16 @@ def _nonfinite_findings(evidence: Evidence) -> Iterator[str]:
     yield from (f"{name} is not a finite number" for name in evidence.nonfinite)
 
 
-def _parity(evidence: Evidence, settings: GateSettings) -> Check:
-    difference, limit = evidence.parity_difference, settings.max_parity_difference
-    if difference is None:
+def _parity(parity: Parity | None) -> Check:
+    statistic = "max |served - trained|"
+    if parity is None:
         detail = "served probabilities were not compared with the training graph's."
-    else:
-        detail = f"served probabilities are {difference:.2g} off the training graph's, and {limit:.2g} is accepted."
-    # Written so that NaN fires.
-    fired = difference is not None and not difference <= limit
-    return Check("G0", "parity", fired, "max |served - trained|", detail, difference, threshold=limit)
+        return Check("G0", "parity", False, statistic, detail)
+    detail = (
+        f"served probabilities are {parity.difference:.2g} off the training graph's, and rounding explains "
+        f"{parity.limit:.2g}."
+    )
+    return Check("G0", "parity", not parity.holds, statistic, detail, parity.difference, threshold=parity.limit)
 
 
 def _agreement_findings(evidence: Evidence) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any
 import tensorflow as tf
 
 from components.evaluation.results import read_metrics, read_slice_features
-from components.intervals import Counts
+from components.intervals import Counts, PairedCounts
 from components.push_gate.causes import Explanation, explain
 from components.push_gate.evidence import Champion, DataDecision, Evidence, FreezeProof, SplitMeasurement
 from components.push_gate.exported import FREEZE_PROOF_FILE, HISTORY_FILE, SERVING_FOLDER, read_facts, read_json
@@ -147,7 +147,7 @@ def _measured_evidence(
 ) -> Evidence:
     validation = measured.counted(features.EVAL)
     top, top_share = favourite(validation.predicted, len(measured.classes))
-    _, majority_share = favourite(validation.labels, len(measured.classes))
+    majority, _ = favourite(validation.labels, len(measured.classes))
     evaluations = {split: split_evaluation(part) for split, part in metrics.items()}
     return replace(
         evidence,
@@ -156,9 +156,9 @@ def _measured_evidence(
         modes=measured.modes or _historic_training_mode(documents.history, documents.ingest),
         tfma={split: found for split, found in evaluations.items() if found is not None},
         nonfinite=tuple(_nonfinite(measured, metrics)),
-        parity_difference=measured.parity_difference,
+        parity=measured.parity,
         copies=measured.copies.counts,
-        majority_share=majority_share,
+        guessing=PairedCounts.of(validation.right, validation.labels == majority),
         top_share=top_share,
         top_class=None if top is None else measured.classes[top],
         slices=slice_evidence(measured),

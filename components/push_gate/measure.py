@@ -10,6 +10,7 @@ import tensorflow as tf
 from components.copies.search import SIDE
 from components.diagnosis.relabelling import best_relabelling
 from components.intervals import Counts, PairedCounts
+from components.parity import Parity, compare
 from components.push_gate.copies import SplitCopies, seek_copies
 from components.push_gate.evidence import Champion, SliceEvidence
 from components.push_gate.examples import SplitExamples, read_split
@@ -36,8 +37,8 @@ class Measurement:
     copies: SplitCopies
     training_mode: np.ndarray | None
     """int64 [n train]: classes predicted in training mode; None without a Keras model."""
-    parity_difference: float | None
-    """None without a Keras model; NaN when a probability was not finite."""
+    parity: Parity | None
+    """Served probabilities against the Keras model's; None without one."""
     embeddings: np.ndarray | None
     """float32 [n, features] of the first validation examples; None where the export gives none."""
 
@@ -72,7 +73,7 @@ def measure(
     Raises:
         ValueError: The export or the examples are not what the trainer and ingest write.
     """
-    # On a GPU, TF32 would round products to 10 bits, and two graphs of one model would not agree to 1e-5.
+    # On a GPU, TF32 would round products to 10 bits, and two graphs of one model would not agree as float32 does.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     exported = ExportedModel(model_uri)
     limits = {features.TRAIN: settings.max_train_examples, features.EVAL: None}
@@ -89,7 +90,7 @@ def measure(
         scores=scores,
         copies=seek_copies(split_uris[features.TRAIN], examples[features.EVAL], exported.classes, image_size),
         training_mode=None if model is None else _training_mode(model, exported, examples[features.TRAIN]),
-        parity_difference=None if model is None else _parity_difference(model, exported, examples[features.EVAL]),
+        parity=None if model is None else _parity(model, exported, examples[features.EVAL]),
         embeddings=exported.embeddings_of(examples[features.EVAL], _MAX_EMBEDDINGS),
     )
 
@@ -165,15 +166,14 @@ def _training_mode(model: keras.Model, exported: ExportedModel, examples: SplitE
     return training_mode_predictions(model, read_pixels, len(examples.rows), facts["batch_size"], facts["seed"])
 
 
-def _parity_difference(model: keras.Model, exported: ExportedModel, examples: SplitExamples) -> float:
-    largest = 0.0
+def _parity(model: keras.Model, exported: ExportedModel, examples: SplitExamples) -> Parity:
+    served, expected = [], []
     total = min(_NUM_PARITY_EXAMPLES, len(examples.rows))
     for start in range(0, total, _BATCH_SIZE):
         images = examples.encoded(range(start, min(start + _BATCH_SIZE, total)))
-        mine = inference_probabilities(model, exported.pixels(images))
-        # np.maximum keeps NaN, max() may lose it.
-        largest = float(np.maximum(largest, np.abs(mine - exported.serve(images).probabilities).max()))
-    return largest
+        expected.append(inference_probabilities(model, exported.pixels(images)))
+        served.append(exported.serve(images).probabilities)
+    return compare(np.concatenate(served), np.concatenate(expected))
 
 
 def _some(names: Sequence[str]) -> str:

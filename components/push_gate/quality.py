@@ -10,8 +10,10 @@ from components.intervals import (
     bootstrap_paired_difference,
     holm,
     newcombe,
-    newcombe_p_value,
+    newcombe_exact,
+    newcombe_exact_p_value,
     newcombe_paired,
+    stratified,
     wilson,
 )
 from components.push_gate.evidence import Check, Evidence, SliceEvidence, percent
@@ -22,6 +24,7 @@ GAP_CONFIDENCE = 0.95
 ACCURACY_CONFIDENCE = 0.975
 
 LABEL_ORDER = "label order"
+FLOOR = "accuracy floor"
 # G4: below half, no order of the classes explains what the champion answers.
 _REORDERED_IS_RIGHT = 0.5
 _NUM_RENAMED = 5
@@ -61,18 +64,27 @@ def mode_gap(evidence: Evidence, settings: GateSettings) -> Check:
 
 
 def chance(evidence: Evidence, settings: GateSettings) -> Check:
-    """G2: is validation accuracy surely above always guessing the most frequent class?"""
-    if evidence.validation is None or evidence.majority_share is None:
+    """G2: is validation accuracy surely no better than always guessing the most frequent class?"""
+    if evidence.guessing is None:
         return Check("G2", "chance", False, "C", "validation accuracy is not known.")
+    counts, majority = evidence.guessing.first, evidence.guessing.second.value
     # Where one class has nearly everything, a margin of five points would ask for more than all to be right.
-    margin = min(settings.min_margin_over_chance, (1 - evidence.majority_share) / 2)
-    counts, threshold = evidence.validation.counts, evidence.majority_share + margin
-    interval = wilson(counts, ACCURACY_CONFIDENCE)
+    threshold = majority + min(settings.min_margin_over_chance, (1 - majority) / 2)
+    interval = stratified(_by_majority(evidence.guessing), ACCURACY_CONFIDENCE)
     detail = (
-        f"{_right(counts)} (at least {percent(interval.low)}), and always guessing the most frequent class gets "
-        f"{percent(evidence.majority_share)}; more than {percent(threshold)} is required."
+        f"{_right(counts)} (between {percent(interval.low)} and {percent(interval.high)}), and always guessing the "
+        f"most frequent class gets {percent(majority)}; more than {percent(threshold)} is required."
     )
-    return Check("G2", "chance", interval.low <= threshold, "C", detail, counts.value, interval, threshold)
+    return Check("G2", "chance", interval.high < threshold, "C", detail, counts.value, interval, threshold)
+
+
+def _by_majority(guessing: PairedCounts) -> list[Counts]:
+    """What is right of the most frequent class, and of the others where there are any.
+
+    The classes of these very examples are known: how frequent the class is leaves nothing to estimate.
+    """
+    groups = ((guessing.both, guessing.only_second), (guessing.only_first, guessing.neither))
+    return [Counts(right, right + wrong) for right, wrong in groups if right + wrong]
 
 
 def generalisation(evidence: Evidence, settings: GateSettings) -> Check:
@@ -95,7 +107,7 @@ def judge_slices(evidence: Evidence, settings: GateSettings) -> tuple[SliceResul
     """G3 by slice, with Holm's adjustment over the slices that are large enough, in the order given."""
     threshold = settings.max_generalisation_gap
     large = [part for part in evidence.slices if part.training and part.validation.total >= settings.min_slice_examples]
-    p_values = [newcombe_p_value(part.training, part.validation, threshold) for part in large if part.training]
+    p_values = [newcombe_exact_p_value(part.training, part.validation, threshold) for part in large if part.training]
     adjusted = dict(zip((part.name for part in large), holm(p_values), strict=True))
     return tuple(_slice_result(part, adjusted.get(part.name)) for part in evidence.slices)
 
@@ -117,10 +129,12 @@ def slice_generalisation(results: tuple[SliceResult, ...], settings: GateSetting
 
 
 def baseline(evidence: Evidence, settings: GateSettings) -> Check:
-    """G4: is the model surely worse than the champion; without one, does it reach the absolute floor?"""
+    """G4: is the model surely worse than the champion?"""
+    threshold = settings.max_drop_against_champion
     if evidence.champion is None:
-        return _floor(evidence, settings)
-    pairs, threshold = evidence.champion.pairs, settings.max_drop_against_champion
+        detail = f"{evidence.champion_note or 'there is no champion'}."
+        return Check("G4", "baseline", False, "champion - candidate", detail, threshold=threshold)
+    pairs = evidence.champion.pairs
     interval = bootstrap_paired_difference(pairs, GAP_CONFIDENCE, settings.bootstrap_samples)
     detail = (
         f"the champion (version {evidence.champion.version}) gets {percent(pairs.first.value)} of the same validation "
@@ -129,6 +143,23 @@ def baseline(evidence: Evidence, settings: GateSettings) -> Check:
     )
     fired = interval.low > threshold
     return Check("G4", "baseline", fired, "champion - candidate", detail, pairs.difference, interval, threshold)
+
+
+def floor(evidence: Evidence, settings: GateSettings) -> Check:
+    """G4: is the model surely below the absolute floor?
+
+    With a champion too, or a hundred small steps down would each be accepted.
+    """
+    threshold = settings.min_first_accuracy
+    if evidence.validation is None:
+        return Check("G4", FLOOR, False, "C", "validation accuracy is not known.", threshold=threshold)
+    counts = evidence.validation.counts
+    interval = wilson(counts, ACCURACY_CONFIDENCE)
+    detail = (
+        f"{_right(counts)} (between {percent(interval.low)} and {percent(interval.high)}), and every model must reach "
+        f"{percent(threshold)}, whatever there was before."
+    )
+    return Check("G4", FLOOR, interval.high < threshold, "C", detail, counts.value, interval, threshold)
 
 
 def label_order(evidence: Evidence, settings: GateSettings) -> Check:
@@ -176,20 +207,8 @@ def accuracy(counts: Counts | None) -> dict[str, Any] | None:
     return {**asdict(counts), "value": counts.value, "interval": asdict(wilson(counts, ACCURACY_CONFIDENCE))}
 
 
-def _floor(evidence: Evidence, settings: GateSettings) -> Check:
-    threshold = settings.min_first_accuracy
-    why = evidence.champion_note or "there is no champion"
-    if evidence.validation is None:
-        return Check("G4", "baseline", False, "C", f"{why}, and validation accuracy is not known.", threshold=threshold)
-    counts = evidence.validation.counts
-    interval = wilson(counts, ACCURACY_CONFIDENCE)
-    right = f"{_right(counts)} (at least {percent(interval.low)})"
-    detail = f"{why}; {right}, and a model without one to beat must reach {percent(threshold)}."
-    return Check("G4", "baseline", interval.low < threshold, "C", detail, counts.value, interval, threshold)
-
-
 def _slice_result(part: SliceEvidence, adjusted_p: float | None) -> SliceResult:
-    interval = newcombe(part.training, part.validation, GAP_CONFIDENCE) if part.training else None
+    interval = newcombe_exact(part.training, part.validation, GAP_CONFIDENCE) if part.training else None
     return SliceResult(part, interval, adjusted_p, adjusted_p is not None and adjusted_p < 1 - GAP_CONFIDENCE)
 
 

@@ -1,7 +1,7 @@
 """The decision: evidence in, verdict out; pure. Missing evidence never passes."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from components.copies.counting import MOST_COPIES
@@ -12,6 +12,7 @@ from components.push_gate.quality import (
     baseline,
     chance,
     degenerate,
+    floor,
     generalisation,
     judge_slices,
     label_order,
@@ -48,37 +49,40 @@ def decide(evidence: Evidence, settings: GateSettings) -> Decision:
         each once. The sentence is about the first check that fired.
     """
     slices = judge_slices(evidence, settings)
+    against_guessing, against_floor = chance(evidence, settings), floor(evidence, settings)
     blocks = (
-        *integrity_checks(evidence, settings),
+        *integrity_checks(evidence),
         mode_gap(evidence, settings),
-        chance(evidence, settings),
+        against_guessing,
         generalisation(evidence, settings),
         slice_generalisation(slices, settings),
+        against_floor,
         baseline(evidence, settings),
         label_order(evidence, settings),
         degenerate(evidence, settings),
     )
-    return _decision(blocks, _holds(evidence, settings), slices, evidence)
+    return _decision(blocks, _holds(evidence, settings, (against_guessing, against_floor)), slices, evidence)
 
 
 def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
     """Decides by the scores alone, for a model that no pipeline made: no lineage, no champion, no serving path.
 
     Args:
-        evidence: `train`, `validation`, `modes`, `nonfinite`, `changed_alone`, `source_note`, `copies`, shares; the
-            rest is not looked at.
+        evidence: `train`, `validation`, `guessing`, `modes`, `nonfinite`, `changed_alone`, `source_note`, `copies`,
+            shares; the rest is not looked at.
         settings: The thresholds.
 
     Returns:
         As `decide`, from G0's finiteness, frozen weights and answers one by one, from G1, G2, G3, G5 and the reasons to
         hold.
     """
+    accuracy = chance(evidence, settings)
     blocks = (
         finite(evidence),
         unchanged_source(evidence),
         one_by_one(evidence),
         mode_gap(evidence, settings),
-        chance(evidence, settings),
+        accuracy,
         generalisation(evidence, settings),
         degenerate(evidence, settings),
     )
@@ -86,6 +90,7 @@ def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
         _copies(evidence),
         _uncertain_gap(evidence, settings),
         _few_examples(evidence, settings),
+        _unproven(accuracy),
         _mode_unexamined(evidence),
     )
     return _decision(blocks, holds, (), evidence)
@@ -106,11 +111,12 @@ def _decision(
     )
 
 
-def _holds(evidence: Evidence, settings: GateSettings) -> tuple[Check, ...]:
+def _holds(evidence: Evidence, settings: GateSettings, accuracies: Sequence[Check]) -> tuple[Check, ...]:
     return (
         _copies(evidence),
         _uncertain_gap(evidence, settings),
         _few_examples(evidence, settings),
+        *map(_unproven, accuracies),
         _unexamined(evidence),
         _uncompared_champion(evidence),
     )
@@ -145,6 +151,13 @@ def _copies(evidence: Evidence) -> Check:
     return Check(HOLD, "copies", found.are_many, statistic, f"{detail}.", found.share, threshold=MOST_COPIES)
 
 
+def _unproven(check: Check) -> Check:
+    """What an accuracy is surely not below, it may yet not be surely above; one that is not known is above nothing."""
+    interval, threshold = check.interval, check.threshold
+    reached = interval is not None and threshold is not None and interval.low >= threshold
+    return replace(check, code=HOLD, name=f"uncertain {check.name}", fired=not check.fired and not reached)
+
+
 def _few_examples(evidence: Evidence, settings: GateSettings) -> Check:
     total = evidence.validation.counts.total if evidence.validation else 0
     copies = evidence.copies
@@ -158,8 +171,10 @@ def _unexamined(evidence: Evidence) -> Check:
     missing = []
     if evidence.modes is None:
         missing.append("the mode gap could not be examined, for the export has neither a Keras model nor a history")
-    if evidence.parity_difference is None:
+    if evidence.parity is None:
         missing.append("served probabilities could not be compared with the training graph's")
+    if evidence.top_share is None:
+        missing.append("how often each class is predicted is not known")
     detail = "; ".join(missing) if missing else "everything was examined"
     return Check(HOLD, "not examined", bool(missing), "missing measurements", f"{detail}.", float(len(missing)))
 

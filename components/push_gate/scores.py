@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from components.intervals import Counts
+from components.parity import rounding_limit
 
-# Probabilities closer than this may change places when a batch is cut elsewhere.
-_CLEAR_MARGIN = 1e-5
 _NUM_BINS = 10
 _SMALLEST_PROBABILITY = 1e-7
 
@@ -62,12 +61,14 @@ def score(labels: np.ndarray, probabilities: np.ndarray, class_index: np.ndarray
     broken = ~np.isfinite(whole).all(axis=1)
     ordered = np.sort(whole, axis=1)
     second = ordered[:, -2] if whole.shape[1] > 1 else np.zeros(len(labels))
+    # Where a batch is cut elsewhere, rounding may move one down and the other up.
+    clear = 0.0 if broken.all() else 2 * rounding_limit(whole[~broken])
     return SplitScores(
         labels=labels,
         predicted=np.where(broken, -1, class_index),
         true_probability=np.where(broken, np.nan, whole[rows, labels]),
         top_probability=np.where(broken, np.nan, whole[rows, class_index]),
-        undecided=broken | ~(ordered[:, -1] - second > _CLEAR_MARGIN),
+        undecided=broken | ~(ordered[:, -1] - second > clear),
     )
 
 

@@ -89,7 +89,7 @@ def _measurements(judgement: Judgement) -> dict[str, Any]:
         "majority_share": evidence.majority_share,
         "top_share": evidence.top_share,
         "top_class": evidence.top_class,
-        "parity_difference": evidence.parity_difference,
+        "parity_difference": evidence.parity.difference if evidence.parity else None,
         "loss": {split: measured.counted(split).loss if measured else None for split in features.SPLITS},
     }
 

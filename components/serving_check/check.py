@@ -21,7 +21,7 @@ def check(model_dir: Path, keras_path: Path, images: Sequence[bytes], settings: 
         model_dir: The SavedModel.
         keras_path: The trained Keras model it was made from.
         images: Encoded validation images; without any nothing can be checked, so the export fails.
-        settings: Tolerance, time limit, repetitions.
+        settings: Time limit, repetitions.
 
     Returns:
         The contents of serving.json.
@@ -31,7 +31,7 @@ def check(model_dir: Path, keras_path: Path, images: Sequence[bytes], settings: 
     requests = plan(images)
     run = run_probe(model_dir, requests, settings.num_timed_requests, settings.timeout_seconds)
     reference, trouble = (None, "") if run.failure else _reference(model_dir, keras_path, images)
-    found = findings(run, requests, _classes(model_dir), reference, settings.max_difference)
+    found = findings(run, requests, _classes(model_dir), reference)
     if trouble:
         found = (*found, f"the training graph could not be asked: {trouble}")
     return document(found, run, requests, largest_difference(run, requests, reference))

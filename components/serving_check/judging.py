@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from components.parity import rounding_limit
 from components.serving_check.launch import ProbeRun
 from components.serving_check.requests import Request
 
@@ -23,7 +24,6 @@ def findings(
     requests: Sequence[Request],
     classes: Sequence[str],
     reference: np.ndarray | None,
-    max_difference: float,
 ) -> tuple[str, ...]:
     """Lists every reason not to serve the export.
 
@@ -32,7 +32,6 @@ def findings(
         requests: What it was asked.
         classes: Class names in the order of the probabilities; empty where the export names none.
         reference: float [num_examples, num_classes], the training graph's probabilities; None where there are none.
-        max_difference: Largest accepted difference of a probability.
 
     Returns:
         A sentence a finding, each with the request's name; empty when the export may serve.
@@ -41,7 +40,7 @@ def findings(
     if run.failure or run.signature is None or _signature(run.signature):
         return tuple(general)
     for request in requests:
-        texts = _of_request(request, run.answers, classes, reference, max_difference)
+        texts = _of_request(request, run.answers, classes, reference)
         general += [f"{request.name}: {text}" for text in texts]
     return tuple(general)
 
@@ -90,7 +89,6 @@ def _of_request(
     answers: Mapping[str, Answer],
     classes: Sequence[str],
     reference: np.ndarray | None,
-    max_difference: float,
 ) -> Iterator[str]:
     answer = answers.get(request.name)
     if answer is None:
@@ -103,9 +101,10 @@ def _of_request(
         yield from _of_answer(answer, len(request.images), classes)
         for source, expected in _expected(request, answers, reference):
             difference = _difference(_probabilities(answer), expected)
-            # Also no number is too much.
-            if difference is None or not difference <= max_difference:
-                yield f"probabilities differ from {source} by {difference}; at most {max_difference:g} is accepted"
+            # Everything that was asked says how large the logits are. No number, or none, is too much.
+            known = expected if reference is None else reference
+            if difference is None or known is None or not difference <= rounding_limit(known):
+                yield f"probabilities differ from {source} by {difference}, which rounding does not explain"
 
 
 def _of_bad(answer: Answer) -> Iterator[str]:

@@ -10,8 +10,6 @@ class ServingCheckSettings(Settings):
 
     num_examples: int = Field(32, ge=1)
     """Validation images whose served probabilities are compared with the training graph's."""
-    max_difference: float = Field(1e-5, gt=0)
-    """Largest accepted difference of a probability."""
     num_timed_requests: int = Field(10, ge=1)
     """Repetitions behind each latency figure; latency is recorded, never judged."""
     timeout_seconds: float = Field(300.0, gt=0)

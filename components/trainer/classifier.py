@@ -16,7 +16,7 @@ def build_head(settings: HeadSettings, num_classes: int) -> keras.Sequential:
         layers.append(keras.layers.Dense(settings.hidden_units, activation="relu", name="hidden"))
     if settings.dropout:
         layers.append(keras.layers.Dropout(settings.dropout, name="dropout"))
-    # Probabilities are compared to 1e-5 between processes; bfloat16 could not be.
+    # Probabilities are compared between processes as float32 rounds them; bfloat16 could not be.
     layers.append(keras.layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities"))
     return keras.Sequential(layers, name="head")
 

@@ -120,7 +120,7 @@ def write(
 def in_float32(model: keras.Model) -> keras.Model:
     """Returns the model itself, or its float32 twin when it was trained in mixed precision.
 
-    Serving runs on other hardware than training did; rounded weights times rounded inputs would not agree to 1e-5.
+    Serving runs on other hardware than training did; rounded weights times rounded inputs would not agree.
     """
     if all(layer.dtype_policy.name == "float32" for layer in resnet50.flatten(model)):
         return model

@@ -9,8 +9,10 @@ import pytest
 
 from components.copies.counting import CopyCounts
 from components.intervals import Counts, PairedCounts
+from components.parity import Parity
 from components.push_gate.evidence import DataDecision, Evidence, FreezeProof, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
+from tests.push_gate.tables import guessing
 
 SLICES = frozenset({"label=a", "label=b"})
 
@@ -25,9 +27,9 @@ def healthy() -> Evidence:
         validation=Measured(Counts(480, 500), 500, 500, 0, SLICES),
         modes=PairedCounts(1955, 5, 5, 35),
         tfma={"train": SplitEvaluation(0.98, 2000, SLICES), "eval": SplitEvaluation(0.96, 500, SLICES)},
-        parity_difference=0.0,
+        parity=Parity(0.0, 1e-5),
         copies=CopyCounts(500, 0, 0, 0),
-        majority_share=0.5,
+        guessing=guessing(Counts(480, 500), 0.5),
         top_share=0.5,
         top_class="a",
         slices=(

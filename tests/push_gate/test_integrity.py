@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from components.intervals import Counts
+from components.parity import Parity
 from components.push_gate.evidence import DataDecision, Evidence, SliceEvidence, SplitEvaluation
 from components.push_gate.rule import Decision, decide
 from components.push_gate.settings import GateSettings
@@ -33,7 +34,7 @@ def test_no_evidence_at_all_is_blocked() -> None:
 
 
 @pytest.mark.parametrize(
-    "field", ["data_decision", "freeze_proof", "train", "validation", "modes", "parity_difference"]
+    "field", ["data_decision", "freeze_proof", "train", "validation", "modes", "parity", "guessing", "top_share"]
 )
 def test_a_missing_piece_of_evidence_never_passes(healthy: Evidence, field: str) -> None:
     without = replace(healthy, **{field: None})  # type: ignore[arg-type]
@@ -106,7 +107,7 @@ def test_a_number_that_is_not_finite_blocks_and_is_named(healthy: Evidence) -> N
     ("difference", "blocked"), [(0.99e-5, False), (1e-5, False), (1.01e-5, True), (math.nan, True), (math.inf, True)]
 )
 def test_parity_is_accepted_up_to_its_limit(healthy: Evidence, difference: float, blocked: bool) -> None:
-    decision = decide(replace(healthy, parity_difference=difference), SETTINGS)
+    decision = decide(replace(healthy, parity=Parity(difference, 1e-5)), SETTINGS)
     assert (fired(decision) == ["G0 parity"]) == blocked
 
 

@@ -7,11 +7,13 @@ import pytest
 
 from components.copies.counting import CopyCounts
 from components.intervals import Counts, PairedCounts
+from components.parity import Parity
 from components.push_gate.evidence import Champion, Check, Evidence, SliceEvidence, SplitEvaluation
 from components.push_gate.evidence import SplitMeasurement as Measured
-from components.push_gate.quality import baseline, chance, degenerate, generalisation, label_order, mode_gap
+from components.push_gate.quality import baseline, chance, degenerate, floor, generalisation, label_order, mode_gap
 from components.push_gate.rule import Decision, decide, decide_on_scores
 from components.push_gate.settings import GateSettings
+from tests.push_gate.tables import guessing
 
 SETTINGS = GateSettings()
 
@@ -19,7 +21,11 @@ Rule = Callable[[Evidence, GateSettings], Check]
 
 
 def with_accuracies(
-    healthy: Evidence, train: Counts, validation: Counts, modes: PairedCounts | Counts | None = None
+    healthy: Evidence,
+    train: Counts,
+    validation: Counts,
+    modes: PairedCounts | Counts | None = None,
+    majority_share: float = 0.5,
 ) -> Evidence:
     """The same evidence about other counts, TFMA agreeing."""
     assert healthy.train is not None and healthy.validation is not None
@@ -35,6 +41,7 @@ def with_accuracies(
         modes=modes or PairedCounts(train.correct, 0, 0, train.total - train.correct),
         tfma={split: SplitEvaluation(counts.value, counts.total, sliced[split]) for split, counts in parts.items()},
         slices=(),
+        guessing=guessing(validation, majority_share),
     )
 
 
@@ -105,36 +112,62 @@ def test_worse_in_training_mode_is_no_mode_gap(healthy: Evidence) -> None:
 # G2
 
 
-def test_chance_fires_up_to_and_at_its_threshold(healthy: Evidence) -> None:
-    evidence = with_accuracies(healthy, Counts(1300, 2000), Counts(300, 500))
-    low = chance(evidence, SETTINGS).interval
-    assert low is not None
-    settings = SETTINGS.model_copy(update={"min_margin_over_chance": 0.0})
-    fired = [
-        chance(replace(evidence, majority_share=low.low + offset), settings).fired for offset in (-1e-9, 0.0, 1e-9)
-    ]
-    assert fired == [False, True, True]
+def test_chance_fires_only_below_what_is_required(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(1300, 2000), Counts(270, 500))
+    interval = chance(evidence, SETTINGS).interval
+    assert interval is not None
+    fired = [at_threshold(chance, evidence, "min_margin_over_chance", offset - 0.5, "high") for offset in (-1e-9, 1e-9)]
+    assert fired == [False, True]
 
 
-@pytest.mark.parametrize(("correct", "fired"), [(296, True), (297, False)])
-def test_chance_at_the_default_margin(healthy: Evidence, correct: int, fired: bool) -> None:
-    # Wilson's 97.5 % lower bounds are .5484 and .5504; .55 must be exceeded.
-    assert chance(with_accuracies(healthy, Counts(1200, 2000), Counts(correct, 500)), SETTINGS).fired == fired
+@pytest.mark.parametrize(("correct", "outcome"), [(253, "BLOCK"), (254, "HOLD"), (296, "HOLD"), (297, "PASS")])
+def test_chance_at_the_default_margin(healthy: Evidence, correct: int, outcome: str) -> None:
+    # 97.5 % upper bounds are .5494 and .5514, lower ones .5482 and .5503; .55 must be exceeded.
+    evidence = with_accuracies(healthy, Counts(1200, 2000), Counts(correct, 500))
+    assert decide(evidence, GateSettings(min_first_accuracy=0.4)).outcome == outcome
 
 
-def test_a_frequent_class_leaves_room_to_pass_and_guessing_it_is_blocked(healthy: Evidence) -> None:
-    def fires(correct: int) -> bool:
-        evidence = with_accuracies(healthy, Counts(1998, 2000), Counts(correct, 1000))
-        return chance(replace(evidence, majority_share=0.96), SETTINGS).fired
-
+@pytest.mark.parametrize(("right", "outcome"), [((960, 0), "BLOCK"), ((960, 24), "HOLD"), ((960, 36), "PASS")])
+def test_a_frequent_class_leaves_room_to_pass_and_guessing_it_is_blocked(
+    healthy: Evidence, right: tuple[int, int], outcome: str
+) -> None:
     # Half the way from .96 to 1; .96 + .05 could not be reached by anything.
-    assert [fires(correct) for correct in (960, 985, 995)] == [True, True, False]
+    frequent, others = right
+    table = PairedCounts(frequent, others, 960 - frequent, 40 - others)
+    evidence = with_accuracies(healthy, Counts(1998, 2000), table.first)
+    assert decide(replace(evidence, guessing=table, top_share=0.96), SETTINGS).outcome == outcome
+
+
+def test_all_right_is_not_chance_however_frequent_one_class_is(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(2000, 2000), Counts(300, 300), majority_share=0.98)
+    decision = decide(replace(evidence, top_share=0.98), SETTINGS)
+    assert codes_fired(decision) == ["HOLD uncertain chance"]
+    assert decision.sentence == (
+        "Held (HOLD uncertain chance): 100.0 % of 300 validation images are right (between 98.5 % and 100.0 %), and "
+        "always guessing the most frequent class gets 98.0 %; more than 99.0 % is required."
+    )
+
+
+def test_one_class_alone_cannot_show_whether_anything_was_learnt(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(2000, 2000), Counts(300, 300), majority_share=1.0)
+    assert codes_fired(decide(replace(evidence, top_share=0.9), SETTINGS)) == ["HOLD uncertain chance"]
+
+
+@pytest.mark.parametrize("rule", [decide, decide_on_scores])
+@pytest.mark.parametrize("correct", [1, 2, 3])
+def test_three_images_are_for_a_person_however_many_are_right(
+    healthy: Evidence, correct: int, rule: Callable[[Evidence, GateSettings], Decision]
+) -> None:
+    validation = Counts(correct, 3)
+    table = PairedCounts(1, correct - 1, 0, 3 - correct)
+    evidence = replace(with_accuracies(healthy, validation, validation), guessing=table, top_share=1 / 3)
+    assert rule(evidence, SETTINGS).codes == ("HOLD",)
 
 
 def test_a_model_at_chance_is_blocked(healthy: Evidence) -> None:
-    decision = decide(with_accuracies(healthy, Counts(1000, 2000), Counts(255, 500)), SETTINGS)
+    decision = decide(with_accuracies(healthy, Counts(1000, 2000), Counts(249, 500)), SETTINGS)
     assert "G2" in decision.codes
-    assert decision.sentence.startswith("Blocked (G2 chance): 51.0 % of 500 validation images are right")
+    assert decision.sentence.startswith("Blocked (G2 chance): 49.8 % of 500 validation images are right")
 
 
 # G3
@@ -184,15 +217,19 @@ def test_one_collapsed_slice_blocks_and_is_named(healthy: Evidence) -> None:
     assert words in decision.sentence
 
 
-@pytest.mark.parametrize(("total", "fired"), [(29, False), (30, True), (31, True)])
-def test_small_slices_are_not_judged(healthy: Evidence, total: int, fired: bool) -> None:
-    decision = decide(sliced(healthy, Counts(0, total)), SETTINGS)
+@pytest.mark.parametrize(("total", "fired"), [(4, False), (5, True), (29, True)])
+def test_a_slice_is_judged_from_five_images_on(healthy: Evidence, total: int, fired: bool) -> None:
+    decision = decide(sliced(healthy, Counts(0, total), *[Counts(98, 100)] * 9), SETTINGS)
     assert ("G3" in decision.codes) == fired
     assert decision.slices[0].fired == fired
 
 
+def test_a_class_of_few_images_that_is_half_right_is_no_sure_gap(healthy: Evidence) -> None:
+    assert decide(sliced(healthy, Counts(3, 5), *[Counts(98, 100)] * 9), SETTINGS).outcome == "PASS"
+
+
 def test_many_slices_raise_the_bar_for_each(healthy: Evidence) -> None:
-    doubtful, fine = Counts(81, 100), Counts(98, 100)
+    doubtful, fine = Counts(80, 100), Counts(98, 100)
     alone = decide(sliced(healthy, doubtful), SETTINGS)
     among_many = decide(sliced(healthy, doubtful, *[fine] * 19), SETTINGS)
     assert alone.slices[0].fired
@@ -201,7 +238,7 @@ def test_many_slices_raise_the_bar_for_each(healthy: Evidence) -> None:
 
 
 def test_slices_too_small_to_judge_do_not_dilute_the_others(healthy: Evidence) -> None:
-    decision = decide(sliced(healthy, Counts(81, 100), *[Counts(20, 20)] * 19), SETTINGS)
+    decision = decide(sliced(healthy, Counts(80, 100), *[Counts(4, 4)] * 19), SETTINGS)
     assert decision.slices[0].fired
 
 
@@ -273,14 +310,37 @@ def test_without_a_champion_no_order_is_known(healthy: Evidence) -> None:
     assert not check.fired and "no champion" in check.detail
 
 
-def test_the_floor_is_for_models_without_a_champion(healthy: Evidence) -> None:
-    settings = SETTINGS.model_copy(update={"min_first_accuracy": 0.99})
-    assert decide(healthy, settings).codes == ("G4",)
-    assert decide(against(healthy, PairedCounts(480, 0, 0, 20)), settings).outcome == "PASS"
+@pytest.mark.parametrize("pairs", [None, PairedCounts(170, 10, 5, 315)], ids=["without a champion", "with one"])
+def test_a_model_surely_below_the_floor_is_blocked(healthy: Evidence, pairs: PairedCounts | None) -> None:
+    evidence = with_accuracies(healthy, Counts(700, 2000), Counts(175, 500), majority_share=0.1)
+    decision = decide(replace(evidence, champion=Champion("18", pairs) if pairs else None), SETTINGS)
+    assert codes_fired(decision) == ["G4 accuracy floor"]
+    assert "every model must reach 50.0 %, whatever there was before" in decision.sentence
+
+
+def test_a_model_that_may_reach_the_floor_is_for_a_person(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(1060, 2000), Counts(265, 500), majority_share=0.1)
+    assert codes_fired(decide(evidence, SETTINGS)) == ["HOLD uncertain accuracy floor"]
+
+
+def test_a_floor_of_nothing_asks_nothing(healthy: Evidence) -> None:
+    evidence = with_accuracies(healthy, Counts(0, 2000), Counts(0, 500), majority_share=0.002)
+    settings = GateSettings(min_first_accuracy=0.0, min_margin_over_chance=0.0)
+    assert codes_fired(decide(replace(evidence, top_share=0.1), settings)) == ["HOLD uncertain chance"]
+
+
+def test_many_small_steps_down_end_at_the_floor(healthy: Evidence) -> None:
+    passed = []
+    for right in range(485, 160, -15):
+        evidence = with_accuracies(healthy, Counts(4 * right, 2000), Counts(right, 500), majority_share=0.1)
+        champion = Champion("1", PairedCounts(right, 15, 0, 485 - right))
+        settings = GateSettings(max_drop_against_champion=0.03)
+        passed.append(decide(replace(evidence, champion=champion), settings).outcome == "PASS")
+    assert passed[0] and not any(passed[15:])
 
 
 def test_the_floor_must_be_reached(healthy: Evidence) -> None:
-    fired = [at_threshold(baseline, healthy, "min_first_accuracy", offset) for offset in (-1e-9, 0.0, 1e-9)]
+    fired = [at_threshold(floor, healthy, "min_first_accuracy", offset, "high") for offset in (-1e-9, 0.0, 1e-9)]
     assert fired == [False, False, True]
 
 
@@ -306,7 +366,7 @@ def test_a_champion_that_cannot_be_compared_is_mentioned(healthy: Evidence) -> N
     ],
 )
 def test_top_share_at_its_thresholds(healthy: Evidence, majority: float, share: float, fired: bool) -> None:
-    evidence = replace(healthy, majority_share=majority, top_share=share)
+    evidence = replace(healthy, guessing=guessing(Counts(480, 500), majority), top_share=share)
     assert degenerate(evidence, SETTINGS).fired == fired
 
 
@@ -338,7 +398,7 @@ def test_a_mode_gap_that_could_not_be_examined_is_for_a_person(healthy: Evidence
 
 
 def test_a_parity_that_could_not_be_measured_is_for_a_person(healthy: Evidence) -> None:
-    assert decide(replace(healthy, parity_difference=None), SETTINGS).codes == ("HOLD",)
+    assert decide(replace(healthy, parity=None), SETTINGS).codes == ("HOLD",)
 
 
 # Order
@@ -354,14 +414,14 @@ def test_every_code_that_fires_is_reported_in_order_and_the_first_is_told(health
     collapsed = with_accuracies(healthy, Counts(214, 2000), Counts(50, 500), PairedCounts(214, 1306, 0, 480))
     everything = replace(
         collapsed,
-        parity_difference=1.0,
+        parity=Parity(1.0, 1e-5),
         top_share=1.0,
         champion=Champion("3", PairedCounts(50, 400, 0, 50)),
     )
     decision = decide(everything, SETTINGS)
     assert decision.codes == ("G0", "G1", "G2", "G3", "G4", "G5", "HOLD")
     assert decision.sentence.startswith("Blocked (G0 parity)")
-    without_parity = decide(replace(everything, parity_difference=0.0), SETTINGS)
+    without_parity = decide(replace(everything, parity=Parity(0.0, 1e-5)), SETTINGS)
     assert without_parity.sentence.startswith("Blocked (G1 mode gap)")
 
 
@@ -372,7 +432,7 @@ def scores_only(healthy: Evidence) -> Evidence:
         validation=healthy.validation,
         modes=healthy.modes,
         copies=healthy.copies,
-        majority_share=healthy.majority_share,
+        guessing=healthy.guessing,
         top_share=healthy.top_share,
         top_class=healthy.top_class,
     )
@@ -389,7 +449,8 @@ def test_by_its_scores_alone_a_healthy_model_passes_and_the_pipelines_rule_still
         ({"nonfinite": ("an answer",)}, "BLOCK", ("G0",)),
         ({"changed_alone": Counts(50, 64)}, "BLOCK", ("G0",)),
         ({"modes": PairedCounts(1000, 900, 5, 95)}, "BLOCK", ("G1",)),
-        ({"majority_share": 0.95}, "BLOCK", ("G2",)),
+        ({"guessing": PairedCounts(474, 15, 1, 10)}, "HOLD", ("HOLD",)),
+        ({"guessing": PairedCounts(475, 0, 0, 25)}, "BLOCK", ("G2",)),
         ({"top_share": 0.95}, "BLOCK", ("G5",)),
         ({"modes": None}, "HOLD", ("HOLD",)),
         ({"copies": None}, "HOLD", ("HOLD",)),

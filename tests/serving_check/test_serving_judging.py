@@ -22,7 +22,7 @@ RUN = ProbeRun({"inputs": INPUTS, "outputs": OUTPUTS}, {"good": ANSWER, "twin": 
 
 
 def judge(run: ProbeRun, classes: Sequence[str] = CLASSES, reference: np.ndarray | None = REFERENCE) -> tuple[str, ...]:
-    return findings(run, (GOOD, TWIN, BAD), classes, reference, 1e-5)
+    return findings(run, (GOOD, TWIN, BAD), classes, reference)
 
 
 def test_an_export_that_answers_and_refuses_as_it_should_may_serve() -> None:
