@@ -52,7 +52,17 @@ def package(folder, made, retry=None, code="import sys; print('taken'); sys.exit
         },
     }
     if gateway:
-        add_end(spec, "comp-", "exec-", {"image": "any"}, gateway, "training", ["--pipeline", "cats"], [])
+        add_end(
+            spec,
+            "comp-",
+            "exec-",
+            {"image": "any"},
+            "http://127.0.0.1:9",
+            gateway,
+            "training",
+            ["--pipeline", "cats"],
+            [],
+        )
     path = folder / "two-steps.yaml"
     path.write_text(yaml.safe_dump(spec))
     return path

@@ -6,10 +6,19 @@ import pytest
 
 from components.monitoring.webhook import NOTIFY_URL
 from pipeline.runners.kubeflow import ending
+from tests.kubeflow import server as api
 from tests.servers import held_by
 
-RUN = ("--pipeline", "cats", "--run", "r1", "--status")
+NOBODY = ("--endpoint", "http://127.0.0.1:9")
+RUN = ("--pipeline", "cats", "--run", "r1", *NOBODY, "--status")
 BROKE_OFF = "broke off: a step was killed, ran out of time or could not start, or the run was stopped."
+
+
+@pytest.fixture(autouse=True)
+def nobody_waits(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(ending, "_ASK_AFTER_SECONDS", (0.0, 0.0))
+    monkeypatch.setattr("pipeline.runners.kubeflow.endpoint._WAIT_BETWEEN_TRIES", (0.0, 0.0))
 
 
 @pytest.mark.parametrize(
@@ -79,7 +88,63 @@ def test_a_gateway_that_does_not_answer_does_not_fail_the_step(chat, monkeypatch
     assert "did not take the run's metrics" in capsys.readouterr().err and len(heard) == 1
 
 
-LOOK = ("--pipeline", "cats", "--look", "--run", "r1", "--status")
+LOOK = ("--pipeline", "cats", "--look", "--run", "r1", *NOBODY, "--status")
+
+
+def going_on(**states):
+    """A run whose last step is at work, as the API has it."""
+    tasks = [{"display_name": name, "state": state} for name, state in states.items()]
+    return {"run_id": "r1", "state": "RUNNING", "run_details": {"task_details": tasks}}
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ({"RegistryPush": "SUCCEEDED", "Pushed": "SUCCEEDED", "Blocked-driver": "SUCCEEDED"}, "is over."),
+        ({"Blocked": "SUCCEEDED", "Pushed": "SKIPPED"}, "is over."),
+        ({"Unchanged": "SUCCEEDED"}, "is over."),
+        ({"Drift": "SUCCEEDED", "Train": "SUCCEEDED"}, "is over."),
+        ({"Quiet": "SUCCEEDED", "Train": "SKIPPED"}, "is over."),
+        ({"Drift": "SUCCEEDED", "Train": "FAILED"}, BROKE_OFF),
+        ({"Drift": "SUCCEEDED", "Train": "RUNNING"}, BROKE_OFF),
+        ({"Trainer": "FAILED", "Evaluator-train": "SUCCEEDED"}, BROKE_OFF),
+        ({"RegistryPush": "SUCCEEDED", "Pushed": "FAILED"}, BROKE_OFF),
+        ({}, BROKE_OFF),
+    ],
+    ids=str,
+)
+def test_a_run_that_came_to_its_decision_did_not_break_off(chat, gateway, monkeypatch, capsys, states, said):
+    url, heard = chat
+    monkeypatch.setenv(NOTIFY_URL, url)
+    with api.serving() as server:
+        server.runs.append(going_on(**states))
+        told = [*RUN, '{"state": "RUNNING"}', "--endpoint", server.url, "--pushgateway", gateway]
+        assert ending.main(told) == 0
+    assert heard == [{"text": f"cats, run r1, {said}"}]
+    assert bool(held_by(gateway)) == (said == BROKE_OFF)
+
+
+def test_the_api_may_hear_of_the_decision_later(capsys):
+    with api.serving() as server:
+        server.runs.append({"run_id": "r1"})
+        server.history += [going_on(), going_on(Pushed="SUCCEEDED")]
+        assert ending.main([*RUN, '{"state": "RUNNING"}', "--endpoint", server.url]) == 0
+    assert capsys.readouterr().out == "cats, run r1, is over.\n"
+
+
+def test_a_decision_is_found_where_the_task_list_stopped_early(capsys):
+    nodes = {"1": {"displayName": "Pushed", "phase": "Succeeded"}, "2": {"displayName": "Held", "phase": "Skipped"}}
+    with api.serving() as server:
+        server.runs.append(going_on(Trainer="RUNNING"))
+        server.workflow = json.dumps({"status": {"nodes": nodes}})
+        assert ending.main([*RUN, '{"state": "RUNNING"}', "--endpoint", server.url]) == 0
+    assert capsys.readouterr().out == "cats, run r1, is over.\n"
+
+
+def test_where_the_api_does_not_answer_the_run_broke_off(capsys):
+    assert ending.main([*RUN, '{"state": "RUNNING"}']) == 0
+    told = capsys.readouterr()
+    assert BROKE_OFF in told.out and "no answer" in told.err and told.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,26 +1,33 @@
 """The step that runs when a run is over, however it ended: it tells whoever wants to know.
 
-    python -m pipeline.runners.kubeflow.ending --pipeline NAME [--look] --run ID --status JSON [--until DAY]
-        [--pushgateway ADDRESS]
+    python -m pipeline.runners.kubeflow.ending --pipeline NAME [--look] --run ID --status JSON --endpoint ADDRESS
+        [--until DAY] [--pushgateway ADDRESS]
 
 Posts one line to the address in FROSTGATE_NOTIFY_URL, as chat servers take it: `{"text": ...}`. Without the address it
 only prints the line. A gateway is told of a run that failed, broke off or was cancelled; of any other the run's own
 steps told it. A look at the requests is told of as `frostgate monitor` tells: people hear of what failed or broke off
 only, and nobody hears of another day.
+
+A run that broke off and, now and then, one that came to its decision are both handed over as RUNNING: a run's state is
+written by its steps' containers, so the step that was decided against and whose driver was the last is missing in it.
+The API tells the two apart.
 """
 
 import argparse
 import json
 import sys
 import time
+import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from components.errors import DataRefused
 from components.monitoring import drift
 from components.monitoring.metrics import broken_off
 from components.monitoring.sending import send
 from components.monitoring.settings import MonitoringSettings
 from components.monitoring.webhook import notify
+from pipeline.runners.kubeflow.outcome import ASKING
 
 # The run itself is one step of the compiled file, and this one comes after it.
 ENDED: Final = "Ended"
@@ -28,11 +35,14 @@ ENDED: Final = "Ended"
 RUN_ID: Final = "{{$.pipeline_job_uuid}}"
 _OVER: Final = ("COMPLETE", "CACHED", "SUCCEEDED")
 _CANCELED: Final = "CANCELED"
+_RUNNING: Final = "RUNNING"
+# The API hears of a step some seconds after it ended.
+_ASK_AFTER_SECONDS: Final = (0.0, 5.0, 10.0, 20.0)
 _WORDS: Final = {
     **dict.fromkeys(_OVER, "is over"),
     "FAILED": "failed",
     # Nobody writes a state down when a pod dies.
-    "RUNNING": "broke off: a step was killed, ran out of time or could not start, or the run was stopped",
+    _RUNNING: "broke off: a step was killed, ran out of time or could not start, or the run was stopped",
     _CANCELED: "was cancelled",
 }
 
@@ -43,12 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--pipeline", required=True, help="the pipeline's name")
     parser.add_argument("--run", required=True, help="the run's id")
     parser.add_argument("--status", required=True, help="JSON of the backend's PipelineTaskFinalStatus")
+    parser.add_argument("--endpoint", required=True, help="address of the Kubeflow Pipelines API")
     parser.add_argument("--pushgateway", default="", help="address of a Pushgateway; none if it is left out")
     parser.add_argument("--only-broken-off", action="store_true", help="say nothing of what did not fail")
     parser.add_argument("--look", action="store_true", help="it was a look at the pipeline's requests")
     parser.add_argument("--until", default="", help="the look's last day; empty: the day on which it ran")
     told = parser.parse_args(arguments)
     status = json.loads(told.status)
+    if status.get("state") == _RUNNING and not told.only_broken_off and _has_decided(told.endpoint, told.run):
+        status = {"state": _OVER[0]}
     state = str(status.get("state"))
     if told.only_broken_off and state in _OVER:
         return 0
@@ -67,6 +80,26 @@ def sentence(pipeline: str, run: str, status: dict[str, Any]) -> str:
     state = str(status.get("state", "unknown"))
     said = (status.get("error") or {}).get("message")
     return f"{pipeline}, run {run}, {_WORDS.get(state, f'ended as {state}')}{f': {said}' if said else ''}."
+
+
+def _has_decided(address: str, run: str) -> bool:
+    """Whether the API shows that the run came to its decision; where it says nothing, the run did not."""
+    # What the client and its imports warn of is nothing that a user can mend.
+    warnings.simplefilter("ignore")
+    # It takes seconds to import, and few runs need it.
+    from pipeline.runners.kubeflow.endpoint import EndpointUnavailable, from_a_pod
+
+    try:
+        server = from_a_pod(address)
+        for pause in _ASK_AFTER_SECONDS:
+            time.sleep(pause)
+            if server.has_decided(run):
+                return True
+    except DataRefused as error:
+        _said([str(error)])
+    except EndpointUnavailable as error:
+        _said([f"{error.filename}: {error.strerror}."])
+    return False
 
 
 def _measured(pushgateway: str, pipeline: str, state: str, look: bool) -> tuple[str, ...]:
@@ -92,6 +125,7 @@ def add_end(
     component: str,
     executor: str,
     container: dict[str, Any],
+    endpoint: str,
     pushgateway: str,
     graph: str,
     told: Sequence[str],
@@ -103,7 +137,8 @@ def add_end(
         spec: JSON of a PipelineSpec; changed.
         component: What component names begin with.
         executor: What executor labels begin with.
-        container: Image, environment and resources of the last step.
+        container: Image and environment of the last step.
+        endpoint: Address of the Kubeflow Pipelines API, as steps reach it.
         pushgateway: Address of a Pushgateway; empty: none.
         graph: What that one step is called.
         told: Arguments of the last step that are the same in every run.
@@ -130,7 +165,8 @@ def add_end(
     spec["deploymentSpec"]["executors"][executor + ENDED] = {
         "container": container
         | {
-            "command": ["python", "-m", __name__, *told],
+            "resources": ASKING,
+            "command": ["python", "-m", __name__, "--endpoint", endpoint, *told],
             "args": [
                 *("--run", "{{$.inputs.parameters['run']}}"),
                 *("--status", "{{$.inputs.parameters['status']}}"),

@@ -2,11 +2,13 @@
 
 import contextlib
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import kfp
@@ -15,6 +17,7 @@ import urllib3
 
 from components.errors import DataRefused
 from pipeline.runners.kubeflow.branching import AGAIN, UNCHANGED
+from pipeline.runners.kubeflow.looks import TRAIN
 from pipeline.runners.kubeflow.package import Package
 from pipeline.runners.kubeflow.pipelines import TRAITS
 from pipeline.runners.kubeflow.workflow import by_step, states_of
@@ -27,6 +30,9 @@ _ENDED: Final = ("SUCCEEDED", "FAILED", "CANCELED", "SKIPPED")
 _MARKS: Final = {name: (status, one.page) for one in TRAITS.values() for status, name in one.steps.items()}
 _PAGE: Final = 100
 _RUN_WITH_WORKFLOW: Final = "/apis/v1beta1/runs/{run_id}"
+# As the client of Kubeflow Pipelines finds a token in a pod.
+_TOKEN_FILE: Final = "KF_PIPELINES_SA_TOKEN_PATH"
+_USUAL_TOKEN_FILE: Final = "/var/run/secrets/kubeflow/pipelines/token"
 _Answer = TypeVar("_Answer")
 
 
@@ -199,6 +205,17 @@ class Endpoint:
                 )
             time.sleep(every_seconds)
 
+    def has_decided(self, run_id: str) -> bool:
+        """Whether a run that is not over yet shows its decision, and nothing that comes after it went wrong.
+
+        Raises:
+            DataRefused, EndpointUnavailable: The server does not say.
+        """
+        names = (*_MARKS, UNCHANGED, TRAIN)
+        found = _states(self.run(run_id), names) | self._states_in_workflow(run_id, names)
+        after = found.pop(TRAIN, None)
+        return "SUCCEEDED" in found.values() and after in (None, "SUCCEEDED", "SKIPPED", "OMITTED")
+
     def _states_in_workflow(self, run_id: str, names: Collection[str]) -> dict[str, str]:
         """Step -> state by the run's workflow, which only the older interface shows; empty where it shows none."""
         client = self._client._run_api.api_client
@@ -314,6 +331,28 @@ class Endpoint:
             raise EndpointUnavailable(
                 None, f"{doing}: no answer ({_reason(error)}); check --endpoint, or try again", host
             ) from None
+
+
+def from_a_pod(host: str) -> Endpoint:
+    """Connects as a step does, with the pod's token in an installation with several users.
+
+    Raises:
+        DataRefused: A token is named and cannot be read, or the server refuses.
+        EndpointUnavailable: There is no server.
+    """
+    return Endpoint(host, None, _pods_token())
+
+
+def _pods_token() -> str | None:
+    """None where nobody gave the pod one."""
+    named = os.environ.get(_TOKEN_FILE)
+    path = Path(named or _USUAL_TOKEN_FILE)
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        if named is None:
+            return None
+        raise DataRefused(f"{_TOKEN_FILE} must name a file with a token; {named} cannot be read ({error}).") from None
 
 
 class _Client(kfp.Client):

@@ -12,6 +12,8 @@ from pipeline.runners.results import LookStatus
 LOOK_STEPS: Final[dict[LookStatus, str]] = {"quiet": "Quiet", "drift": "Drift", "undecided": "Undecided"}
 # The node that knows.
 LOOK_DECIDED_BY: Final = "DriftGate"
+# The step that an alert may add.
+TRAIN: Final = "Train"
 
 
 def look_outcome(outputs: Mapping[str, Sequence[Any]]) -> dict[str, str]:

@@ -18,6 +18,8 @@ DECIDED_BY: Final = "RegistryPush"
 PARAMETERS: Final = ("status", "message")
 # Of steps that only say something.
 SMALL: Final = {"cpuLimit": 0.5, "memoryLimit": 0.25}
+# Of steps that ask the API: the client of Kubeflow Pipelines takes 110 MB.
+ASKING: Final = {"cpuLimit": 1.0, "memoryLimit": 0.5}
 
 
 def outcome(inputs: Mapping[str, Sequence[Any]]) -> dict[str, str]:

@@ -8,10 +8,10 @@ from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 
 from pipeline.runners.kubeflow.branching import NEWS_ENDED
 from pipeline.runners.kubeflow.ending import ENDED
+from pipeline.runners.kubeflow.looks import TRAIN
 from pipeline.runners.kubeflow.settings import LABELS, KubeflowSettings
 from pipeline.runners.kubeflow.spec import EXECUTOR
 from pipeline.runners.kubeflow.steps import Resources
-from pipeline.runners.kubeflow.trigger import TRAIN
 
 _SCRATCH: Final = "/tmp"
 
@@ -81,4 +81,4 @@ def _with_scratch(settings: KubeflowSettings) -> kubernetes.KubernetesExecutorCo
 
 
 # What does more than print.
-_OTHERS: Final = {ENDED: _with_secrets, NEWS_ENDED: _with_secrets, TRAIN: _with_scratch}
+_OTHERS: Final = dict.fromkeys((ENDED, NEWS_ENDED, TRAIN), _with_scratch)

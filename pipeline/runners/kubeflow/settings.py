@@ -127,7 +127,8 @@ class KubeflowSettings(Settings):
     run_as_user: int | None = Field(None, ge=1)
     """User id of every step where the image's, 1000, does not do; only for a backend that knows it, 2.16 or newer."""
     endpoint: str = "http://ml-pipeline.kubeflow:8888"
-    """The Kubeflow Pipelines API as steps reach it; for `drift.on_alert: train`, which starts a training run there."""
+    """The Kubeflow Pipelines API as steps reach it: `Ended` asks it where the backend does not say how a run ended, and
+    `drift.on_alert: train` starts a training run there."""
     parameters: tuple[str, ...] = RUN_PARAMETERS
     """Keys of this configuration that every run may be given another value of; data.uri is the parameter data_uri."""
     steps: dict[str, StepSettings] = Field({})

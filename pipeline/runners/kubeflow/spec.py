@@ -11,7 +11,7 @@ from pipeline.config_errors import ConfigRefused, all_keys
 from pipeline.runners.kubeflow.branching import NEWS, branch
 from pipeline.runners.kubeflow.ending import ENDED, RUN_ID, add_end
 from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts, parameter_name
-from pipeline.runners.kubeflow.outcome import SMALL, add_steps
+from pipeline.runners.kubeflow.outcome import add_steps
 from pipeline.runners.kubeflow.pages import PAGES
 from pipeline.runners.kubeflow.pipelines import TRAITS
 from pipeline.runners.kubeflow.steps import Resources, retried
@@ -65,7 +65,7 @@ def accepted(
         own = ["--node", name, *outputs, *_taken_once(task, component)]
         container["args"] = [*own, *map(_compact, container["args"]), *resources[name].beam_args]
     image = config.kubeflow.image
-    container = {"image": image, "env": environment[1:], "resources": SMALL}
+    container = {"image": image, "env": environment[1:]}
     add_steps(spec, COMPONENT, EXECUTOR, image, traits.steps, traits.decided_by)
     if is_wanted(facts):
         add_trigger(spec, COMPONENT, EXECUTOR, container, config)
@@ -75,6 +75,7 @@ def accepted(
         COMPONENT,
         EXECUTOR,
         container,
+        config.kubeflow.endpoint,
         str(config.monitoring.pushgateway),
         facts.pipeline,
         told,

@@ -9,31 +9,22 @@ goes on, no other is started. A look at another day than today starts nothing.
 """
 
 import argparse
-import os
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from components.errors import DataRefused
 from pipeline.config import Config
 from pipeline.runners.kubeflow.ending import RUN_ID
 from pipeline.runners.kubeflow.facts import Facts
-from pipeline.runners.kubeflow.looks import LOOK_DECIDED_BY
-from pipeline.runners.kubeflow.outcome import PARAMETERS, decided, if_status
+from pipeline.runners.kubeflow.looks import LOOK_DECIDED_BY, TRAIN
+from pipeline.runners.kubeflow.outcome import ASKING, PARAMETERS, decided, if_status
 from pipeline.runners.kubeflow.pipelines import UNTIL
 from pipeline.runners.kubeflow.steps import retried
 
 if TYPE_CHECKING:
     from pipeline.runners.kubeflow.endpoint import Endpoint
-
-TRAIN: Final = "Train"
-# As the client of Kubeflow Pipelines finds a token in a pod.
-_TOKEN_FILE: Final = "KF_PIPELINES_SA_TOKEN_PATH"
-_USUAL_TOKEN_FILE: Final = "/var/run/secrets/kubeflow/pipelines/token"
-# The client of Kubeflow Pipelines takes 110 MB.
-_RESOURCES: Final = {"cpuLimit": 1.0, "memoryLimit": 0.5}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,10 +41,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # What the client and its imports warn of is nothing that a user can mend.
     warnings.simplefilter("ignore")
     # It takes seconds to import; a missing argument is told before.
-    from pipeline.runners.kubeflow.endpoint import Endpoint, EndpointUnavailable
+    from pipeline.runners.kubeflow.endpoint import EndpointUnavailable, from_a_pod
 
     try:
-        print(started(Endpoint(told.endpoint, None, _token()), told.pipeline, told.run), flush=True)
+        print(started(from_a_pod(told.endpoint), told.pipeline, told.run), flush=True)
     except DataRefused as error:
         print(f"frostgate: {error}", file=sys.stderr)
         return 2
@@ -126,7 +117,7 @@ def add_trigger(spec: dict[str, Any], component: str, executor: str, container: 
             "command": ["python", "-m", __name__, "--endpoint", config.kubeflow.endpoint, "--pipeline", config.name],
             # In one word, for it may be empty.
             "args": ["--run", "{{$.inputs.parameters['run']}}", f"--until={{{{$.inputs.parameters['{UNTIL}']}}}}"],
-            "resources": _RESOURCES,
+            "resources": ASKING,
         }
     }
     spec["root"]["dag"]["tasks"][TRAIN] = {
@@ -144,22 +135,6 @@ def add_trigger(spec: dict[str, Any], component: str, executor: str, container: 
         "cachingOptions": {},
         **retried(config.kubeflow.retries, config.kubeflow.timeout_seconds),
     }
-
-
-def _token() -> str | None:
-    """Returns the pod's token for an installation with several users; None where nobody gave it one.
-
-    Raises:
-        DataRefused: One is named and cannot be read.
-    """
-    named = os.environ.get(_TOKEN_FILE)
-    path = Path(named or _USUAL_TOKEN_FILE)
-    try:
-        return path.read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        if named is None:
-            return None
-        raise DataRefused(f"{_TOKEN_FILE} must name a file with a token; {named} cannot be read ({error}).") from None
 
 
 if __name__ == "__main__":
