@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 RECORDED = Path(__file__).parent / "recorded"
 STEPS = sorted(str(path.relative_to(RECORDED).with_suffix("")) for path in RECORDED.glob("*/*.json"))
 # Of small steps, no executor reads the message.
-EXECUTED = [one for one in STEPS if Path(one).name not in ("Ended", "Pushed")]
+EXECUTED = [one for one in STEPS if Path(one).name not in ("Ended", "Pushed", "Quiet")]
 LOGS = "executor-logs"
 
 
@@ -61,10 +61,12 @@ def read(step, folder, monkeypatch):
 @pytest.mark.parametrize("step", EXECUTED)
 def test_a_step_reads_what_the_driver_hands_it_and_leaves_alone_what_it_does_not_declare(step, tmp_path, monkeypatch):
     found, log = read(step, tmp_path, monkeypatch)
-    component, _ = compiled(step)
+    component, container = compiled(step)
     types = {name: one["artifactType"] for name, one in component["outputDefinitions"]["artifacts"].items()}
     pages = {name for name, one in types.items() if "schemaTitle" in one}
-    assert set(found.inputs) == set(component["inputDefinitions"].get("artifacts", {}))
+    same = dict(entrypoint.parsed(container["args"])[0].same)
+    assert set(found.inputs) == {*component["inputDefinitions"].get("artifacts", {}), *same}
+    assert all(found.inputs[name][0].uri == found.inputs[other][0].uri for name, other in same.items())
     assert set(found.outputs) == set(types) - pages
     assert all(Path(one.uri).is_dir() for listed in found.outputs.values() for one in listed)
     assert log.is_file(), "a folder in its place, and the launcher's log is lost"

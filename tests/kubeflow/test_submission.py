@@ -113,8 +113,11 @@ def test_a_run_that_had_nothing_new_is_a_success_that_says_so(server, package):
     assert "Unchanged: succeeded" in done.stderr and "training: skipped" in done.stderr
 
 
-def test_a_run_whose_look_for_news_failed_names_that_step(server, package):
-    server.history = ending("FAILED", News="FAILED", NewsEnded="SUCCEEDED")
+@pytest.mark.parametrize("state", ["FAILED", "SUCCEEDED"])
+def test_a_run_whose_look_for_news_failed_names_that_step_even_where_the_backend_calls_the_run_a_success(
+    server, package, state
+):
+    server.history = ending(state, News="FAILED", NewsEnded="SUCCEEDED", Unchanged="OMITTED", training="OMITTED")
     done = submit(server, package)
     assert done.exit_code == 1 and "failed at News." in done.stdout
 

@@ -421,11 +421,7 @@ def _is_told(run: Any, known: dict[str, str]) -> bool:
 def _ended(run: Any, steps: Sequence[Step]) -> Ended:
     if run.state == "CANCELED":
         return Ended("interrupted", "The run was cancelled.", tuple(steps))
-    if run.state != "SUCCEEDED":
-        failed = [step.name for step in steps if step.state == "FAILED" and step.name not in TRAITS]
-        said = f" ({run.error.message})" if run.error and run.error.message else ""
-        return Ended("failed", f"The run failed at {', '.join(failed) or 'no step that is named'}{said}.", tuple(steps))
-    ran = {step.name for step in steps if step.state == "SUCCEEDED"}
+    ran = {step.name for step in steps if step.state == run.state == "SUCCEEDED"}
     for name, (status, page) in _MARKS.items():
         if name in ran:
             return Ended(status, f"The run is over: {status}. {page}", tuple(steps))
@@ -434,6 +430,11 @@ def _ended(run: Any, steps: Sequence[Step]) -> Ended:
             f"Nothing is new since the last verdict, which the step {UNCHANGED} names; --param {AGAIN}=true trains."
         )
         return Ended("unchanged", message, tuple(steps))
+    # The backend calls a run a success whose first step failed, where the step after that one did not.
+    failed = [step.name for step in steps if step.state == "FAILED" and step.name not in TRAITS]
+    if failed or run.state != "SUCCEEDED":
+        said = f" ({run.error.message})" if run.error and run.error.message else ""
+        return Ended("failed", f"The run failed at {', '.join(failed) or 'no step that is named'}{said}.", tuple(steps))
     # Missing evidence is no success.
     deciding = " or ".join(traits.decided_by for traits in TRAITS.values())
     return Ended(
