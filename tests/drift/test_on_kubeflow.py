@@ -172,7 +172,8 @@ def submitted(server, folder, seed):
     from pipeline.cli.main import app
 
     path = folder / "training.yaml"
-    spec = {"pipelineInfo": {"name": "digits"}, "root": {"inputDefinitions": {"parameters": {}}}, "seed": seed}
+    root = {"inputDefinitions": {"parameters": {}}, "dag": {"tasks": {}}}
+    spec = {"pipelineInfo": {"name": "digits"}, "components": {}, "root": root, "seed": seed}
     path.write_text(yaml.safe_dump(spec))
     done = CliRunner().invoke(app, ["submit", str(path), "--endpoint", server.url, "--no-wait"])
     assert done.exit_code == 0, done.output
