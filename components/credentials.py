@@ -10,11 +10,10 @@ from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator
 
-from components.errors import conceal, without_credentials
+from components.errors import conceal, login_in, public_address
 
 # JSON: address without credentials -> the same with them. A step's parameters are stored, its environment is not.
 VARIABLE: Final = "FROSTGATE_CREDENTIALS"
-_USER: Final = re.compile(r"(?<=://)([^:@]*)(?::(.*))?@", re.DOTALL)
 _PARAMETER: Final = re.compile(r"[?&;][^=?&;#]*=([^&;#]*)")
 
 
@@ -32,12 +31,12 @@ class PublicAddress(str):
     @classmethod
     def parse(cls, text: str) -> Self:
         """Takes the credentials out of an address; into one that has none come those that `lent` lends."""
-        public = without_credentials(text)
+        public = public_address(text)
         given = text if public != text else _lent().get(text, text)
         found = cls(public)
-        user = _USER.search(given) if given != public else None
-        found.login = (user[1], user[2] or "") if user else None
-        found.complete = _USER.sub(_encoded, given, count=1) if user else given
+        user = login_in(given)
+        found.login = (user["user"], user["password"] or "") if user else None
+        found.complete = user["scheme"] + _encoded(user) + given[user.end() :] if user else given
         if given != public:
             conceal(_secrets(given, found.login))
         return found
@@ -78,11 +77,12 @@ def _lent() -> dict[str, str]:
 
 def _encoded(user: re.Match[str]) -> str:
     # What is encoded already stays: %2F is no password's per cent sign.
-    return ":".join(quote(part, safe="%") for part in user.groups() if part is not None) + "@"
+    parts = (user["user"], user["password"])
+    return ":".join(quote(part, safe="%") for part in parts if part is not None) + "@"
 
 
 def _secrets(text: str, user: tuple[str, str] | None) -> set[str]:
     given = {user[1] or user[0]} if user else set()
     # Parameters that are no secret stay in the public form, and are none here either.
-    given |= {value for value in _PARAMETER.findall(text) if value not in without_credentials(text)}
+    given |= {value for value in _PARAMETER.findall(text) if value not in public_address(text)}
     return given | {unquote(one) for one in given}

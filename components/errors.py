@@ -5,8 +5,15 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from urllib.parse import quote, quote_plus
 
+# Digits between a colon and a slash are a port's: what comes after them is a path, whatever is in it.
+_PORT: Final = r"""(?![^\s/:@"'<>]*:\d{1,5}/)"""
 # A password may hold `/`, `@` and `?`: with a user before it, everything up to the last @ of a word belongs to it.
-_USER: Final = re.compile(r"""(?<=://)(?:[^\s/:"'<>]*:[^\s"'<>]*|[^\s/"'<>]*)@""")
+_USER: Final = re.compile(rf"""(?<=://){_PORT}(?:[^\s/:"'<>]*:[^\s"'<>]*|[^\s/"'<>]*)@""")
+# The same of an address by itself, in which a password may hold quotes and blanks as well.
+_LOGIN: Final = re.compile(
+    rf"(?P<scheme>[a-z][\w+.-]*://|(?=[^/:@]+:[^/@]*@)){_PORT}(?P<user>[^/:@]*)(?::(?P<password>.*))?@",
+    re.IGNORECASE | re.DOTALL,
+)
 _PARAMETER: Final = re.compile(
     r"""(?P<name>[?&;](?:[\w.-]*(?:token|secret|passw|pwd|signature|credential|auth)[\w.-]*|x-(?:amz|goog)-[\w-]+"""
     r"""|(?:[\w.-]*[_-])?(?:key|keyid|key_id)|apikey|accesskey|awsaccesskeyid|sig)=)[^\s&;#"'<>]+""",
@@ -54,6 +61,21 @@ def without_credentials(text: str) -> str:
     `user:password@` goes, with `/` or `@` in the password as well; of parameters such as `?token=` the value goes.
     """
     return _PARAMETER.sub(r"\g<name>", _USER.sub("", text))
+
+
+def login_in(address: str) -> re.Match[str] | None:
+    """User and password, with the scheme before them, at the beginning of an address; None where it has none.
+
+    Args:
+        address: By itself, and not in a sentence; with a scheme, or as in `user:password@host:9091`.
+    """
+    return _LOGIN.match(address)
+
+
+def public_address(address: str) -> str:
+    """An address by itself, without its credentials."""
+    found = login_in(address)
+    return without_credentials(found["scheme"] + address[found.end() :] if found else address)
 
 
 def safe(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from components.errors import without_credentials
+from components.errors import public_address, without_credentials
 from components.registry.settings import MODEL_NAME
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ def contradictions(config: "Config") -> list[str]:
 def _passwords(config: "Config") -> Iterator[str]:
     """Finds addresses with credentials where they would be stored with the data, or where no client takes them."""
     for key, text in _texts(config.model_dump(mode="json")):
-        if without_credentials(text) != text:
+        # Without a scheme a text such as tfds:NAME@FOLDER only looks like a user with a password.
+        if (public_address(text) if "://" in text else without_credentials(text)) != text:
             yield (
                 f"{key} must hold no password, token or signature, for it is stored and shown; received one. "
                 f"{_ELSEWHERE_ON_A_CLUSTER if key.startswith('kubeflow.') else _ELSEWHERE}"

@@ -30,6 +30,7 @@ def _nothing_concealed(monkeypatch):
         ("https://canary@host/x", "https://host/x"),
         ("postgresql://ann:canary@host/db?sslmode=require", "postgresql://host/db?sslmode=require"),
         ("s3://KEY:canary/+x@bucket/folder", "s3://bucket/folder"),
+        ("http://ann:4711canary/x@host/x", "http://host/x"),
         ("https://host/x?token=canary&a=1", "https://host/x?token=&a=1"),
         ("https://host/x?a=1&access_token=canary#top", "https://host/x?a=1&access_token=#top"),
         (
@@ -44,6 +45,7 @@ def _nothing_concealed(monkeypatch):
         # None of these is one.
         ("http://host:5000/x?monkey=1&keyboard=2", "http://host:5000/x?monkey=1&keyboard=2"),
         ("gs://bucket/cats@home/1.png", "gs://bucket/cats@home/1.png"),
+        ("http://host:8080/pictures/cat@2x.jpg", "http://host:8080/pictures/cat@2x.jpg"),
         ("sqlite:////home/a:b@c/mlflow.db", "sqlite:////home/a:b@c/mlflow.db"),
         ("/pictures/a@b?token=1x".partition("?")[0], "/pictures/a@b"),
     ],
@@ -55,6 +57,24 @@ def test_an_address_loses_its_credentials_alone(given, public):
         == f"'{public}' (\"{public}\") <{public}> failed"
     )
     assert Told(uri=given).uri == public and without_credentials(public) == public
+
+
+@pytest.mark.parametrize(
+    ("given", "public", "pair"),
+    [
+        ("http://ann:it's canary@host:5000/x", "http://host:5000/x", ("ann", "it's canary")),
+        ('s3://KEY:"<canary>@bucket', "s3://bucket", ("KEY", '"<canary>')),
+        ("http://ann:1 canary@host?token=canary", "http://host?token=", ("ann", "1 canary")),
+        ("ann:canary@gateway:9091", "gateway:9091", ("ann", "canary")),
+        ("http://host:5000/x@v1?token=canary", "http://host:5000/x@v1?token=", None),
+        ("gateway:9091", "gateway:9091", None),
+        ("models/cats@v1/mlflow.db", "models/cats@v1/mlflow.db", None),
+    ],
+)
+def test_of_an_address_by_itself_everything_before_the_host_is_the_login(given, public, pair):
+    told = Told(uri=given)
+    assert (str(told.uri), login(told.uri)) == (public, pair)
+    assert "canary" not in repr(told) and "canary" not in safe(f"{given} failed")
 
 
 def test_a_setting_shows_no_password_and_gives_it_to_the_client_alone():

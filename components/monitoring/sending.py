@@ -5,6 +5,7 @@ from functools import partial
 from http.client import HTTPException
 from pathlib import Path
 from typing import Final
+from urllib.parse import unquote
 
 from prometheus_client import CollectorRegistry, push_to_gateway, write_to_textfile
 from prometheus_client.exposition import basic_auth_handler
@@ -50,7 +51,8 @@ def _written(folder: str, pipeline: str, parts: Mapping[str, CollectorRegistry])
 
 
 def _push(address: str, pipeline: str, name: str, part: CollectorRegistry) -> None:
-    user, password = login(address) or (None, None)
+    given = login(address)
+    user, password = map(unquote, given) if given else (None, None)
     handler = partial(basic_auth_handler, username=user, password=password)
     for attempt in range(_ATTEMPTS):
         try:

@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import traceback
 from importlib.metadata import version
 
 import typer
@@ -26,7 +27,7 @@ from pipeline.cli import (
     submit,
     validate,
 )
-from pipeline.runners.console import print_errors_safely
+from pipeline.runners.console import print_threads_errors_safely
 from pipeline.runners.errors import AnotherRun, StoreUnusable
 
 app = typer.Typer(
@@ -72,7 +73,7 @@ def _frostgate(
 
 def main() -> None:
     """Runs a command; what the user did wrong is a sentence and exit code 2, never a traceback."""
-    print_errors_safely()
+    print_threads_errors_safely()
     try:
         app(standalone_mode=True)
     except DataRefused as error:
@@ -83,7 +84,12 @@ def main() -> None:
         print(f"frostgate: {safe(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        print(f"frostgate: {error.filename or 'a file'}: {error.strerror or safe(str(error))}.", file=sys.stderr)
+        said = f"{error.filename or 'a file'}: {error.strerror or error}."
+        print(f"frostgate: {safe(said)}", file=sys.stderr)
+        raise SystemExit(1) from None
+    except Exception:
+        # Here and not in a hook, for Typer puts its own in place.
+        print(safe(traceback.format_exc()), end="", file=sys.stderr)
         raise SystemExit(1) from None
     finally:
         # The interpreter goes through every object once more before it ends; with TensorFlow's that takes a second.

@@ -60,12 +60,14 @@ def safe_output() -> Iterator[None]:
         logging.setLogRecordFactory(make)
 
 
-def print_errors_safely() -> None:
-    """Takes passwords out of the tracebacks with which this process and its threads end."""
-    sys.excepthook = lambda *error: print(safe("".join(traceback.format_exception(*error))), end="", file=sys.stderr)
-    threading.excepthook = lambda told: sys.excepthook(
-        told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback
-    )
+def print_threads_errors_safely() -> None:
+    """Takes passwords out of the tracebacks with which this process's threads end."""
+
+    def tell(told: threading.ExceptHookArgs) -> None:
+        error = told.exc_value or told.exc_type()
+        print(safe("".join(traceback.format_exception(error))), end="", file=sys.stderr)
+
+    threading.excepthook = tell
 
 
 def _safely(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Config, load
+from pipeline.runners import outside
 
 HERE = Path(__file__).parent
 
@@ -59,3 +60,19 @@ def main() -> None:
 
 if __name__ == "__main__":
     main()
+
+
+@pytest.fixture
+def pushed_is_there(monkeypatch):
+    """The tiny nodes only claim to have pushed and registered."""
+    monkeypatch.setattr("pipeline.runners.local.missing", lambda version, versions, destination: None)
+
+
+@pytest.fixture
+def looked_outside_only():
+    """Whether a run took everything from the cache but what looks outside of the store."""
+
+    def of(summary):
+        return {node.id for node in summary.nodes if node.status != "cached"} == outside.NODES
+
+    return of

@@ -32,11 +32,13 @@ def server():
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             heard.append((self.headers.get("Authorization"), self.command, self.path, body))
             is_known = self.headers.get("Authorization") == SIGNED_IN
-            code = 401 if not is_known else 404 if "/mlflow" in self.path else 200
+            is_search = self.path.partition("?")[0].endswith("/search")
+            code = 401 if not is_known else 404 if "/mlflow" in self.path and not is_search else 200
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            self.wfile.write(json.dumps({"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none"}).encode())
+            none = {"error_code": "RESOURCE_DOES_NOT_EXIST", "message": "none"}
+            self.wfile.write(json.dumps({} if is_search else none).encode())
 
         do_GET = do_POST = do_PUT = do_DELETE = answer
 

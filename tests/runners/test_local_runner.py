@@ -110,12 +110,6 @@ def spans_config(tmp_path):
     return load(None, told)
 
 
-@pytest.fixture
-def pushed_is_there(monkeypatch):
-    """The tiny nodes only claim to have pushed and registered."""
-    monkeypatch.setattr(local, "missing", lambda version, versions, destination: None)
-
-
 def test_nothing_is_new_only_while_what_was_pushed_is_there(tiny, spans_config, monkeypatch):
     monkeypatch.setattr(local, "missing", lambda version, versions, destination: f"{destination} is gone.")
     for _ in range(2):

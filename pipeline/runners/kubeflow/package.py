@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from components.errors import DataRefused
+from components.errors import DataRefused, public_address
 
 _EXPECTED: Final = {
     "STRING": "a text",
@@ -52,6 +52,11 @@ class Package:
             near = difflib.get_close_matches(name, self.definitions, 1)
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(self.definitions)}."
             raise DataRefused(f"--param {text}: {self.path} has no run parameter {name}; {hint}")
+        if "://" in value and public_address(value) != value:
+            raise DataRefused(
+                f"--param {name} must hold no password, token or signature, for the server stores and shows it; "
+                "received one. Give the credentials through kubeflow.secrets."
+            )
         kind = self.definitions[name]["parameterType"]
         return name, _converted(text, value, kind)
 

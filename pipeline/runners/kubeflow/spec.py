@@ -152,6 +152,9 @@ def value_of(config: Config, key: str) -> Any:
     value: Any = config
     for part in key.split("."):
         value = getattr(value, part, None)
+    if isinstance(value, str):
+        # An address is a text of a type of its own, which YAML does not know.
+        value = str(value)
     if value is None:
         near = difflib.get_close_matches(key, list(all_keys(Config)), 1)
         hint = f" Did you mean {near[0]}?" if near else ""
