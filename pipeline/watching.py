@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from components.errors import DataRefused
+from components.registry.protocol import RegisteredVersion
 from components.registry.settings import RegistrySettings
 from components.serving_log.days import files_of, window
 from components.serving_log.refusals import no_champion
@@ -24,6 +25,8 @@ class Watch:
     """With uri, names and experiment filled in."""
     champion: str
     """The registered version whose requests are looked at."""
+    fingerprint: str
+    """Of its model in the registry; empty where that is not known before the first node."""
     until: str
     """The window's last day, YYYY-MM-DD."""
     num_files: int
@@ -55,11 +58,13 @@ def look_up(config: Config, until: str) -> Watch:
     days = window(until, config.drift.num_days)
     fingerprint, files = files_of(config.serving_log.uri, days)
     registry = effective_registry(config, folders_of(config))
+    champion = _champion(registry)
     return Watch(
         config=config,
         folders=monitoring_folders(config),
         registry=registry,
-        champion=_champion(registry),
+        champion=champion.version,
+        fingerprint=champion.fingerprint,
         until=days[-1].isoformat(),
         num_files=len(files),
         log_fingerprint=fingerprint,
@@ -81,11 +86,11 @@ def check_thresholds(config: Config) -> None:
         )
 
 
-def _champion(settings: RegistrySettings) -> str:
+def _champion(settings: RegistrySettings) -> RegisteredVersion:
     from components.registry.opening import existing_registry  # MLflow takes a second to import.
 
     found = existing_registry(settings)
     champion = found.champion() if found else None
     if champion is None:
         raise no_champion(settings.model_name)
-    return champion.version
+    return champion

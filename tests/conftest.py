@@ -1,8 +1,11 @@
 """What tests of several rooms share."""
 
+import ctypes
 import fcntl
+import gc
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,15 @@ from tests.servers import chat_server, gateway_in
 # Chosen before anything imports TensorFlow: Keras 3 beside tensorflow_transform, and a quiet log.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def memory_is_given_back() -> Iterator[None]:
+    """Two processes run all files, and what one file's models held must not be there beside the next one's."""
+    yield
+    if "tensorflow" in sys.modules:
+        gc.collect()
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @dataclass(frozen=True)

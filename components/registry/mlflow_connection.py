@@ -69,6 +69,9 @@ def make_whole(file: Path) -> None:
     for leftover in file.parent.glob(f"{glob.escape(unfinished.name)}*"):
         leftover.unlink()
     SqlAlchemyStore(f"{_SQLITE}{unfinished}", (file.parent / ARTIFACTS).as_uri()).engine.dispose()
+    # A journal that a deleted database left would be played into this one.
+    for leftover in file.parent.glob(f"{glob.escape(file.name)}-*"):
+        leftover.unlink()
     unfinished.replace(file)
 
 

@@ -1,5 +1,6 @@
 """MLflow as the registry: an SQLite file with a folder beside it, or a server; the same calls."""
 
+import contextlib
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from filelock import FileLock
 
 from components.credentials import complete
-from components.errors import without_credentials
+from components.errors import DataRefused, without_credentials
 from components.push_gate.fingerprint import directory_fingerprint, file_sha256
 from components.registry.mlflow_connection import (
     ARTIFACTS,
@@ -235,12 +236,32 @@ class MlflowRegistry:
         """Uploads again what somebody removed or damaged."""
         from mlflow.exceptions import MlflowException
 
-        run = self._client.get_run(version.run_id)
+        run = or_none(self._client.get_run, version.run_id)
+        if run is None:
+            raise DataRefused(
+                f"version {version.version} of {self._settings.model_name} in {self._address} must have its MLflow "
+                f"run; {version.run_id} is gone, and its files with it. Delete the version there and run again."
+            )
+        if run.info.lifecycle_stage == "deleted":
+            self._client.restore_run(version.run_id)
         try:
             self._verify(run, record)
         except (MlflowException, OSError, ValueError):
+            self._clear(run)
             self._log(run, record)
             self._verify(run, record)
+
+    def _clear(self, run: "Run") -> None:
+        """Removes what lies where a model was: uploading over it would leave what is none of the model's files."""
+        from mlflow.exceptions import MlflowException
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        if self._file and not inside_of(self._file, [run.info.run_id]):
+            return
+        uri = complete(self._settings.uri)
+        # A store that cannot remove, or is away: what is too much is named when the upload is read back.
+        with contextlib.suppress(MlflowException, NotImplementedError, OSError):
+            get_artifact_repository(run.info.artifact_uri, tracking_uri=uri).delete_artifacts(SAVED_MODEL)
 
     def _only_one(self, record: ModelRecord) -> "ModelVersion":
         """Keeps the first version of the model and removes those that others made at the same time.

@@ -6,7 +6,7 @@ import gc
 import resource
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -58,23 +58,33 @@ def run_pipeline(
     connection = metadata.Metadata(getattr(configured, configured.WhichOneof("connection_config")))
     _forget(connection, holds)
     progress.run_started(run_id, ids)
-    # What is imported stays; collecting it again after every node would take a second each time.
+    with _imports_left_alone():
+        for position, node in enumerate(nodes):
+            progress.node_started(ids[position])
+            started = time.monotonic()
+            try:
+                execution = _launch(node, compiled, deployment, connection)
+            except BaseException as error:
+                _make_again(error, connection)
+                _record(walk, progress, ids[position], "failed", started, str(error) or type(error).__name__)
+                for skipped in ids[position + 1 :]:
+                    _record(walk, progress, skipped, "skipped", time.monotonic())
+                raise
+            walk.outputs[ids[position]] = execution.outputs
+            if not execution.is_cached:
+                _release_memory()
+            _record(walk, progress, ids[position], "cached" if execution.is_cached else "done", started)
+
+
+@contextlib.contextmanager
+def _imports_left_alone() -> Iterator[None]:
+    """Keeps the garbage collector off what is imported: to go through it after every node would take a second each."""
     gc.freeze()
-    for position, node in enumerate(nodes):
-        progress.node_started(ids[position])
-        started = time.monotonic()
-        try:
-            execution = _launch(node, compiled, deployment, connection)
-        except BaseException as error:
-            _make_again(error, connection)
-            _record(walk, progress, ids[position], "failed", started, str(error) or type(error).__name__)
-            for skipped in ids[position + 1 :]:
-                _record(walk, progress, skipped, "skipped", time.monotonic())
-            raise
-        walk.outputs[ids[position]] = execution.outputs
-        if not execution.is_cached:
-            _release_memory()
-        _record(walk, progress, ids[position], "cached" if execution.is_cached else "done", started)
+    try:
+        yield
+    finally:
+        # A process that goes on, such as one of tests, drops some of what is alive now.
+        gc.unfreeze()
 
 
 def _launch(

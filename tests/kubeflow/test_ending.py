@@ -141,6 +141,24 @@ def test_a_decision_is_found_where_the_task_list_stopped_early(capsys):
     assert capsys.readouterr().out == "cats, run r1, is over.\n"
 
 
+def test_the_task_list_is_enough_where_the_older_interface_is_in_trouble(capsys):
+    with api.serving() as server:
+        server.runs.append(going_on(Pushed="SUCCEEDED"))
+        server.faults = [api.Fault("GET /apis/v1beta1/", status=500, times=9)]
+        assert ending.main([*RUN, '{"state": "RUNNING"}', "--endpoint", server.url]) == 0
+    assert capsys.readouterr().out == "cats, run r1, is over.\n"
+
+
+def test_people_hear_of_a_run_whatever_the_client_stumbles_over(capsys, monkeypatch):
+    def stumble(address):
+        raise TypeError("an answer of another shape")
+
+    monkeypatch.setattr("pipeline.runners.kubeflow.endpoint.from_a_pod", stumble)
+    assert ending.main([*RUN, '{"state": "RUNNING"}']) == 0
+    told = capsys.readouterr()
+    assert BROKE_OFF in told.out and "could not be asked how the run ended (TypeError)" in told.err
+
+
 def test_where_the_api_does_not_answer_the_run_broke_off(capsys):
     assert ending.main([*RUN, '{"state": "RUNNING"}']) == 0
     told = capsys.readouterr()

@@ -387,7 +387,7 @@ def test_an_empty_file_becomes_a_registry(file_settings: RegistrySettings, make_
     assert push(MlflowRegistry(file_settings), make_record()).version == "1"
 
 
-@pytest.mark.parametrize("harm", ["gone", "damaged"])
+@pytest.mark.parametrize("harm", ["gone", "damaged", "more"])
 def test_files_that_somebody_removed_or_damaged_are_uploaded_again(
     file_settings: RegistrySettings, make_record: Make, tmp_path: Path, harm: str
 ) -> None:
@@ -395,6 +395,8 @@ def test_files_that_somebody_removed_or_damaged_are_uploaded_again(
     (stored,) = (tmp_path / "the registry" / "mlartifacts").rglob("saved_model.pb")
     if harm == "gone":
         shutil.rmtree(stored.parents[2])
+    elif harm == "more":
+        stored.with_name(".DS_Store").write_text("a file browser's")
     else:
         stored.write_text("something else")
     again = push(MlflowRegistry(file_settings), make_record())

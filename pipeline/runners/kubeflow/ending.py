@@ -48,7 +48,7 @@ _WORDS: Final = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Tells; returns 0, or 1 where nobody took the message, which the backend then tries again."""
+    """Tells; returns 0, or 1 where nobody took the message."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pipeline", required=True, help="the pipeline's name")
     parser.add_argument("--run", required=True, help="the run's id")
@@ -99,6 +99,9 @@ def _has_decided(address: str, run: str) -> bool:
         _said([str(error)])
     except EndpointUnavailable as error:
         _said([f"{error.filename}: {error.strerror}."])
+    except Exception as error:
+        # Whatever the client stumbles over: people are to hear of the run all the same.
+        _said([f"{address} could not be asked how the run ended ({type(error).__name__})."])
     return False
 
 

@@ -173,6 +173,7 @@ def watch_of(config: Config, until: str = "", code_hash: Callable[[str], str] = 
         folders=monitoring_folders(config),
         registry=effective_registry(config, folders_of(config)),
         champion=LATEST,
+        fingerprint="",
         until=until,
         num_files=0,
         log_fingerprint="",
