@@ -25,6 +25,10 @@ _SHARED: Final = 4
 _CANDIDATE: Final = 0.8
 _COARSE: Final = 0.98
 _DETAIL: Final = 0.85
+# Of the pixels, and of a picture's own deviation: on a plain ground all detail is one edge, and where the edges of two
+# things lie a pixel apart, few pixels differ, but wholly.
+_FAR: Final = 0.002
+_WHOLLY: Final = 1.5
 # Without detail (a gradient, a sky) nothing tells a copy from a picture of the same kind; in training deviations.
 _LEAST_DETAIL: Final = 0.02
 _DETAIL_PIXELS: Final = 7
@@ -146,7 +150,8 @@ class _Look:
         alike = np.flatnonzero(~same & (coarse > _COARSE))
         details = [_detail(_less_mean(pictures[alike], self.mean)) for pictures in (ours, theirs)]
         has_detail = _root_mean_square(details[0]) > _LEAST_DETAIL * self._validation_deviation
-        same[alike] = (_correlation(*details) > _DETAIL) & has_detail
+        far = _differ_wholly(*(_less_mean(pictures[alike], self.mean) for pictures in (ours, theirs)))
+        same[alike] = (_correlation(*details) > _DETAIL) & has_detail & (far <= _FAR)
         return same
 
 
@@ -269,6 +274,15 @@ def _correlation(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
     axes = tuple(range(1, ours.ndim))
     lengths = np.sqrt(np.square(ours).sum(axis=axes) * np.square(theirs).sum(axis=axes))
     return np.divide((ours * theirs).sum(axis=axes), lengths, out=np.zeros_like(lengths), where=lengths > 0)
+
+
+def _differ_wholly(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+    """The share of pixels that are far from each other, pictures [k, height, width, channels] in their own units."""
+    scaled = []
+    for pictures in (ours, theirs):
+        size = np.sqrt(np.square(pictures).mean(axis=(1, 2, 3), keepdims=True))
+        scaled.append(np.divide(pictures, size, out=np.zeros_like(pictures), where=size > 0))
+    return (np.abs(scaled[0] - scaled[1]) > _WHOLLY).any(axis=3).mean(axis=(1, 2))
 
 
 def _root_mean_square(pictures: np.ndarray) -> np.ndarray:

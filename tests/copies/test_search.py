@@ -144,6 +144,12 @@ def test_pictures_that_only_look_alike_are_no_copies(family: Family, most: int) 
     assert (found.seen >= 0).sum() <= most and (found.earlier >= 0).sum() <= most
 
 
+def test_things_on_a_plain_ground_are_no_copies_however_many_there_are() -> None:
+    pictures = dark_shapes_on_white(np.random.default_rng(4), 1_250)
+    found = find_copies(pictures[:1_000], pictures[1_000:])
+    assert (found.seen >= 0).mean() <= 0.02 and (found.earlier >= 0).mean() <= 0.01
+
+
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("family", [photographs, dark_shapes_on_white, digits], ids=lambda family: family.__name__)
 def test_a_picture_that_was_changed_a_little_is_a_copy(
