@@ -11,6 +11,7 @@ from components.diagnosis.symptoms import (
     best_training,
     has_generalisation_gap,
     has_learnt,
+    unseen_validation,
     validates,
 )
 from components.diagnosis.wording import named, percent, top_share, why_not
@@ -62,7 +63,7 @@ def _not_learnt(measured: Measurements, causes: list[Cause]) -> Answer:
 
 
 def _overfitting(measured: Measurements, causes: list[Cause]) -> Answer:
-    gap = newcombe(best_training(measured), measured.validation, CONFIDENCE)
+    gap = newcombe(best_training(measured), unseen_validation(measured), CONFIDENCE)
     text = f"validation is between {gap.low:.3f} and {gap.high:.3f} below training"
     if gap.low <= GENERALISATION_GAP:
         return RuledOut("overfitting", text)

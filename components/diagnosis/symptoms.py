@@ -1,4 +1,7 @@
-"""Whether something is wrong at all, by the same intervals as the gate's; pure."""
+"""Whether something is wrong at all; pure.
+
+Gaps are judged by the gate's intervals; an accuracy by Wilson's, where G2 weights the most frequent class and the rest.
+"""
 
 from typing import Final
 
@@ -6,7 +9,7 @@ from components.copies.counting import MOST_COPIES
 from components.diagnosis.evidence import Measurements
 from components.intervals import Counts, newcombe, newcombe_paired, wilson
 
-# Of a difference, and of an accuracy, as in the gate.
+# Of a difference, and of an accuracy: the gate's.
 CONFIDENCE: Final = 0.95
 _ACCURACY_CONFIDENCE: Final = 0.975
 # A gap counts when its one-sided 95 % lower bound is above these: G1's default, G3's, and where the gap may be as large

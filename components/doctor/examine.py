@@ -10,6 +10,7 @@ import numpy as np
 from components.backbone.modes import fingerprint
 from components.copies.counting import CopyCounts, what_counts
 from components.copies.search import Copies, find_copies
+from components.copies.store import PictureFile
 from components.diagnosis.attribution import attribute
 from components.diagnosis.evidence import Measurements, SourceComparison
 from components.diagnosis.head import look
@@ -28,6 +29,7 @@ from components.push_gate.settings import GateSettings
 
 _GUESS_ON = 256
 _NUM_NAMED = 2
+_BATCH = 64
 
 
 def examine(
@@ -57,8 +59,7 @@ def examine(
     num_classes = _num_classes(model, train, validation)
     head = look(model, num_classes)
     compared = None if source is None else _compared(model, source)
-    whole = train.whole
-    copies = find_copies(whole.inputs, validation.inputs)
+    whole, copies = train.whole, copies_between(train, validation)
     session = Session(
         model,
         head,
@@ -93,6 +94,18 @@ def examine(
         forward_passes=round(session.passes, 2),
         seconds=round(time.monotonic() - started, 1),
     )
+
+
+def copies_between(train: Split, validation: Split) -> Copies:
+    """Looks for the copies of every validation example, in all of training and in validation itself."""
+    ours = validation.inputs
+    if train.rest is not None and train.is_pictures and validation.is_pictures:
+        # Of more pictures than are drawn a small one of each was kept, rounded: equal are only two of one form.
+        kept = PictureFile()
+        for start in range(0, len(ours), _BATCH):
+            kept.append(ours[start : start + _BATCH])
+        ours = kept.array()
+    return find_copies(train.whole.inputs, ours)
 
 
 def _pairs(copies: Copies, ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -38,6 +38,8 @@ class SliceResult:
     """G3 for one slice; `adjusted_p` is None where the slice is too small to judge."""
 
     evidence: SliceEvidence
+    training: Counts | None
+    """What it is compared with: its own training examples, or those of all slices where it has no scored one."""
     interval: Interval | None
     adjusted_p: float | None
     fired: bool
@@ -106,10 +108,14 @@ def generalisation(evidence: Evidence, settings: GateSettings) -> Check:
 def judge_slices(evidence: Evidence, settings: GateSettings) -> tuple[SliceResult, ...]:
     """G3 by slice, with Holm's adjustment over the slices that are large enough, in the order given."""
     threshold = settings.max_generalisation_gap
-    large = [part for part in evidence.slices if part.training and part.validation.total >= settings.min_slice_examples]
-    p_values = [newcombe_exact_p_value(part.training, part.validation, threshold) for part in large if part.training]
-    adjusted = dict(zip((part.name for part in large), holm(p_values), strict=True))
-    return tuple(_slice_result(part, adjusted.get(part.name)) for part in evidence.slices)
+    compared = [(part, part.training or evidence.best_training) for part in evidence.slices]
+    p_values = {
+        part.name: newcombe_exact_p_value(training, part.validation, threshold)
+        for part, training in compared
+        if training and part.validation.total >= settings.min_slice_examples
+    }
+    adjusted = dict(zip(p_values, holm(list(p_values.values())), strict=True))
+    return tuple(_slice_result(part, training, adjusted.get(part.name)) for part, training in compared)
 
 
 def slice_generalisation(results: tuple[SliceResult, ...], settings: GateSettings) -> Check:
@@ -207,14 +213,19 @@ def accuracy(counts: Counts | None) -> dict[str, Any] | None:
     return {**asdict(counts), "value": counts.value, "interval": asdict(wilson(counts, ACCURACY_CONFIDENCE))}
 
 
-def _slice_result(part: SliceEvidence, adjusted_p: float | None) -> SliceResult:
-    interval = newcombe_exact(part.training, part.validation, GAP_CONFIDENCE) if part.training else None
-    return SliceResult(part, interval, adjusted_p, adjusted_p is not None and adjusted_p < 1 - GAP_CONFIDENCE)
+def _slice_result(part: SliceEvidence, training: Counts | None, adjusted_p: float | None) -> SliceResult:
+    interval = newcombe_exact(training, part.validation, GAP_CONFIDENCE) if training else None
+    return SliceResult(part, training, interval, adjusted_p, adjusted_p is not None and adjusted_p < 1 - GAP_CONFIDENCE)
 
 
 def _slice_clause(result: SliceResult) -> str:
-    training, validation = result.evidence.training, result.evidence.validation
-    assert training is not None, "only slices with training examples are judged"
+    training, validation = result.training, result.evidence.validation
+    assert training is not None, "only what can be compared is judged"
+    if result.evidence.training is None:
+        return (
+            f"of slice {result.evidence.name}, which has no scored training image, {percent(validation.value)} of "
+            f"{validation.total} validation images are right, and {percent(training.value)} of all training images"
+        )
     return (
         f"of slice {result.evidence.name}, {percent(training.value)} of training images are right and "
         f"{percent(validation.value)} of {validation.total} validation images"

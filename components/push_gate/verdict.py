@@ -45,7 +45,7 @@ def verdict_document(
         "checks": [asdict(check) for check in decision.checks],
         "measurements": _measurements(judgement),
         "baseline": _baseline(evidence),
-        "slices": [_slice(result) for result in decision.slices],
+        "slices": [slice_document(result) for result in decision.slices],
         "thresholds": settings.model_dump(mode="json"),
         "counts": _counts(judgement),
         "copies": _copies(evidence),
@@ -110,13 +110,14 @@ def _warm_start(history: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {"version": None if version is None else str(version), "sentence": start["sentence"]}
 
 
-def _slice(result: SliceResult) -> dict[str, Any]:
+def slice_document(result: SliceResult) -> dict[str, Any]:
+    """A slice as the verdict has it."""
     part = result.evidence
     return {
         "name": part.name,
         "train": _share(part.training),
         "eval": _share(part.validation),
-        "gap": part.training.value - part.validation.value if part.training else None,
+        "gap": result.training.value - part.validation.value if result.training else None,
         "interval": _interval(result.interval),
         "adjusted_p": result.adjusted_p,
         "judged": result.adjusted_p is not None,

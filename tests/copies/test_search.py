@@ -104,6 +104,18 @@ def one_pixel_changed(picture: np.ndarray) -> np.ndarray:
     return changed
 
 
+def square_of(side: int, random: np.random.Generator) -> Callable[[np.ndarray], np.ndarray]:
+    """A white square, somewhere."""
+
+    def change(picture: np.ndarray) -> np.ndarray:
+        changed = picture.copy()
+        row, column = random.integers(0, SIDE - side, 2)
+        changed[row : row + side, column : column + side] = 255
+        return changed
+
+    return change
+
+
 CHANGES = {
     "one pixel": one_pixel_changed,
     "quality 50": compressed(50),
@@ -132,6 +144,12 @@ def test_pictures_that_only_look_alike_are_no_copies(family: Family, most: int) 
     assert (found.seen >= 0).sum() <= most and (found.earlier >= 0).sum() <= most
 
 
+def test_things_on_a_plain_ground_are_no_copies_however_many_there_are() -> None:
+    pictures = dark_shapes_on_white(np.random.default_rng(4), 1_250)
+    found = find_copies(pictures[:1_000], pictures[1_000:])
+    assert (found.seen >= 0).mean() <= 0.02 and (found.earlier >= 0).mean() <= 0.01
+
+
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 @pytest.mark.parametrize("family", [photographs, dark_shapes_on_white, digits], ids=lambda family: family.__name__)
 def test_a_picture_that_was_changed_a_little_is_a_copy(
@@ -149,6 +167,28 @@ def test_a_changed_pixel_hides_few_copies_where_pictures_are_alike(family: Famil
     train = family(np.random.default_rng(2), 200)
     found = find_copies(train, np.stack([one_pixel_changed(picture) for picture in train[:40]]))
     assert (found.seen == np.arange(40)).mean() >= 0.7
+
+
+@pytest.mark.parametrize("side", [1, 6])
+@pytest.mark.parametrize(
+    "family",
+    [smooth_gradients, skies, frames_of_one_camera, dark_shapes_on_white, photographs],
+    ids=lambda family: family.__name__,
+)
+def test_a_square_somewhere_hides_no_copy(family: Family, side: int) -> None:
+    random = np.random.default_rng(9)
+    pictures = family(random, 200)
+    edited = np.stack([square_of(side, random)(picture) for picture in pictures[:40]])
+    assert (find_copies(pictures, edited).seen == np.arange(40)).all()
+    within = find_copies(pictures[100:], np.concatenate([pictures[:40], edited]))
+    assert (within.earlier[40:] == np.arange(40)).all()
+
+
+def test_another_scaling_of_validation_makes_no_copies() -> None:
+    for family in (smooth_gradients, frames_of_one_camera, photographs):
+        pictures = family(np.random.default_rng(10), 200).astype(np.float32)
+        found = find_copies(pictures[:100], pictures[100:] / 255)
+        assert (found.seen == -1).all() and (found.earlier == -1).all()
 
 
 def test_copies_within_validation_are_found_whatever_their_number() -> None:
@@ -191,6 +231,15 @@ def test_uniform_pictures_are_copies_of_their_equals_alone() -> None:
 def test_equal_pictures_are_found_among_however_many_that_look_alike() -> None:
     train = smooth_gradients(np.random.default_rng(7), 400)
     assert (find_copies(train, train[:60]).seen == np.arange(60)).all()
+
+
+@pytest.mark.parametrize(("train_rank", "validation_rank"), [(3, 3), (3, 4), (4, 3)])
+def test_grey_pictures_may_leave_out_the_last_axis(train_rank: int, validation_rank: int) -> None:
+    grey = photographs(np.random.default_rng(8), 60)[..., :1]
+    copies = np.stack([one_pixel_changed(picture) for picture in grey[:20]])
+    ranks = {3: lambda pictures: pictures[..., 0], 4: lambda pictures: pictures}
+    found = find_copies(ranks[train_rank](grey), ranks[validation_rank](copies))
+    assert (found.seen == np.arange(20)).all()
 
 
 def test_inputs_that_are_no_pictures_are_copies_where_they_are_equal() -> None:

@@ -231,6 +231,11 @@ def test_copies_are_named_although_validation_looks_well_with_them():
     assert [one.id for one in found.causes] == ["duplicates"]
 
 
+def test_overfitting_is_seen_on_what_counts_where_repeats_make_validation_look_well():
+    found = attribute(measured(1.0, 1.0, 0.97, without_duplicates=out_of(0.8, 100)))
+    assert [one.id for one in found.causes] == ["overfitting"]
+
+
 def test_another_domain_is_no_cause_where_validation_is_no_worse():
     found = attribute(measured(0.12, 0.12, 0.12, domain=auc(0.97)))
     assert "distribution_shift" not in [one.id for one in found.causes]

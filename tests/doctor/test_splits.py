@@ -10,7 +10,9 @@ from PIL import Image
 
 from components.doctor import data
 from components.doctor.data import as_split, read_split
+from components.doctor.examine import copies_between
 from components.errors import DataRefused
+from tests.copies.test_search import smooth_gradients
 
 pytestmark = pytest.mark.tfx
 
@@ -134,6 +136,21 @@ def test_a_large_folder_and_large_shards_are_sampled_and_say_so(tmp_path, monkey
     assert len(split.labels) == 6 and split.num_found == 40
     assert set(split.labels.tolist()) == {0, 1}
     np.testing.assert_array_equal(split.labels, read_split(path, (4, 4)).labels)
+
+
+@pytest.mark.parametrize("most", [6, 2_000], ids=["drawn", "all"])
+def test_copies_of_smooth_pictures_are_found_among_more_than_are_drawn(tmp_path, monkeypatch, most):
+    monkeypatch.setattr(data, "MAX_PICTURES", most)
+    pictures = smooth_gradients(np.random.default_rng(0), 20)
+    for split, chosen in (("train", pictures), ("validation", pictures[:6])):
+        for number, picture in enumerate(chosen):
+            path = tmp_path / split / ("cat", "dog")[number % 2] / f"{number:02}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(path)
+    train = read_split(str(tmp_path / "train"), (48, 48), whole=True)
+    copies = copies_between(train, read_split(str(tmp_path / "validation"), (48, 48), train.classes))
+    # In the order of the folders: ten cats, then ten dogs; three of each in validation.
+    assert copies.seen.tolist() == [0, 1, 2, 10, 11, 12]
 
 
 def test_a_folder_of_nothing_readable_is_refused(tmp_path):

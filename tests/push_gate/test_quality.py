@@ -13,6 +13,7 @@ from components.push_gate.evidence import SplitMeasurement as Measured
 from components.push_gate.quality import baseline, chance, degenerate, floor, generalisation, label_order, mode_gap
 from components.push_gate.rule import Decision, decide, decide_on_scores
 from components.push_gate.settings import GateSettings
+from components.push_gate.verdict import slice_document
 from tests.push_gate.tables import guessing
 
 SETTINGS = GateSettings()
@@ -226,6 +227,26 @@ def test_a_slice_is_judged_from_five_images_on(healthy: Evidence, total: int, fi
 
 def test_a_class_of_few_images_that_is_half_right_is_no_sure_gap(healthy: Evidence) -> None:
     assert decide(sliced(healthy, Counts(3, 5), *[Counts(98, 100)] * 9), SETTINGS).outcome == "PASS"
+
+
+def test_a_class_without_scored_training_images_is_compared_with_the_whole_training_split(healthy: Evidence) -> None:
+    evidence = sliced(healthy, Counts(570, 571), Counts(0, 29))
+    unscored = replace(evidence, slices=(evidence.slices[0], replace(evidence.slices[1], training=None)))
+    decision = decide(unscored, SETTINGS)
+    assert codes_fired(decision) == ["G3 generalisation by slice"]
+    words = (
+        "of slice label=1, which has no scored training image, 0.0 % of 29 validation images are right, and 98.0 % of "
+        "all training images"
+    )
+    assert words in decision.sentence
+    result = slice_document(decision.slices[1])
+    assert result["train"] is None and result["gap"] == pytest.approx(0.98) and result["judged"]
+
+
+def test_a_class_without_scored_training_images_that_is_right_is_no_gap(healthy: Evidence) -> None:
+    evidence = sliced(healthy, Counts(98, 100), Counts(28, 29))
+    right = replace(evidence, slices=(evidence.slices[0], replace(evidence.slices[1], training=None)))
+    assert decide(right, SETTINGS).outcome == "PASS"
 
 
 def test_many_slices_raise_the_bar_for_each(healthy: Evidence) -> None:
