@@ -172,7 +172,7 @@ def submitted(server, folder, seed):
     from pipeline.cli.main import app
 
     path = folder / "training.yaml"
-    root = {"inputDefinitions": {"parameters": {}}, "dag": {"tasks": {}}}
+    root: dict[str, dict] = {"inputDefinitions": {"parameters": {}}, "dag": {"tasks": {}}}
     spec = {"pipelineInfo": {"name": "digits"}, "components": {}, "root": root, "seed": seed}
     path.write_text(yaml.safe_dump(spec))
     done = CliRunner().invoke(app, ["submit", str(path), "--endpoint", server.url, "--no-wait"])
