@@ -6,6 +6,7 @@ Nothing here needs TensorFlow, so that a bad file is refused at once.
 import lzma
 import math
 import os
+import re
 import struct
 import tempfile
 import zipfile
@@ -29,7 +30,8 @@ _MOST_UNPACKED: Final = 16 * 1024 * _MIB
 _MOST_JSON: Final = 16 * _MIB
 # A large model has a few thousand; looking at one takes 20 us.
 _MOST_OBJECTS: Final = 100_000
-_MOST_NAMES: Final = 10_000
+# A heap of texts, and its size in bytes (HDF5 File Format Specification 3.0, III.E).
+_HEAP: Final = re.compile(rb"GCOL\x01...(.{8})", re.DOTALL)
 _IN_MEMORY: Final = 256 * _MIB
 _PIECE: Final = _MIB
 _DAMAGE: Final = (
@@ -133,8 +135,10 @@ def _check_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> None:
 
 
 def _check_h5(file: IO[bytes]) -> None:
-    size, unpacked = file.seek(0, os.SEEK_END), 0
+    size, longest, unpacked = file.seek(0, os.SEEK_END), _longest_text(file), 0
     with h5py.File(file, "r") as opened:
+        if opened.id.get_create_plist().get_sizes() != (8, 8):
+            raise Unpackable("is HDF5 with addresses or lengths of other than 64 bits, which Keras does not write")
         waiting: list[Any] = [opened]
         seen: set[int] = set()
         while waiting:
@@ -145,7 +149,7 @@ def _check_h5(file: IO[bytes]) -> None:
             seen.add(place)
             if len(seen) > _MOST_OBJECTS:
                 raise Unpackable(f"has more than {_MOST_OBJECTS} groups and arrays")
-            unpacked += _bytes_of_attributes(one)
+            unpacked += _bytes_of_attributes(one, longest)
             if isinstance(one, h5py.Group):
                 waiting += [_linked(one, name) for name in one]
             else:
@@ -167,18 +171,30 @@ def _bytes_of(one: Any) -> int:
     # V is how bfloat16 is stored.
     if one.dtype.kind not in "uifbSV" or one.dtype.hasobject:
         raise Unpackable(f"has no numbers but {one.dtype} at {str(one.name)[:200]!r}")
-    return int(one.nbytes)
+    # Of a chunk that is larger than its array, all is unpacked.
+    return max(int(one.nbytes), math.prod(one.chunks or ()) * one.dtype.itemsize)
 
 
-def _bytes_of_attributes(one: Any) -> int:
+def _longest_text(file: IO[bytes]) -> int:
+    """At most so many bytes has a text of variable length: each lies in one heap."""
+    longest, rest = 0, b""
+    file.seek(0)
+    while piece := file.read(_PIECE):
+        rest += piece
+        longest = max([longest, *(int.from_bytes(size, "little") for size in _HEAP.findall(rest))])
+        rest = rest[-15:]
+    return longest
+
+
+def _bytes_of_attributes(one: Any, longest: int) -> int:
     total = 0
     for name in one.attrs:
         stored = one.attrs.get_id(name)
         number = math.prod(stored.shape or ())
-        # Names of layers, each of any length; a few bytes each may all mean the same long text.
-        if stored.dtype.hasobject and number > _MOST_NAMES:
-            raise Unpackable(f"has more than {_MOST_NAMES} texts in the attribute {name[:200]!r}")
-        total += number * stored.dtype.itemsize
+        if stored.dtype.hasobject and h5py.check_string_dtype(stored.dtype) is None:
+            raise Unpackable(f"has neither text nor numbers in the attribute {name[:200]!r}")
+        # HDF5 says how long they are by reading them, and all of them may be the longest.
+        total += number * (longest if stored.dtype.hasobject and number > 1 else stored.dtype.itemsize)
     return total
 
 

@@ -15,6 +15,13 @@ PREFIX: Final = "FROSTGATE__"
 _SEPARATOR: Final = "__"
 # A configuration has a few hundred; class names may be thousands.
 _MOST_NODES: Final = 100_000
+# As YAML 1.1 has them, without those of base 60.
+_NUMBERS: Final = {
+    "int": r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)",
+    "float": r"[-+]?[0-9][0-9_]*\.[0-9_]*(?:[eE][-+][0-9]+)?|\.[0-9][0-9_]*(?:[eE][-+][0-9]+)?"
+    r"|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+}
+_MOST_BITS: Final = 64
 _UNREADABLE_YAML: Final = "Mind the indentation, and quote texts that hold `: ` or `#`."
 
 
@@ -35,11 +42,13 @@ class Merged:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML with the booleans `true` and `false` only, no dates, and no key twice."""
+    """YAML with the booleans `true` and `false` only, no dates, no numbers of base 60, and no key twice."""
 
-    # YAML 1.1 reads `on`, `off`, `yes` and `no` as booleans; here they are values and class names.
+    # YAML 1.1 reads `on`, `off`, `yes` and `no` as booleans, and `1:30` as 90; here they are values and class names.
     yaml_implicit_resolvers = {  # noqa: RUF012 - the attribute that PyYAML reads
-        first: [(tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in ("bool", "timestamp")]
+        first: [
+            (tag, regexp) for tag, regexp in resolvers if tag.rpartition(":")[2] not in ("bool", "timestamp", *_NUMBERS)
+        ]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
@@ -52,7 +61,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Hashable] = set()
-        for key_node, _ in node.value:
+        # PyYAML refuses what is no mapping.
+        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
             if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *anchor` is no key.
                 continue
             key = self.construct_object(key_node, deep=True)
@@ -64,13 +74,19 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        kind = node.tag.rpartition(":")[2]
         try:
+            if kind in _NUMBERS and ":" in node.value:
+                raise ValueError
             value = super().construct_object(node, deep)
-        except (ValueError, KeyError, AttributeError):  # PyYAML's, of `!!int x` and its like.
-            kind = node.tag.rpartition(":")[2]
+        # PyYAML's, of `!!int x` and its like.
+        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError):
             raise yaml.constructor.ConstructorError(
                 None, None, f"found a !!{kind} that is none", node.start_mark
             ) from None
+        if isinstance(value, int) and value.bit_length() > _MOST_BITS:
+            problem = f"a number has more than {_MOST_BITS} bits"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         if isinstance(value, str) and "\0" in value:
             raise yaml.constructor.ConstructorError(None, None, "a text holds a NUL character", node.start_mark)
         return value
@@ -95,6 +111,8 @@ def _parsed(text: str) -> Any:
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|false|False)$"), list("tTfF"))
+for _name, _form in _NUMBERS.items():
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_form})$"), list("-+.0123456789"))
 
 
 def from_file(path: str) -> Told:

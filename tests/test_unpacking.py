@@ -59,6 +59,23 @@ def texts(file: h5py.File) -> None:
     file.create_dataset("vars/0", (4,), h5py.string_dtype())
 
 
+def chunk(file: h5py.File) -> None:
+    """One number, for which half a gigabyte is unpacked."""
+    file.create_dataset("vars/0", (1,), "f4", maxshape=(None,), chunks=(2**27,), compression="gzip")
+
+
+def one_long_text(file: h5py.File) -> None:
+    """Each of the other names may be stored as the same long text: HDF5 does not tell before it reads them."""
+    names = np.array(["a" * 100_000, *"b" * 3_999], dtype=object)
+    file.attrs.create("layer_names", names, dtype=h5py.string_dtype())
+
+
+def lists(file: h5py.File) -> None:
+    rows = np.empty(2, dtype=object)
+    rows[:] = [np.ones(2, np.float32), np.ones(3, np.float32)]
+    file.attrs.create("layer_names", rows, dtype=h5py.vlen_dtype("f4"))
+
+
 def circle(file: h5py.File) -> None:
     file.create_dataset("a/b/0", data=np.ones(3))
     file["a/b/c"] = file["a"]
@@ -70,6 +87,9 @@ HOSTILE = {
     virtual: "has its data elsewhere",
     link: "has a link instead of data",
     texts: "has no numbers",
+    chunk: "unpacks from 0.0 MiB to 512.0 MiB",
+    lists: "has neither text nor numbers in the attribute 'layer_names'",
+    one_long_text: "unpacks from 0.3 MiB to 381.6 MiB",
 }
 
 

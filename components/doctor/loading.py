@@ -21,6 +21,11 @@ _CODE: Final = {
 _HOW_TO_SAVE: Final = "Write one with model.save('model.keras')."
 
 
+def is_keras(path: str) -> bool:
+    """Whether Keras takes a file for its own kind; it goes by the name."""
+    return path.endswith(".keras")
+
+
 def check_model(path: str, what: str = "MODEL") -> None:
     """Looks into a model's file without TensorFlow: a refusal takes no longer than reading it.
 
@@ -39,7 +44,8 @@ def check_model(path: str, what: str = "MODEL") -> None:
         return
     if not place.is_file():
         raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; there is nothing at {path}.")
-    if not zipfile.is_zipfile(place):
+    # Keras goes by the suffix too: another one lets it read a zip file as HDF5.
+    if not (is_keras(path) and zipfile.is_zipfile(place)):
         raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; {path} is neither. {_HOW_TO_SAVE}")
     try:
         config = check_keras(place)

@@ -1,13 +1,12 @@
 """Reading the backbone that a model was made from."""
 
 import os
-import zipfile
 from typing import TYPE_CHECKING, Final
 
 import h5py
 import numpy as np
 
-from components.doctor.loading import check_model, load_checked
+from components.doctor.loading import check_model, is_keras, load_checked
 from components.errors import DataRefused
 from components.unpacking import Unpackable, check_h5
 
@@ -25,7 +24,7 @@ def check_source(path: str) -> None:
     """
     if not os.path.isfile(path):
         raise DataRefused(f"{_WHAT} must be a file; there is nothing at {path}.")
-    if zipfile.is_zipfile(path):
+    if is_keras(path):
         check_model(path, _WHAT)
         return
     try:
@@ -41,7 +40,7 @@ def read_source(path: str) -> "SourceWeights":
         DataRefused: It is neither, or cannot be loaded safely.
     """
     check_source(path)
-    if zipfile.is_zipfile(path):
+    if is_keras(path):
         from components.diagnosis.source import weights_by_layer
 
         return weights_by_layer(load_checked(path, _WHAT))
@@ -49,8 +48,8 @@ def read_source(path: str) -> "SourceWeights":
         with h5py.File(path) as file:
             found = {_text(name): _weights(file[_text(name)]) for name in file.attrs["layer_names"]}
     # What is named there may be missing, or of another kind than it should be.
-    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
-        raise _refusal(f"{path} is neither ({error})") from None
+    except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError) as error:
+        raise _refusal(f"{path} is neither ({str(error) or type(error).__name__})") from None
     return {name: weights for name, weights in found.items() if weights}
 
 

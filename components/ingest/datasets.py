@@ -1,8 +1,9 @@
 """TensorFlow Datasets, by name, as prepared on disk."""
 
+import functools
 import json
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any
 
 from components.errors import DataRefused
 from components.ingest import storage
@@ -13,8 +14,6 @@ from components.ingest.settings import DataSettings
 PREFIX = "tfds:"
 # The first of these that a data set has is the validation side.
 _EVAL_SPLITS = ("validation", "eval", "val", "test")
-# Where features.json names a class; `type` is how it was written until 2022.
-_FEATURE_KEYS: Final = ("pythonClassName", "python_class_name", "type")
 
 
 def list_dataset(settings: DataSettings) -> Listing:
@@ -82,6 +81,7 @@ def _builder(name: str) -> Any:
 
     # A data set's shards may be Parquet files.
     parquet.forbid_pickles()
+    _forbid_foreign_features()
     dataset, _, data_dir = name.partition("@")
     try:
         parsed, _ = tfds.core.naming.parse_builder_name_kwargs(dataset)
@@ -90,10 +90,11 @@ def _builder(name: str) -> Any:
                 f"{dataset} is code that somebody published, which is not run; prepare the data set by hand and give "
                 "its name without a namespace."
             )
-        _check_features(data_dir or str(tfds.core.constants.DATA_DIR), parsed.name)
         builder = tfds.builder(dataset, data_dir=data_dir or None)
     except DataRefused:
         raise
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise DataRefused(f"The prepared {dataset} is damaged; run `tfds build {dataset}` again.") from error
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise DataRefused(f"TensorFlow Datasets has no {dataset!r}; check the name in data.uri.") from error
     if not builder.is_prepared():
@@ -101,29 +102,26 @@ def _builder(name: str) -> Any:
     return builder
 
 
-def _check_features(data_dir: str, dataset: str) -> None:
-    """Refuses prepared data that name a feature outside of TensorFlow Datasets, which would import its module."""
-    files, root = storage.filesystem(data_dir)
-    for path in files.find(f"{root}/{dataset}"):
-        if path.rsplit("/", 1)[-1] != "features.json":
-            continue
-        try:
-            named = sorted(set(_features_in(json.loads(files.cat_file(path)))))
-        except (ValueError, RecursionError) as error:
-            raise DataRefused(f"{path} is damaged; run `tfds build {dataset}` again.") from error
-        if foreign := [feature for feature in named if not feature.startswith("tensorflow_datasets.")]:
+@functools.cache
+def _forbid_foreign_features() -> None:
+    """Keeps TFDS, in this process, from importing the module of a feature that prepared data name beside its own.
+
+    Prepared data may lie behind links and in folders that their metadata name: only TFDS knows what it reads.
+    """
+    import tensorflow_datasets as tfds
+
+    connector = tfds.features.FeatureConnector
+    class_of = connector.cls_from_name
+
+    def own(python_class_name: str) -> Any:
+        if not str(python_class_name).startswith("tensorflow_datasets."):
             raise DataRefused(
-                f"{path} has the feature {escaped(foreign[0])}, which was not imported; use the features of "
-                "TensorFlow Datasets."
+                f"The data set has the feature {escaped(str(python_class_name))}, which was not imported; use the "
+                "features of TensorFlow Datasets."
             )
+        return class_of(python_class_name)
 
-
-def _features_in(described: Any) -> Iterator[str]:
-    inner = described.values() if isinstance(described, dict) else described if isinstance(described, list) else ()
-    if isinstance(described, dict):
-        yield from (name for key in _FEATURE_KEYS if isinstance(name := described.get(key), str))
-    for one in inner:
-        yield from _features_in(one)
+    connector.cls_from_name = staticmethod(own)
 
 
 def _keys(builder: Any, name: str) -> tuple[str, str]:

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.config import effective_yaml, load
 from pipeline.config_errors import ConfigRefused
+from pipeline.config_sources import from_file
 
 KUBEFLOW_REGISTRY = ("registry.kind=kubeflow", "registry.uri=http://registry:8080", "registry.storage=s3://models")
 # Ten names for what an anchor of one letter holds.
@@ -329,6 +330,35 @@ def test_a_file_that_cannot_be_understood_is_refused(tmp_path, text, sentence):
     received = refusal(path=str(file))
     assert received.startswith(str(file)) and "\n" not in received
     assert sentence is None or received == f"{file}{sentence}"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("a: !!int ''", "found a !!int that is none"),
+        ("a: !!float ''", "found a !!float that is none"),
+        ("a: !!int 1:30", "found a !!int that is none"),
+        ("a: !!float 1:30.5", "found a !!float that is none"),
+        ("a: !!map [1]", "expected a mapping node, but found sequence"),
+        ("a: !!map xy", "expected a mapping node, but found scalar"),
+        ("0x" + "f" * 5000, "a number has more than 64 bits"),
+        ("a: 18446744073709551616", "a number has more than 64 bits"),
+    ],
+)
+def test_a_value_that_is_no_number_or_mapping_is_one_sentence(tmp_path, text, problem):
+    file = tmp_path / "run.yaml"
+    file.write_text(f"{text}\n")
+    assert refusal(path=str(file)) == (
+        f"{file}, line 1: expected YAML, but {problem}. Mind the indentation, and quote texts that hold `: ` or `#`."
+    )
+
+
+@pytest.mark.parametrize("text", ["1:30", "1" + ":1" * 3000 + ".5", "-1:30:00"])
+def test_a_time_of_day_is_a_text_and_no_number_of_base_60(tmp_path, text):
+    file = tmp_path / "run.yaml"
+    file.write_text(f"data: {{classes: [{text}, -1_000, +0x1F, 0b1, .5, 1.5e-3, 18446744073709551615]}}\n")
+    classes = from_file(str(file)).values["data"]["classes"]
+    assert classes == [text, -1000, 31, 1, 0.5, 0.0015, 2**64 - 1]
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path):

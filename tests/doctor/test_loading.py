@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.doctor.loading import load_model
+from components.doctor.loading import check_model, load_model
+from components.doctor.source import check_source, read_source
 from components.errors import DataRefused
 from tests.doctor import faults
 
@@ -88,7 +89,8 @@ def test_a_class_that_claims_a_module_elsewhere_is_refused(tmp_path):
     [
         ("model.keras", None, "there is nothing at"),
         ("model.keras", b"weights", "is neither"),
-        ("model.zip", {"a.txt": b""}, "is a zip file without config.json"),
+        ("model.keras", {"a.txt": b""}, "is a zip file without config.json"),
+        ("model.h5", {"config.json": b"{}"}, "is neither"),
         ("model.keras", {"config.json": b"{"}, "is damaged"),
         ("model.keras", {"config.json": b"{}"}, "that this Keras can read"),
     ],
@@ -104,6 +106,27 @@ def test_what_is_no_model_is_refused(tmp_path, name, content, sentence):
     with pytest.raises(DataRefused, match=sentence) as caught:
         load_model(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_what_keras_would_load_is_what_was_looked_at(tmp_path):
+    """A zip file may have anything before it, such as HDF5, which Keras loads by its suffix."""
+    path = tmp_path / "model.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["model_config"] = json.dumps({"class_name": "Lambda", "config": {}})
+        file.attrs["layer_names"] = [b"dense"]
+        file.create_group("dense").attrs["weight_names"] = np.zeros(0)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("config.json", json.dumps({"class_name": "Sequential", "module": "keras", "config": {}}))
+    with pytest.raises(DataRefused, match=r"MODEL must be a \.keras file .* is neither"):
+        check_model(str(path))
+    assert read_source(str(path)) == {}
+    with h5py.File(path, "a") as file:
+        file["link"] = h5py.ExternalLink("/etc/hostname", "/")
+    with pytest.raises(DataRefused, match="has a link instead of data"):
+        check_source(str(path))
+    (tmp_path / "source.keras").write_bytes(path.read_bytes()[:2048])
+    with pytest.raises(DataRefused, match=r"The source backbone must be a \.keras file .* is neither"):
+        check_source(str(tmp_path / "source.keras"))
 
 
 def without_a_layer(weights: bytes) -> bytes:

@@ -94,6 +94,27 @@ def test_weights_as_keras_applications_ship_them_are_read(source, tmp_path):
             np.testing.assert_array_equal(ours, theirs)
 
 
+def test_the_names_of_a_thousand_layers_are_passed_as_keras_writes_them(tmp_path):
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        names = [f"block_{number}_batch_normalization".encode() for number in range(1_000)]
+        legacy_h5_format.save_attributes_to_hdf5_group(file, "layer_names", names)
+        for name in names:
+            file.create_group(name).attrs["weight_names"] = np.zeros(0)
+    assert read_source(str(tmp_path / "weights.h5")) == {}
+
+
+def test_names_for_which_memory_is_too_small_are_a_sentence(tmp_path, monkeypatch):
+    def read(_):
+        raise MemoryError
+
+    with h5py.File(tmp_path / "weights.h5", "w") as file:
+        file.create_group("dense")
+        file.attrs["layer_names"] = [b"dense"]
+    monkeypatch.setattr("components.doctor.source._weights", read)
+    with pytest.raises(DataRefused, match=r"The source backbone must be .* is neither \(MemoryError\)"):
+        read_source(str(tmp_path / "weights.h5"))
+
+
 def test_a_file_that_is_no_backbone_is_one_line_and_exit_code_2(model, source, tmp_path):
     model.save(tmp_path / "model.keras")
     for split, (inputs, labels) in zip(("train", "eval"), faults.digits(), strict=True):

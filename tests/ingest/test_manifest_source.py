@@ -1,6 +1,9 @@
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas
 import pyarrow
 import pyarrow.parquet
@@ -19,6 +22,10 @@ def manifest(root: str, text: str, name: str = "images.csv") -> DataSettings:
     path = Path(root) / name
     path.write_bytes(text.encode())
     return DataSettings(uri=str(path))
+
+
+def _same(text: str, number: int) -> pyarrow.Array:
+    return pyarrow.DictionaryArray.from_arrays(pyarrow.array(np.zeros(number, np.int32)), [text])
 
 
 def test_relative_addresses_start_at_the_manifest(write_tree: Tree, png: Png) -> None:
@@ -84,6 +91,41 @@ def test_a_value_that_python_does_not_know_is_a_sentence(tmp_path: Path) -> None
     path, days = tmp_path / "images.parquet", pyarrow.array([2**30], pyarrow.int32()).cast(pyarrow.date32())
     pyarrow.parquet.write_table(pyarrow.table({"uri": ["a.png"], "label": days}), path)
     with pytest.raises(DataRefused, match="not a Parquet file that can be read"):
+        discover(DataSettings(uri=str(path)))
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        (
+            {"uri": _same("a" * 100_000, 50_000), "label": _same("cat", 50_000)},
+            "must have values of at most 65536 bytes",
+        ),
+        ({"uri": _same("a" * 60_000, 50_000), "label": _same("cat", 50_000)}, "must have at most 1 GiB of text"),
+        ({"uri": ["a" * 70_000], "label": ["cat"]}, "must have values of at most 65536 bytes"),
+        ({"uri": [b"a" * 70_000], "label": [b"cat"]}, "must have values of at most 65536 bytes"),
+        ({"uri": _same("a.png", 10_000_001), "label": _same("cat", 10_000_001)}, "must have at most 10000000 rows"),
+        ({"uri": ["a.png"], "label": [["cat"] * 20_000]}, "must have one text or number a row"),
+    ],
+)
+def test_a_small_parquet_file_of_many_or_long_values_is_refused_before_they_are_made(
+    tmp_path: Path, columns: dict[str, Any], sentence: str
+) -> None:
+    path = tmp_path / "images.parquet"
+    pyarrow.parquet.write_table(pyarrow.table(columns), path, compression="zstd")
+    assert path.stat().st_size < 2**18
+    tracemalloc.start()
+    with pytest.raises(DataRefused, match=sentence):
+        discover(DataSettings(uri=str(path)))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 2**24
+
+
+def test_an_unknown_time_zone_is_a_sentence(tmp_path: Path) -> None:
+    path, when = tmp_path / "images.parquet", pyarrow.array([0], pyarrow.timestamp("us", tz="Nowhere/City"))
+    pyarrow.parquet.write_table(pyarrow.table({"uri": ["a.png"], "label": when}), path)
+    with pytest.raises(DataRefused, match=r"not a Parquet file that can be read \(.*Nowhere/City"):
         discover(DataSettings(uri=str(path)))
 
 

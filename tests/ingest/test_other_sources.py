@@ -97,8 +97,9 @@ def test_a_pickle_in_a_parquet_shard_of_tfds_is_never_run(tmp_path: Path) -> Non
     assert not (tmp_path / "witness").exists()
 
 
+@pytest.mark.parametrize("is_linked", [False, True])
 def test_a_tfds_feature_of_another_package_is_refused_and_not_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_linked: bool
 ) -> None:
     settings = DataSettings(uri=prepare(tmp_path / "data", {"train": 4, "test": 4}))
     monkeypatch.syspath_prepend(tmp_path / "beside")
@@ -106,9 +107,23 @@ def test_a_tfds_feature_of_another_package_is_refused_and_not_imported(
     (tmp_path / "beside" / "smuggled.py").write_text(f"import os; os.mkdir({str(tmp_path / 'witness')!r})")
     (described,) = (tmp_path / "data").rglob("features.json")
     described.write_text(re.sub(r"tensorflow_datasets[\w.]*ClassLabel", "smuggled.ClassLabel", described.read_text()))
-    with pytest.raises(DataRefused, match=r"has the feature smuggled\.ClassLabel, which was not imported"):
+    if is_linked:
+        (tmp_path / "data" / "spots").rename(tmp_path / "elsewhere")
+        (tmp_path / "data" / "spots").mkdir()
+        (tmp_path / "data" / "spots" / "1.0.0").symlink_to(tmp_path / "elsewhere" / "1.0.0")
+    with pytest.raises(DataRefused) as caught:
         discover(settings)
     assert not (tmp_path / "witness").exists()
+    assert "has the feature smuggled.ClassLabel, which was not imported" in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["{", "[" * 100_000])
+def test_a_damaged_description_of_tfds_features_is_a_sentence(tmp_path: Path, text: str) -> None:
+    settings = DataSettings(uri=prepare(tmp_path, {"train": 4, "test": 4}))
+    (described,) = tmp_path.rglob("features.json")
+    described.write_text(text)
+    with pytest.raises(DataRefused, match=r"The prepared spots is damaged; run `tfds build spots` again"):
+        discover(settings)
 
 
 @pytest.mark.parametrize("name", ["huggingface:spots", "kaggle:spots"])
