@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from components import errors
 from tests.servers import chat_server, gateway_in
 
 # Chosen before anything imports TensorFlow: Keras 3 beside tensorflow_transform, and a quiet log.
@@ -28,6 +29,12 @@ def memory_is_given_back() -> Iterator[None]:
     if "tensorflow" in sys.modules:
         gc.collect()
         ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+@pytest.fixture(autouse=True)
+def passwords_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A password is concealed for as long as its process lives, and one test's `pass` stands in another's sentences."""
+    monkeypatch.setattr(errors, "_concealed", set())
 
 
 @dataclass(frozen=True)
