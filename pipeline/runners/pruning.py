@@ -98,13 +98,17 @@ def _unknown_folders(artifacts: Path, connection: sqlite3.Connection) -> Iterato
     # A value's address is a file inside its folder.
     known = {place for uri in uris for place in (uri, uri.parent)}
     executions = {str(number) for (number,) in connection.execute("SELECT id FROM Execution")}
-    for node in sorted(path for path in artifacts.glob("*") if path.is_dir()):
-        for folder in sorted(node.glob(".system/*/*")):
-            if folder.name.isdigit() and folder.name not in executions:
-                yield folder
-        for folder in sorted(node.glob("[!.]*/*")):
-            if folder.name.isdigit() and Path(os.path.realpath(folder)) not in known:
-                yield folder
+    for folder in sorted(artifacts.glob("*/.system/*/*")):
+        if _is_numbered(folder, artifacts) and folder.name not in executions:
+            yield folder
+    for folder in sorted(artifacts.glob("*/[!.]*/*")):
+        if _is_numbered(folder, artifacts) and Path(os.path.realpath(folder)) not in known:
+            yield folder
+
+
+def _is_numbered(folder: Path, artifacts: Path) -> bool:
+    """Whether TFX may have made it: under a link to another place lies what is somebody else's."""
+    return folder.name.isdigit() and Path(os.path.realpath(folder.parent)).is_relative_to(os.path.realpath(artifacts))
 
 
 def size_of(path: Path) -> int:

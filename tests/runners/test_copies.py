@@ -104,6 +104,18 @@ def test_artifacts_that_a_link_keeps_elsewhere_are_refused(original, tmp_path, t
     assert content(tmp_path / "disk") == before
 
 
+def test_prune_removes_nothing_behind_a_link(original, tmp_path, tiny_config):
+    numbered = [tmp_path / "theirs" / "said" / "7", tmp_path / "theirs" / ".system" / "executor_execution" / "7"]
+    for folder in numbered:
+        folder.mkdir(parents=True)
+        (folder / "kept").touch()
+    artifacts = original / "digits" / "artifacts"
+    (artifacts / "Linked").symlink_to(tmp_path / "theirs")
+    (artifacts / "Start" / "linked").symlink_to(tmp_path / "theirs" / "said")
+    prune(config_in(original, tiny_config), False, lambda removal: None)
+    assert all((folder / "kept").exists() for folder in numbered)
+
+
 def store_of(folder: Path, *uris: str) -> Path:
     folder.mkdir(parents=True)
     with sqlite3.connect(folder / "metadata.sqlite") as connection:
