@@ -9,7 +9,7 @@ from typing import Final
 from tfx.types.artifact import Artifact
 
 from components.errors import ArtifactChanged
-from components.push_gate.fingerprint import directory_fingerprint, file_sha256
+from components.push_gate.fingerprint import file_sha256, fingerprint_if_any
 
 # Of everything in the Model artifact: what is registered beside the SavedModel was judged with it.
 MODEL_FINGERPRINT: Final = "model_fingerprint"
@@ -36,7 +36,7 @@ def must_be_judged(model: Artifact, *blessings: Artifact) -> None:
     Raises:
         ArtifactChanged: It is another one, or a blessing does not say of which model it is.
     """
-    found = directory_fingerprint(model.uri)
+    found = fingerprint_if_any(model.uri) or ""
     for blessing in blessings:
         expected = blessing.get_string_custom_property(MODEL_FINGERPRINT)
         if not expected:

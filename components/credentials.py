@@ -14,7 +14,10 @@ from components.errors import conceal, login_in, public_address
 
 # JSON: address without credentials -> the same with them. A step's parameters are stored, its environment is not.
 VARIABLE: Final = "FROSTGATE_CREDENTIALS"
-_PARAMETER: Final = re.compile(r"[?&;][^=?&;#]*=([^&;#]*)")
+# Looked at and not taken: what follows a `;` may be the value's or another parameter.
+_PARAMETER: Final = re.compile(r"[?&;][^=?&;#]*=(?=([^&]*))")
+# What ends the host where nothing is to be encoded.
+_AUTHORITY: Final = re.compile(r"[/?#]")
 
 
 class PublicAddress(str):
@@ -30,11 +33,20 @@ class PublicAddress(str):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Takes the credentials out of an address; into one that has none come those that `lent` lends."""
+        """Takes the credentials out of an address; into one that has none come those that `lent` lends.
+
+        Raises:
+            ValueError: Nobody can tell where the password ends, so that it might be sent to somebody else's host.
+        """
         public = public_address(text)
         given = text if public != text else _lent().get(text, text)
         found = cls(public)
         user = login_in(given)
+        if user and _is_ambiguous(given[len(user["scheme"]) : user.end() - 1]):
+            raise ValueError(
+                "Of an address with a password it must be clear where the password ends; received one with several @, "
+                "and a /, ? or # between them. Write %40 for each @ that does not end the password."
+            )
         found.login = (user["user"], user["password"] or "") if user else None
         found.complete = user["scheme"] + _encoded(user) + given[user.end() :] if user else given
         if given != public:
@@ -73,6 +85,12 @@ def lent(addresses: Iterable[str]) -> Iterator[None]:
 
 def _lent() -> dict[str, str]:
     return json.loads(os.environ.get(VARIABLE) or "{}")
+
+
+def _is_ambiguous(login: str) -> bool:
+    """Whether what comes before an address's last @ may be a login with its host."""
+    before, *after = _AUTHORITY.split(login, 1)
+    return bool(after) and "@" in before
 
 
 def _encoded(user: re.Match[str]) -> str:

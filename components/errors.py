@@ -11,14 +11,16 @@ _PORT: Final = r"""(?![^\s/:@"'<>]*:\d{1,5}/)"""
 _USER: Final = re.compile(rf"""(?<=://){_PORT}(?:[^\s/:"'<>]*:[^\s"'<>]*|[^\s/"'<>]*)@""")
 # The same of an address by itself, in which a password may hold quotes and blanks as well.
 _LOGIN: Final = re.compile(
-    rf"(?P<scheme>[a-z][\w+.-]*://|(?=[^/:@]+:[^/@]*@)){_PORT}(?P<user>[^/:@]*)(?::(?P<password>.*))?@",
+    rf"(?P<scheme>[a-z][\w+.-]*://|(?=[^/:@]+:(?!//).*@)){_PORT}(?P<user>[^/:@]*)(?::(?P<password>.*))?@",
     re.IGNORECASE | re.DOTALL,
 )
-_PARAMETER: Final = re.compile(
-    r"""(?P<name>[?&;](?:[\w.-]*(?:token|secret|passw|pwd|signature|credential|auth)[\w.-]*|x-(?:amz|goog)-[\w-]+"""
-    r"""|(?:[\w.-]*[_-])?(?:key|keyid|key_id)|apikey|accesskey|awsaccesskeyid|sig)=)[^\s&;#"'<>]+""",
-    re.IGNORECASE,
+_NAME: Final = (
+    r"(?P<name>[?&;](?:[\w.-]*(?:token|secret|passw|pwd|signature|credential|auth)[\w.-]*|x-(?:amz|goog)-[\w-]+"
+    r"|(?:[\w.-]*[_-])?(?:key|keyid|key_id)|apikey|accesskey|awsaccesskeyid|sig)=)"
 )
+_PARAMETER: Final = re.compile(rf"""{_NAME}[^\s&;#"'<>]+""", re.IGNORECASE)
+# The same of an address by itself, whose values end at the next parameter alone.
+_WHOLE_PARAMETER: Final = re.compile(rf"{_NAME}[^&]+", re.IGNORECASE)
 # Shorter ones stand in too many words.
 _SHORTEST: Final = 4
 _concealed: set[str] = set()
@@ -75,7 +77,8 @@ def login_in(address: str) -> re.Match[str] | None:
 def public_address(address: str) -> str:
     """An address by itself, without its credentials."""
     found = login_in(address)
-    return without_credentials(found["scheme"] + address[found.end() :] if found else address)
+    rest = found["scheme"] + address[found.end() :] if found else address
+    return without_credentials(_WHOLE_PARAMETER.sub(r"\g<name>", rest))
 
 
 def safe(text: str) -> str:
@@ -84,11 +87,12 @@ def safe(text: str) -> str:
     Besides the credentials in addresses, what `conceal` was told of goes. Addresses themselves are not for this: a host
     may be called as the password is.
     """
-    found = without_credentials(text)
-    # The longest first: one may be part of another.
+    found = text
+    # Before addresses are looked for: of a token with a quote in it they would leave what comes after. The longest
+    # first: one may be part of another.
     for secret in sorted(_concealed, key=len, reverse=True):
         found = found.replace(secret, "***")
-    return found
+    return without_credentials(found)
 
 
 def first_line(error: Exception) -> str:

@@ -59,7 +59,8 @@ def _not_learnt(measured: Measurements, causes: list[Cause]) -> Answer:
         return RuledOut("not_learnt", text)
     if causes:
         return RuledOut("not_learnt", f"{text}, which follows from {causes[0].id}")
-    return named("not_learnt", "moderate", (f"{text}, no more than always guessing one class",), None)
+    said = f"{text}, not surely more than always guessing one class by the margin that the gate asks for"
+    return named("not_learnt", "moderate", (said,), None)
 
 
 def _overfitting(measured: Measurements, causes: list[Cause]) -> Answer:

@@ -91,7 +91,7 @@ def validates(measured: Measurements) -> bool:
 
 
 def has_learnt(measured: Measurements) -> bool:
-    """Whether training accuracy is surely above always guessing the most frequent class."""
+    """Whether training accuracy is surely above always guessing the most frequent class, by G2's margin."""
     return is_above_chance(best_training(measured), measured.majority_train)
 
 
@@ -101,7 +101,7 @@ def lost_accuracy(measured: Measurements) -> float:
 
 
 def is_above_chance(counts: Counts, majority: float) -> bool:
-    """Whether an accuracy is surely above the share of the most frequent class."""
+    """Whether an accuracy is surely above the share of the most frequent class, by G2's margin."""
     # Two even classes guessed by a coin must not pass, nor must a majority of .97 make passing impossible.
     margin = min(_MARGIN_OVER_CHANCE, (1 - majority) / 2)
     return wilson(counts, _ACCURACY_CONFIDENCE).low > majority + margin

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 from components.errors import DataRefused
 from components.ingest import storage
@@ -57,15 +57,37 @@ def _rows(uri: str, data: bytes) -> Iterator[dict[str, str]]:
             f"{', '.join(map(escaped, names)) or 'no columns'}."
         )
     for row in rows:
-        yield {name: "" if row.get(name) is None else str(row[name]) for name in (*_REQUIRED, "split")}
+        yield {name: _text(uri, name, row.get(name)) for name in (*_REQUIRED, "split")}
+
+
+def _text(uri: str, name: str, value: Any) -> str:
+    """A value as CSV would have it; Parquet knows texts as bytes, and numbers that are none."""
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError as error:
+            raise DataRefused(
+                f"The manifest {uri} must hold UTF-8 in its column {name}; it has other bytes ({error}). "
+                "Write it again."
+            ) from error
+    return "" if value is None or value != value else str(value)
 
 
 def _csv(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
     try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""))
-        return list(reader.fieldnames or ()), iter(list(reader))
+        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
+        names, rows = list(reader.fieldnames or ()), []
+        for row in reader:
+            # A quotation mark that nobody closes takes the rows up to the next one into its field.
+            if any("\n" in text or "\r" in text for text in row.values() if isinstance(text, str)):
+                raise csv.Error(f"a field that ends in line {reader.line_num} goes over several lines")
+            rows.append(row)
     except (UnicodeDecodeError, csv.Error) as error:
-        raise DataRefused(f"The manifest {uri} is not CSV in UTF-8 ({error}); export it again as UTF-8.") from error
+        raise DataRefused(
+            f"The manifest {uri} is not CSV in UTF-8 with a line for each image ({error}); close or remove lone "
+            "quotation marks, or export it again."
+        ) from error
+    return names, iter(rows)
 
 
 def _parquet(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:

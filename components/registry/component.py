@@ -126,9 +126,9 @@ def RegistryPush(
         must_be_said(verdict.uri, "verdict.json", model_blessing)
         must_be_said(serving_report.uri, "serving.json", infra_blessing)
         judged = _read(verdict, "verdict.json")
+        is_judged = _is_judged(model, model_blessing)
         saved_model = path_utils.serving_model_path(model.uri)
         fingerprint = directory_fingerprint(saved_model)
-        is_judged = _is_judged(model, model_blessing)
         keras_file = Path(model.uri, KERAS_FOLDER, KERAS_FILE)
         serving, ingest = _read(serving_report, "serving.json"), _read(ingest_report, "report.json")
         facts = record.Facts(

@@ -43,6 +43,24 @@ def reaching(address: str) -> Iterator[None]:
         raise RegistryUnavailable.at(address, first_line(error)) from error
 
 
+@contextmanager
+def opening(address: str) -> Iterator[None]:
+    """Turns what MLflow raises of an address that it cannot open here, whatever answers there.
+
+    Raises:
+        DataRefused: That is so.
+    """
+    try:
+        yield
+    except DataRefused:
+        raise
+    except (ImportError, ValueError) as error:
+        raise DataRefused(
+            f"registry.uri must be an address that MLflow can open here; {address} is none ({first_line(error)}). Name "
+            "an SQLite file or an MLflow server, or install the database's driver."
+        ) from error
+
+
 def sqlite_file(uri: str) -> Path | None:
     """The absolute path behind an `sqlite:///` uri; None for any other uri."""
     return Path(uri.removeprefix(_SQLITE)).absolute() if uri.startswith(_SQLITE) else None
@@ -141,7 +159,7 @@ def check_place(file: Path | None) -> None:
             continue
         raise DataRefused(
             f"{file} must have its models in {file.parent / ARTIFACTS}; it has some in {folder}, for it was moved or "
-            f"copied from {folder.parent}. Nothing was written or removed. A copy: go on with the original, "
+            f"copied from {folder.parent}. No artifact was written or removed. A copy: go on with the original, "
             f"registry.uri={_SQLITE}{folder.parent / file.name}. A folder that was moved: move it back, or make the "
             f"old place a link to it: ln -s {file.parent} {folder.parent}"
         )

@@ -19,6 +19,7 @@ from components.registry.mlflow_connection import (
     collect_garbage,
     inside_of,
     make_whole,
+    opening,
     or_half_made,
     or_none,
     prepare,
@@ -65,7 +66,7 @@ class MlflowRegistry:
         Raises:
             ValueError: `uri` or `model_name` is empty.
             DataRefused: The file is no database of MLflow's, was left half made, or was moved or copied without the
-                models that it names.
+                models that it names, or MLflow cannot open such an address here.
             RegistryUnavailable: The database cannot be opened.
         """
         if not settings.uri or not settings.model_name:
@@ -83,7 +84,7 @@ class MlflowRegistry:
         with self._alone(), self._reaching():
             if self._file:
                 make_whole(self._file)
-            with or_half_made(self._file):
+            with opening(self._address), or_half_made(self._file):
                 uri = complete(settings.uri)
                 self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
 

@@ -4,17 +4,18 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from components.errors import DataRefused
+from components.errors import DataRefused, public_address
 from pipeline.runners.kubeflow.package import Package
 from pipeline.runners.kubeflow.pipelines import UNTIL
 
 if TYPE_CHECKING:
     from pipeline.runners.kubeflow.endpoint import Endpoint, RunPlan
 
+_ENDPOINT_VARIABLE: Final = "KF_PIPELINES_ENDPOINT"
 PackageFile = Annotated[Path, typer.Argument(metavar="FILE", help="What `frostgate compile` wrote.")]
 EndpointUrl = Annotated[
     str | None,
@@ -73,7 +74,7 @@ def connected(url: str | None, namespace: str | None, token_file: Path | None) -
     Raises:
         DataRefused: The address is none, the token cannot be read, or the server refuses.
     """
-    _check_address(url)
+    url = _checked(url)
     with quiet():
         from pipeline.runners.kubeflow.endpoint import Endpoint
 
@@ -110,10 +111,10 @@ def planned(package: Package, wanted: "RunPlan", url: str | None, namespace: str
     Raises:
         DataRefused: The address is none.
     """
-    _check_address(url)
+    url = _checked(url)
     defaults = {name: one.get("defaultValue") for name, one in package.definitions.items()}
     return {
-        "endpoint": url or os.environ.get("KF_PIPELINES_ENDPOINT", ""),
+        "endpoint": url or "",
         "namespace": namespace,
         "pipeline": package.pipeline,
         "version": package.version,
@@ -125,9 +126,17 @@ def planned(package: Package, wanted: "RunPlan", url: str | None, namespace: str
     }
 
 
-def _check_address(url: str | None) -> None:
-    if url and not url.startswith(("http://", "https://")):
-        raise DataRefused(f"--endpoint must begin with http:// or https://; received {url}. Try http://localhost:8888.")
+def _checked(url: str | None) -> str | None:
+    """The address that is asked: of the option, or of the variable that the client reads as well."""
+    source, url = ("--endpoint", url) if url else (_ENDPOINT_VARIABLE, os.environ.get(_ENDPOINT_VARIABLE))
+    if url and public_address(url) != url:
+        raise DataRefused(
+            f"{source} must hold no password, token or signature, for links are made with it and printed; received "
+            "one. Name a file with a token: --token-file."
+        )
+    if source == "--endpoint" and url and not url.startswith(("http://", "https://")):
+        raise DataRefused(f"{source} must begin with http:// or https://; received {url}. Try http://localhost:8888.")
+    return url
 
 
 def _token(path: Path | None) -> str | None:

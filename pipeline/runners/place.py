@@ -31,8 +31,9 @@ def check_place(store: Path, artifacts: Path) -> None:
         before = _root_of(elsewhere, artifacts.name)
         raise StoreUnusable(
             f"{store} must know artifacts in {artifacts}; it knows {elsewhere}, for its folder was moved or copied "
-            f"from {before}. Nothing was written or removed. A copy: go on with the original, or name an empty folder "
-            f"as output. A folder that was moved: move it back, or make a link of the old place: ln -s {own} {before}"
+            f"from {before}. No artifact was written or removed. A copy: go on with the original, or name an empty "
+            "folder as output. A folder that was moved: move it back, or make a link of the old place: "
+            f"ln -s {own} {before}"
         )
 
 

@@ -52,6 +52,42 @@ def test_rows_that_name_no_image_or_class_or_a_bad_one_are_rejects(write_tree: T
     assert rejects[3].uri == "e\\x07.png"
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        'a.png,cat,"5 inch\nb.png,dog,\nb.png,dog,6" wide\n',
+        'a.png,cat,"5 inch\nb.png,dog,\nb.png,dog,wide"\n',
+        'a.png,cat,\nb.png,"dog\n',
+    ],
+)
+def test_a_lone_quotation_mark_takes_no_rows_into_a_field(write_tree: Tree, png: Png, rows: str) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2)})
+    with pytest.raises(DataRefused, match=r"is not CSV in UTF-8 with a line for each image .*lone quotation marks"):
+        list_source(manifest(root, "uri,label,notes\n" + rows))
+
+
+def test_quoted_fields_of_one_line_are_read(write_tree: Tree, png: Png) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2)})
+    found = discover(manifest(root, 'uri,label\r\n"a.png","cat, ""tabby"""\r\nb.png,dog 5"\r\n'))
+    assert found.classes == ('cat, "tabby"', 'dog 5"')
+
+
+def test_bytes_in_parquet_are_texts_and_no_number_is_no_class(write_tree: Tree, png: Png) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2)})
+    settings = DataSettings(uri=f"{root}/images.parquet")
+    columns = {"uri": [b"a.png", b"b.png"], "label": [b"cat", "Bär".encode()]}
+    pyarrow.parquet.write_table(pyarrow.table(columns), settings.uri)
+    assert discover(settings).classes == ("Bär", "cat")
+    pyarrow.parquet.write_table(pyarrow.table(columns | {"label": [1.0, float("nan")]}), settings.uri)
+    found = list_source(settings)
+    assert [one.label for one in found.containers] == ["1.0"] and [one.reason for one in found.rejects] == [
+        "missing_label"
+    ]
+    pyarrow.parquet.write_table(pyarrow.table(columns | {"label": [b"cat", b"\xff"]}), settings.uri)
+    with pytest.raises(DataRefused, match="must hold UTF-8 in its column label"):
+        list_source(settings)
+
+
 def test_parquet_is_read_as_csv_is(write_tree: Tree, png: Png, tmp_path: Path) -> None:
     root = write_tree({"a.png": png(1), "b.png": png(2)})
     table = pyarrow.table({"uri": ["a.png", "b.png"], "label": [3, 4], "split": ["train", "eval"], "extra": [1.0, 2.0]})

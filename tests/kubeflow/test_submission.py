@@ -363,6 +363,18 @@ def test_an_address_without_http_is_a_sentence(package, url, more):
     assert str(done.exception).startswith("--endpoint must begin with http:// or https://")
 
 
+@pytest.mark.parametrize("more", [("--dry-run",), ()])
+@pytest.mark.parametrize("url", ["http://ann:canary@127.0.0.1:1", "ann:ca/nary@127.0.0.1:1", "http://h?token=canary"])
+def test_a_password_in_an_address_is_refused_and_not_shown(package, monkeypatch, url, more):
+    done = frostgate("submit", package, "--endpoint", url, *more)
+    monkeypatch.setenv("KF_PIPELINES_ENDPOINT", url)
+    by_variable = frostgate("submit", package, *more)
+    for one, source in ((done, "--endpoint"), (by_variable, "KF_PIPELINES_ENDPOINT")):
+        assert isinstance(one.exception, DataRefused)
+        assert str(one.exception).startswith(f"{source} must hold no password") and "--token-file" in str(one.exception)
+        assert "nary" not in one.output + str(one.exception)
+
+
 def test_a_dry_run_says_what_would_be_sent_and_connects_to_nobody(server, package):
     done = submit(server, package, "--param", "data_span=3", "--dry-run")
     assert done.exit_code == 0 and server.requests == []

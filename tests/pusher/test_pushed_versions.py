@@ -10,7 +10,7 @@ import pytest
 
 from components.push_gate.fingerprint import directory_fingerprint
 from components.pusher import versions
-from components.pusher.versions import MANIFEST, file_hashes, push, verify
+from components.pusher.versions import MANIFEST, file_hashes, is_served, push, verify
 
 FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"index", "variables/data": b"w" * 70_000}
 
@@ -146,6 +146,24 @@ def test_a_damaged_version_is_reported_and_left_alone(
     assert second.version == 2 and not second.already_there
     assert len(second.damaged) == 1 and sentence in second.damaged[0] and str(first.path) in second.damaged[0]
     assert file_hashes(first.path) == before
+
+
+@pytest.mark.parametrize("emptied", [False, True])
+def test_a_manifest_that_was_changed_with_the_files_stands_for_nothing(
+    model: Path, tmp_path: Path, emptied: bool
+) -> None:
+    fingerprint = directory_fingerprint(str(model))
+    first = push(model, str(tmp_path / "models"), fingerprint)
+    (first.path / "saved_model.pb").write_bytes(b"grapi")
+    if emptied:
+        for path in file_hashes(first.path):
+            (first.path / path).unlink()
+    manifest = {"fingerprint": fingerprint, "files": file_hashes(first.path)}
+    (first.path / MANIFEST).write_text(json.dumps(manifest))
+    assert not is_served(tmp_path / "models", fingerprint)
+    second = push(model, str(tmp_path / "models"), fingerprint)
+    assert second.version == 2 and second.damaged == (f"{first.path / MANIFEST}: changed since it was pushed",)
+    assert is_served(tmp_path / "models", fingerprint)
 
 
 @pytest.mark.parametrize("destination", ["gs://bucket/models", "s3://bucket/models"])

@@ -1,6 +1,7 @@
 """The node pushes what both blessed, and nothing else."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -163,6 +164,14 @@ def test_a_model_that_changed_since_it_was_judged_is_refused_before_anything_is_
         push_node(1, 1)
     assert caught.value.folder == str(tmp_path / "model")
     assert not (tmp_path / "models").exists()
+
+
+def test_a_model_whose_files_are_gone_is_made_again(push_node: Push, tmp_path: Path) -> None:
+    judged = (directory_fingerprint(str(tmp_path / "model")),) * 2
+    shutil.rmtree(tmp_path / "model")
+    with pytest.raises(ArtifactChanged, match="it is gone now") as caught:
+        push_node(1, 1, judged=judged)
+    assert caught.value.folder == str(tmp_path / "model")
 
 
 @pytest.mark.parametrize("stale", [0, 1])

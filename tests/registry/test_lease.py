@@ -67,8 +67,25 @@ def test_what_died_is_overtaken_when_its_time_is_over(tmp_path: Path) -> None:
 
 def test_a_torn_lease_is_nobodys(tmp_path: Path) -> None:
     take(tmp_path, "a", Clock())
-    (tmp_path / ".push-lease.json").write_text('{"holder": ')
+    for text in ('{"holder": ', "[" * 100_000):
+        (tmp_path / ".push-lease.json").write_text(text)
+        take(tmp_path, "b", Clock())
+
+
+@pytest.mark.parametrize("until", ["1e18", "NaN", "Infinity", "1e400", "2500"])
+def test_a_lease_of_a_clock_that_is_wrong_is_over(tmp_path: Path, until: str) -> None:
+    """Nobody is given a quarter of an hour and more."""
+    take(tmp_path, "a", Clock())
+    (tmp_path / ".push-lease.json").write_text(f'{{"holder": "a", "until": {until}}}')
     take(tmp_path, "b", Clock())
+
+
+def test_clocks_of_two_machines_may_be_minutes_apart(tmp_path: Path) -> None:
+    ahead = Clock()
+    ahead.now += 200
+    take(tmp_path, "a", ahead)
+    with pytest.raises(DataRefused):
+        take(tmp_path, "b", Clock())
 
 
 HOLD = """

@@ -380,6 +380,14 @@ def test_another_programs_database_is_refused_and_not_written_to(file_settings: 
     assert file.read_bytes() == before
 
 
+@pytest.mark.parametrize("uri", ["mysql+pymysql://ann:canary@host/db", "http://ann:canary@[::1"])
+def test_an_address_that_cannot_be_opened_here_is_a_sentence(uri: str) -> None:
+    sentence = r"must be an address that MLflow can open here.*install the database"
+    with pytest.raises(DataRefused, match=sentence) as caught:
+        MlflowRegistry(RegistrySettings(uri=uri, model_name="digits"))
+    assert "canary" not in str(caught.value)
+
+
 def test_an_empty_file_becomes_a_registry(file_settings: RegistrySettings, make_record: Make) -> None:
     file = Path(file_settings.uri.removeprefix("sqlite:///"))
     file.parent.mkdir()

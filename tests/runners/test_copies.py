@@ -44,7 +44,7 @@ def test_a_run_in_a_copy_is_refused_and_touches_neither_folder(original, tmp_pat
     assert (summary.status, summary.exit_code, summary.nodes) == ("failed", 1, ())
     assert summary.message.startswith(f"{copy}/digits/metadata.sqlite must know artifacts in {copy}/digits/artifacts; ")
     assert (
-        f"moved or copied from {original}/digits. Nothing was written or removed. A copy: go on with the original"
+        f"moved or copied from {original}/digits. No artifact was written or removed. A copy: go on with the original"
         in (summary.message)
     )
     assert (content(original), content(copy)) == (before, there)
