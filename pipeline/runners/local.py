@@ -225,7 +225,13 @@ def _data(walk: Walk, error: BaseException | None = None) -> dict[str, Any] | No
     if (refusal := refusal_of(error)) is not None and refusal.found is not None:
         return dict(refusal.found)
     gate = walk.outputs.get("DataGate")
-    return _read(gate["DataDecision"] / "decision.json") if gate else None
+    try:
+        return _read(gate["DataDecision"] / "decision.json") if gate else None
+    except (OSError, ValueError):
+        # The run has failed already, and people are to hear of it all the same.
+        if error is not None:
+            return None
+        raise
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -96,6 +96,17 @@ def test_the_verdict_decides_the_exit_code(tiny, tiny_config, options, status, e
     assert (summary.status, summary.exit_code, summary.message) == (status, exit_code, message)
 
 
+def test_a_run_is_told_of_although_what_the_data_gate_said_is_gone(tiny_config, tmp_path, monkeypatch):
+    def fail(plan, run_id, progress, build, walk):
+        walk.outputs["DataGate"] = {"DataDecision": tmp_path / "gone"}
+        local._judged(None, walk)
+
+    monkeypatch.setattr(local, "_run_nodes", fail)
+    summary = run(tiny_config)
+    assert (summary.status, summary.exit_code, summary.data) == ("failed", 1, None)
+    assert Path(summary.log).with_name("summary.json").exists()
+
+
 def arrives(tmp_path: Path, span: int) -> None:
     for label in ("cat", "dog"):
         folder = tmp_path / f"span-{span}" / label
