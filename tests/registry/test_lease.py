@@ -72,17 +72,17 @@ def test_a_torn_lease_is_nobodys(tmp_path: Path) -> None:
         take(tmp_path, "b", Clock())
 
 
-@pytest.mark.parametrize("until", ["1e18", "NaN", "Infinity", "1e400", "2500"])
+@pytest.mark.parametrize("until", ["1e18", "NaN", "Infinity", "1e400", "6000"])
 def test_a_lease_of_a_clock_that_is_wrong_is_over(tmp_path: Path, until: str) -> None:
-    """Nobody is given a quarter of an hour and more."""
+    """Nobody is given more than a quarter of an hour, and no two clocks are hours apart."""
     take(tmp_path, "a", Clock())
     (tmp_path / ".push-lease.json").write_text(f'{{"holder": "a", "until": {until}}}')
     take(tmp_path, "b", Clock())
 
 
-def test_clocks_of_two_machines_may_be_minutes_apart(tmp_path: Path) -> None:
+def test_clocks_of_two_machines_may_be_apart(tmp_path: Path) -> None:
     ahead = Clock()
-    ahead.now += 200
+    ahead.now += 3_500
     take(tmp_path, "a", ahead)
     with pytest.raises(DataRefused):
         take(tmp_path, "b", Clock())
