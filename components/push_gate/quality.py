@@ -196,14 +196,21 @@ def _renamed(order: tuple[tuple[str, str], ...]) -> str:
 
 
 def degenerate(evidence: Evidence, settings: GateSettings) -> Check:
-    """G5: is nearly everything predicted to be one class?"""
-    if evidence.top_share is None or evidence.majority_share is None:
+    """G5: is nearly everything predicted to be one class, and is that surely more than there is of any class?"""
+    if evidence.top_share is None or evidence.guessing is None:
         return Check("G5", "degenerate", False, "top share", "the predictions are not known.")
+    share, majority, total = evidence.top_share, evidence.guessing.second.value, evidence.guessing.total
     # A constant predictor is degenerate whatever the majority is.
-    threshold = min(1.0, max(settings.max_top_share, evidence.majority_share + _TOP_SHARE_OVER_MAJORITY))
-    share = evidence.top_share
-    detail = f"{percent(share)} of validation images are predicted to be {evidence.top_class!r}."
-    return Check("G5", "degenerate", share >= threshold, "top share", detail, share, threshold=threshold)
+    threshold = min(1.0, max(settings.max_top_share, majority + _TOP_SHARE_OVER_MAJORITY))
+    interval = wilson(Counts(round(share * total), total), ACCURACY_CONFIDENCE)
+    # Of three images all may be predicted to be one class by luck.
+    surely_more = majority + min(_TOP_SHARE_OVER_MAJORITY, (1 - majority) / 2)
+    fired = share >= threshold and interval.low > surely_more
+    detail = (
+        f"{percent(share)} of {total} validation images are predicted to be {evidence.top_class!r} (at least "
+        f"{percent(interval.low)}), and {percent(majority)} are of the most frequent class."
+    )
+    return Check("G5", "degenerate", fired, "top share", detail, share, interval, threshold)
 
 
 def accuracy(counts: Counts | None) -> dict[str, Any] | None:

@@ -50,6 +50,7 @@ def decide(evidence: Evidence, settings: GateSettings) -> Decision:
     """
     slices = judge_slices(evidence, settings)
     against_guessing, against_floor = chance(evidence, settings), floor(evidence, settings)
+    one_class = degenerate(evidence, settings)
     blocks = (
         *integrity_checks(evidence),
         mode_gap(evidence, settings),
@@ -59,9 +60,10 @@ def decide(evidence: Evidence, settings: GateSettings) -> Decision:
         against_floor,
         baseline(evidence, settings),
         label_order(evidence, settings),
-        degenerate(evidence, settings),
+        one_class,
     )
-    return _decision(blocks, _holds(evidence, settings, (against_guessing, against_floor)), slices, evidence)
+    uncertain = (_unproven(against_guessing), _unproven(against_floor), _uncertain_degenerate(one_class))
+    return _decision(blocks, _holds(evidence, settings, uncertain), slices, evidence)
 
 
 def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
@@ -76,7 +78,7 @@ def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
         As `decide`, from G0's finiteness, frozen weights and answers one by one, from G1, G2, G3, G5 and the reasons to
         hold.
     """
-    accuracy = chance(evidence, settings)
+    accuracy, one_class = chance(evidence, settings), degenerate(evidence, settings)
     blocks = (
         finite(evidence),
         unchanged_source(evidence),
@@ -84,13 +86,14 @@ def decide_on_scores(evidence: Evidence, settings: GateSettings) -> Decision:
         mode_gap(evidence, settings),
         accuracy,
         generalisation(evidence, settings),
-        degenerate(evidence, settings),
+        one_class,
     )
     holds = (
         _copies(evidence),
         _uncertain_gap(evidence, settings),
         _few_examples(evidence, settings),
         _unproven(accuracy),
+        _uncertain_degenerate(one_class),
         _mode_unexamined(evidence),
     )
     return _decision(blocks, holds, (), evidence)
@@ -111,12 +114,12 @@ def _decision(
     )
 
 
-def _holds(evidence: Evidence, settings: GateSettings, accuracies: Sequence[Check]) -> tuple[Check, ...]:
+def _holds(evidence: Evidence, settings: GateSettings, uncertain: Sequence[Check]) -> tuple[Check, ...]:
     return (
         _copies(evidence),
         _uncertain_gap(evidence, settings),
         _few_examples(evidence, settings),
-        *map(_unproven, accuracies),
+        *uncertain,
         _unexamined(evidence),
         _uncompared_champion(evidence),
     )
@@ -156,6 +159,12 @@ def _unproven(check: Check) -> Check:
     interval, threshold = check.interval, check.threshold
     reached = interval is not None and threshold is not None and interval.low >= threshold
     return replace(check, code=HOLD, name=f"uncertain {check.name}", fired=not check.fired and not reached)
+
+
+def _uncertain_degenerate(check: Check) -> Check:
+    """Nearly everything is predicted to be one class, of images that are too few to tell that from luck."""
+    reached = check.value is not None and check.threshold is not None and check.value >= check.threshold
+    return replace(check, code=HOLD, name=f"uncertain {check.name}", fired=reached and not check.fired)
 
 
 def _few_examples(evidence: Evidence, settings: GateSettings) -> Check:

@@ -155,14 +155,19 @@ def test_one_class_alone_cannot_show_whether_anything_was_learnt(healthy: Eviden
 
 
 @pytest.mark.parametrize("rule", [decide, decide_on_scores])
-@pytest.mark.parametrize("correct", [1, 2, 3])
+@pytest.mark.parametrize(("correct", "top_share"), [(1, 1.0), (1, 2 / 3), (2, 2 / 3), (3, 1 / 3)])
+@pytest.mark.parametrize("training", [Counts(3, 3), None])
 def test_three_images_are_for_a_person_however_many_are_right(
-    healthy: Evidence, correct: int, rule: Callable[[Evidence, GateSettings], Decision]
+    healthy: Evidence,
+    correct: int,
+    top_share: float,
+    training: Counts | None,
+    rule: Callable[[Evidence, GateSettings], Decision],
 ) -> None:
     validation = Counts(correct, 3)
     table = PairedCounts(1, correct - 1, 0, 3 - correct)
-    evidence = replace(with_accuracies(healthy, validation, validation), guessing=table, top_share=1 / 3)
-    assert rule(evidence, SETTINGS).codes == ("HOLD",)
+    evidence = with_accuracies(healthy, training or validation, validation)
+    assert rule(replace(evidence, guessing=table, top_share=top_share), SETTINGS).codes == ("HOLD",)
 
 
 def test_a_model_at_chance_is_blocked(healthy: Evidence) -> None:
@@ -389,6 +394,29 @@ def test_a_champion_that_cannot_be_compared_is_mentioned(healthy: Evidence) -> N
 def test_top_share_at_its_thresholds(healthy: Evidence, majority: float, share: float, fired: bool) -> None:
     evidence = replace(healthy, guessing=guessing(Counts(480, 500), majority), top_share=share)
     assert degenerate(evidence, SETTINGS).fired == fired
+
+
+@pytest.mark.parametrize(
+    ("most_frequent", "total", "fired"),
+    [
+        (2, 6, False),
+        (3, 9, True),
+        (5, 10, False),
+        (6, 12, True),
+        (63, 70, False),
+        (72, 80, True),
+        (343, 350, False),
+        (392, 400, True),
+    ],
+)
+def test_one_class_for_everything_blocks_when_that_is_surely_no_luck(
+    healthy: Evidence, most_frequent: int, total: int, fired: bool
+) -> None:
+    table = guessing(Counts(most_frequent, total), most_frequent / total)
+    evidence = replace(healthy, guessing=table, top_share=1.0)
+    decision = decide(evidence, SETTINGS)
+    assert degenerate(evidence, SETTINGS).fired == fired and decision.outcome != "PASS"
+    assert any(check.name == "uncertain degenerate" and check.fired for check in decision.checks) != fired
 
 
 # HOLD

@@ -99,7 +99,7 @@ def test_the_verdict_decides_the_exit_code(tiny, tiny_config, options, status, e
 def test_a_run_is_told_of_although_what_the_data_gate_said_is_gone(tiny_config, tmp_path, monkeypatch):
     def fail(plan, run_id, progress, build, walk):
         walk.outputs["DataGate"] = {"DataDecision": tmp_path / "gone"}
-        local._judged(None, walk)
+        raise OSError("No such file or directory")
 
     monkeypatch.setattr(local, "_run_nodes", fail)
     summary = run(tiny_config)
