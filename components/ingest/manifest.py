@@ -75,19 +75,19 @@ def _text(uri: str, name: str, value: Any) -> str:
 
 def _csv(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
     try:
-        reader = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        names, rows = list(reader.fieldnames or ()), []
-        for row in reader:
+        reader, lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True), list[list[str]]()
+        for fields in reader:
             # A quotation mark that nobody closes takes the rows up to the next one into its field.
-            if any("\n" in text or "\r" in text for text in row.values() if isinstance(text, str)):
+            if any("\n" in text or "\r" in text for text in fields):
                 raise csv.Error(f"a field that ends in line {reader.line_num} goes over several lines")
-            rows.append(row)
+            lines.append(fields)
     except (UnicodeDecodeError, csv.Error) as error:
         raise DataRefused(
             f"The manifest {uri} is not CSV in UTF-8 with a line for each image ({error}); close or remove lone "
             "quotation marks, or export it again."
         ) from error
-    return names, iter(rows)
+    names, rows = (lines[0], lines[1:]) if lines else ([], [])
+    return names, (dict(zip(names, fields, strict=False)) for fields in rows if fields)
 
 
 def _parquet(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:

@@ -58,12 +58,15 @@ def test_rows_that_name_no_image_or_class_or_a_bad_one_are_rejects(write_tree: T
         'a.png,cat,"5 inch\nb.png,dog,\nb.png,dog,6" wide\n',
         'a.png,cat,"5 inch\nb.png,dog,\nb.png,dog,wide"\n',
         'a.png,cat,\nb.png,"dog\n',
+        'a.png,cat,,"5 inch\nb.png,dog,\nb.png,dog,wide"\n',
     ],
 )
 def test_a_lone_quotation_mark_takes_no_rows_into_a_field(write_tree: Tree, png: Png, rows: str) -> None:
     root = write_tree({"a.png": png(1), "b.png": png(2)})
     with pytest.raises(DataRefused, match=r"is not CSV in UTF-8 with a line for each image .*lone quotation marks"):
         list_source(manifest(root, "uri,label,notes\n" + rows))
+    with pytest.raises(DataRefused, match="goes over several lines"):
+        list_source(manifest(root, 'uri,label,"notes\na.png,cat,5"\nb.png,dog,\n'))
 
 
 def test_quoted_fields_of_one_line_are_read(write_tree: Tree, png: Png) -> None:
