@@ -102,6 +102,10 @@ def lost_accuracy(measured: Measurements) -> float:
 
 def is_above_chance(counts: Counts, majority: float) -> bool:
     """Whether an accuracy is surely above the share of the most frequent class, by G2's margin."""
-    # Two even classes guessed by a coin must not pass, nor must a majority of .97 make passing impossible.
-    margin = min(_MARGIN_OVER_CHANCE, (1 - majority) / 2)
-    return wilson(counts, _ACCURACY_CONFIDENCE).low > majority + margin
+    # Two even classes guessed by a coin must not pass.
+    return wilson(counts, _ACCURACY_CONFIDENCE).low > over_majority(majority, _MARGIN_OVER_CHANCE)
+
+
+def over_majority(majority: float, margin: float) -> float:
+    """The share of the most frequent class and a margin; half the way to 1 where the margin would leave no room."""
+    return majority + min(margin, (1 - majority) / 2)

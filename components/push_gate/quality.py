@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from components.diagnosis.symptoms import over_majority
 from components.intervals import (
     Counts,
     Interval,
@@ -70,8 +71,7 @@ def chance(evidence: Evidence, settings: GateSettings) -> Check:
     if evidence.guessing is None:
         return Check("G2", "chance", False, "C", "validation accuracy is not known.")
     counts, majority = evidence.guessing.first, evidence.guessing.second.value
-    # Where one class has nearly everything, a margin of five points would ask for more than all to be right.
-    threshold = majority + min(settings.min_margin_over_chance, (1 - majority) / 2)
+    threshold = over_majority(majority, settings.min_margin_over_chance)
     interval = stratified(_by_majority(evidence.guessing), ACCURACY_CONFIDENCE)
     detail = (
         f"{_right(counts)} (between {percent(interval.low)} and {percent(interval.high)}), and always guessing the "
@@ -204,8 +204,7 @@ def degenerate(evidence: Evidence, settings: GateSettings) -> Check:
     threshold = min(1.0, max(settings.max_top_share, majority + _TOP_SHARE_OVER_MAJORITY))
     interval = wilson(Counts(round(share * total), total), ACCURACY_CONFIDENCE)
     # Of three images all may be predicted to be one class by luck.
-    surely_more = majority + min(_TOP_SHARE_OVER_MAJORITY, (1 - majority) / 2)
-    fired = share >= threshold and interval.low > surely_more
+    fired = share >= threshold and interval.low > over_majority(majority, _TOP_SHARE_OVER_MAJORITY)
     detail = (
         f"{percent(share)} of {total} validation images are predicted to be {evidence.top_class!r} (at least "
         f"{percent(interval.low)}), and {percent(majority)} are of the most frequent class."
