@@ -10,7 +10,7 @@ import tensorflow as tf
 from components.copies.search import SIDE
 from components.diagnosis.relabelling import best_relabelling
 from components.intervals import Counts, PairedCounts
-from components.parity import Parity, compare
+from components.parity import Parity, compare, one_spacing_up
 from components.push_gate.copies import SplitCopies, seek_copies
 from components.push_gate.evidence import Champion, SliceEvidence
 from components.push_gate.examples import SplitExamples, read_split
@@ -81,8 +81,10 @@ def measure(
         split: read_split(split_uris[split], exported.classes, slice_features, limits[split])
         for split in features.SPLITS
     }
-    scores = {split: score_split(exported, part) for split, part in examples.items()}
     model = load_keras(f"{model_uri.rstrip('/')}/{KERAS_PATH}")
+    parity = None if model is None else _parity(model, exported, examples[features.EVAL])
+    rounding = parity.limit if parity and np.isfinite(parity.limit) else 0.0
+    scores = {split: score_split(exported, part, rounding) for split, part in examples.items()}
     image_size = int(exported.facts.get("image_size", SIDE))
     return Measurement(
         classes=exported.classes,
@@ -90,19 +92,19 @@ def measure(
         scores=scores,
         copies=seek_copies(split_uris[features.TRAIN], examples[features.EVAL], exported.classes, image_size),
         training_mode=None if model is None else _training_mode(model, exported, examples[features.TRAIN]),
-        parity=None if model is None else _parity(model, exported, examples[features.EVAL]),
+        parity=parity,
         embeddings=exported.embeddings_of(examples[features.EVAL], _MAX_EMBEDDINGS),
     )
 
 
-def score_split(exported: ExportedModel, examples: SplitExamples) -> SplitScores:
-    """Scores every example through `serving_default`."""
+def score_split(exported: ExportedModel, examples: SplitExamples, rounding: float = 0.0) -> SplitScores:
+    """Scores every example through `serving_default`; `rounding` is what `score` takes."""
     labels = examples.labels
     parts = []
     for start in range(0, len(labels), _BATCH_SIZE):
         positions = np.arange(start, min(start + _BATCH_SIZE, len(labels)))
         served = exported.serve(examples.encoded(positions))
-        parts.append(score(labels[positions], served.probabilities, served.class_index))
+        parts.append(score(labels[positions], served.probabilities, served.class_index, rounding))
     return joined(parts)
 
 
@@ -167,13 +169,15 @@ def _training_mode(model: keras.Model, exported: ExportedModel, examples: SplitE
 
 
 def _parity(model: keras.Model, exported: ExportedModel, examples: SplitExamples) -> Parity:
-    served, expected = [], []
+    served, expected, nudged = [], [], []
     total = min(_NUM_PARITY_EXAMPLES, len(examples.rows))
     for start in range(0, total, _BATCH_SIZE):
         images = examples.encoded(range(start, min(start + _BATCH_SIZE, total)))
-        expected.append(inference_probabilities(model, exported.pixels(images)))
+        pixels = exported.pixels(images)
+        expected.append(inference_probabilities(model, pixels))
+        nudged.append(inference_probabilities(model, one_spacing_up(pixels)))
         served.append(exported.serve(images).probabilities)
-    return compare(np.concatenate(served), np.concatenate(expected))
+    return compare(*map(np.concatenate, (served, expected, nudged)))
 
 
 def _some(names: Sequence[str]) -> str:

@@ -48,13 +48,16 @@ class SplitScores:
         return float(np.mean(-np.log(np.maximum(self.true_probability, _SMALLEST_PROBABILITY))))
 
 
-def score(labels: np.ndarray, probabilities: np.ndarray, class_index: np.ndarray) -> SplitScores:
+def score(
+    labels: np.ndarray, probabilities: np.ndarray, class_index: np.ndarray, rounding: float = 0.0
+) -> SplitScores:
     """Scores one batch.
 
     Args:
         labels: int64 [n].
         probabilities: float32 [n, classes].
         class_index: int64 [n], the classes that serving named.
+        rounding: How far rounding is known to move a probability of this model; the logits' scale may say more.
     """
     whole = probabilities.astype(np.float64)
     rows = np.arange(len(labels))
@@ -62,7 +65,7 @@ def score(labels: np.ndarray, probabilities: np.ndarray, class_index: np.ndarray
     ordered = np.sort(whole, axis=1)
     second = ordered[:, -2] if whole.shape[1] > 1 else np.zeros(len(labels))
     # Where a batch is cut elsewhere, rounding may move one down and the other up.
-    clear = 0.0 if broken.all() else 2 * rounding_limit(whole[~broken])
+    clear = 0.0 if broken.all() else 2 * max(rounding, rounding_limit(whole[~broken]))
     return SplitScores(
         labels=labels,
         predicted=np.where(broken, -1, class_index),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from components.serving_check.judging import findings, largest_difference
+from components.serving_check.judging import Reference, findings, largest_difference
 from components.serving_check.launch import ProbeRun, run_probe
 from components.serving_check.reference import training_probabilities
 from components.serving_check.requests import Request, plan
@@ -61,7 +61,7 @@ def document(
     }
 
 
-def _reference(model_dir: Path, keras_path: Path, images: Sequence[bytes]) -> tuple[np.ndarray | None, str]:
+def _reference(model_dir: Path, keras_path: Path, images: Sequence[bytes]) -> tuple[Reference | None, str]:
     try:
         return training_probabilities(model_dir, keras_path, images), ""
     except ValueError as error:

@@ -1,6 +1,7 @@
 """Whether the export may serve, from what it answered."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -19,11 +20,21 @@ _SUM_TOLERANCE: Final = 1e-4
 Answer = Mapping[str, Any]
 
 
+@dataclass(frozen=True)
+class Reference:
+    """What the training graph says of the validation pictures that are asked about."""
+
+    probabilities: np.ndarray
+    """float32 [num_examples, num_classes]."""
+    limit: float
+    """How far rounding may move one of them."""
+
+
 def findings(
     run: ProbeRun,
     requests: Sequence[Request],
     classes: Sequence[str],
-    reference: np.ndarray | None,
+    reference: Reference | None,
 ) -> tuple[str, ...]:
     """Lists every reason not to serve the export.
 
@@ -31,7 +42,7 @@ def findings(
         run: What the fresh process said.
         requests: What it was asked.
         classes: Class names in the order of the probabilities; empty where the export names none.
-        reference: float [num_examples, num_classes], the training graph's probabilities; None where there are none.
+        reference: The training graph's probabilities; None where there are none.
 
     Returns:
         A sentence a finding, each with the request's name; empty when the export may serve.
@@ -45,12 +56,12 @@ def findings(
     return tuple(general)
 
 
-def largest_difference(run: ProbeRun, requests: Sequence[Request], reference: np.ndarray | None) -> float | None:
+def largest_difference(run: ProbeRun, requests: Sequence[Request], reference: Reference | None) -> float | None:
     """The largest difference of a served probability from the training graph's; None if none could be compared."""
     if reference is None:
         return None
     found = [
-        _difference(probabilities, reference[list(request.rows)])
+        _difference(probabilities, reference.probabilities[list(request.rows)])
         for request in requests
         if request.rows is not None and (probabilities := _probabilities(run.answers.get(request.name))) is not None
     ]
@@ -58,7 +69,7 @@ def largest_difference(run: ProbeRun, requests: Sequence[Request], reference: np
     return max((value for value in found if value is not None and np.isfinite(value)), default=None)
 
 
-def _general(run: ProbeRun, classes: Sequence[str], reference: np.ndarray | None) -> Iterator[str]:
+def _general(run: ProbeRun, classes: Sequence[str], reference: Reference | None) -> Iterator[str]:
     if run.failure:
         yield f"{run.failure} ({_progress(run)})"
     elif run.signature is None:
@@ -88,7 +99,7 @@ def _of_request(
     request: Request,
     answers: Mapping[str, Answer],
     classes: Sequence[str],
-    reference: np.ndarray | None,
+    reference: Reference | None,
 ) -> Iterator[str]:
     answer = answers.get(request.name)
     if answer is None:
@@ -101,9 +112,7 @@ def _of_request(
         yield from _of_answer(answer, len(request.images), classes)
         for source, expected in _expected(request, answers, reference):
             difference = _difference(_probabilities(answer), expected)
-            # Everything that was asked says how large the logits are. No number, or none, is too much.
-            known = expected if reference is None else reference
-            if difference is None or known is None or not difference <= rounding_limit(known):
+            if difference is None or not difference <= _limit(reference, expected):
                 yield f"probabilities differ from {source} by {difference}, which rounding does not explain"
 
 
@@ -129,11 +138,18 @@ def _of_answer(answer: Answer, batch_size: int, classes: Sequence[str]) -> Itera
             yield "class_index and class_name must name the most probable class"
 
 
+def _limit(reference: Reference | None, expected: np.ndarray | None) -> float:
+    """How far rounding may move an answer; the training graph knows, and without one what was expected knows less."""
+    if reference is not None:
+        return reference.limit
+    return 0.0 if expected is None else rounding_limit(expected)
+
+
 def _expected(
-    request: Request, answers: Mapping[str, Answer], reference: np.ndarray | None
+    request: Request, answers: Mapping[str, Answer], reference: Reference | None
 ) -> Iterator[tuple[str, np.ndarray | None]]:
     if request.rows is not None and reference is not None:
-        yield "the training graph's", reference[list(request.rows)]
+        yield "the training graph's", reference.probabilities[list(request.rows)]
     if request.same_as is not None:
         yield f"{request.same_as}'s", _probabilities(answers.get(request.same_as))
 

@@ -1,4 +1,4 @@
-"""The training graph's own probabilities, computed in this process."""
+"""The training graph's own probabilities, computed in this process, and how far rounding may move them."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -8,6 +8,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.parity import one_spacing_up, rounding_limit
+from components.serving_check.judging import Reference
 from schemas import features
 
 _BATCH: Final = 32
@@ -25,7 +27,7 @@ def read_images(split_uri: str, num_examples: int) -> list[bytes]:
     return [_image(record) for record in records.as_numpy_iterator()]
 
 
-def training_probabilities(model_dir: Path, keras_path: Path, images: Sequence[bytes]) -> np.ndarray:
+def training_probabilities(model_dir: Path, keras_path: Path, images: Sequence[bytes]) -> Reference:
     """Scores pictures as training did: the Transform graph's pixels through the Keras model.
 
     Args:
@@ -34,7 +36,7 @@ def training_probabilities(model_dir: Path, keras_path: Path, images: Sequence[b
         images: Encoded pictures, at least one.
 
     Returns:
-        float32 [len(images), num_classes].
+        The probabilities, float32 [len(images), num_classes], and their limit.
 
     Raises:
         ValueError: The files are missing or not what they should be.
@@ -42,18 +44,19 @@ def training_probabilities(model_dir: Path, keras_path: Path, images: Sequence[b
     try:
         # On the CPU, like the fresh process: TF32 alone would exceed the tolerance.
         with tf.device("/CPU:0"):
-            return np.concatenate(list(_scores(model_dir, keras_path, images)))
+            probabilities, nudged = map(np.concatenate, zip(*_scores(model_dir, keras_path, images), strict=True))
     except (OSError, KeyError, TypeError, ValueError, tf.errors.OpError) as error:
         raise ValueError(f"{type(error).__name__}: {error}") from error
+    return Reference(probabilities, rounding_limit(probabilities, nudged))
 
 
-def _scores(model_dir: Path, keras_path: Path, images: Sequence[bytes]) -> Iterator[np.ndarray]:
+def _scores(model_dir: Path, keras_path: Path, images: Sequence[bytes]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     export = tf.saved_model.load(str(model_dir))
     model = keras.saving.load_model(str(keras_path), compile=False, safe_mode=True)
     for start in range(0, len(images), _BATCH):
         batch = tf.constant(list(images[start : start + _BATCH]), tf.string)
-        pixels = export.signatures["pixels"](image_bytes=batch)[features.PIXELS]
-        yield np.asarray(model(pixels, training=False))
+        pixels = export.signatures["pixels"](image_bytes=batch)[features.PIXELS].numpy()
+        yield tuple(np.asarray(model(some, training=False)) for some in (pixels, one_spacing_up(pixels)))
 
 
 def _image(record: bytes) -> bytes:

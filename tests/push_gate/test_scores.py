@@ -25,6 +25,12 @@ def test_a_row_that_is_not_finite_is_never_right() -> None:
     assert np.isnan(SCORES.loss)
 
 
+def test_what_rounding_may_turn_over_is_undecided() -> None:
+    labels, probabilities, named = np.array([0, 0]), np.array([[0.501, 0.499], [0.6, 0.4]]), np.array([0, 0])
+    assert score(labels, probabilities, named).undecided.tolist() == [False, False]
+    assert score(labels, probabilities, named, rounding=2e-3).undecided.tolist() == [True, False]
+
+
 def test_ties_and_broken_rows_are_undecided() -> None:
     assert SCORES.undecided.tolist() == [False, False, True, True]
     assert score(np.array([0]), np.array([[np.inf, 0.0]]), np.array([0])).undecided.tolist() == [True]

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from components.serving_check.judging import INPUTS, OUTPUTS, findings, largest_difference
+from components.serving_check.judging import INPUTS, OUTPUTS, Reference, findings, largest_difference
 from components.serving_check.launch import ProbeRun, describe_exit
 from components.serving_check.requests import Request
 
 CLASSES = ["cat", "dog"]
-REFERENCE = np.array([[0.75, 0.25]])
+REFERENCE = Reference(np.array([[0.75, 0.25]]), 8e-6)
 GOOD = Request("good", (b"",), rows=(0,))
 TWIN = Request("twin", (b"",), same_as="good")
 BAD = Request("bad", (b"",), is_bad=True)
@@ -21,7 +21,7 @@ REFUSED = {"outcome": "refused", "error": "InvalidArgumentError", "detail": "no 
 RUN = ProbeRun({"inputs": INPUTS, "outputs": OUTPUTS}, {"good": ANSWER, "twin": ANSWER, "bad": REFUSED})
 
 
-def judge(run: ProbeRun, classes: Sequence[str] = CLASSES, reference: np.ndarray | None = REFERENCE) -> tuple[str, ...]:
+def judge(run: ProbeRun, classes: Sequence[str] = CLASSES, reference: Reference | None = REFERENCE) -> tuple[str, ...]:
     return findings(run, (GOOD, TWIN, BAD), classes, reference)
 
 
@@ -51,6 +51,18 @@ def test_a_wrong_answer_is_a_finding_with_its_name(name: str, changes: dict, sen
     answers = {**RUN.answers, name: {**RUN.answers[name], **changes}}
     found = judge(replace(RUN, answers=answers))
     assert any(re.search(sentence, text) for text in found), found
+
+
+def test_a_model_that_carries_rounding_far_may_answer_so_far_off() -> None:
+    answers = {**RUN.answers, "good": {**ANSWER, "probabilities": [[0.7503, 0.2497]]}}
+    far = judge(replace(RUN, answers=answers), reference=replace(REFERENCE, limit=1e-3))
+    assert far == () and judge(replace(RUN, answers=answers))[0].startswith("good: probabilities differ")
+
+
+@pytest.mark.parametrize("limit", [float("nan"), 0.0])
+def test_a_limit_that_explains_nothing_allows_nothing(limit: float) -> None:
+    answers = {**RUN.answers, "good": {**ANSWER, "probabilities": [[0.750001, 0.249999]]}}
+    assert judge(replace(RUN, answers=answers), reference=replace(REFERENCE, limit=limit))
 
 
 def test_an_answer_that_never_came_is_a_finding() -> None:
