@@ -37,7 +37,7 @@ def one_spacing_up(inputs: np.ndarray) -> np.ndarray:
 
 
 def compare(served: np.ndarray, expected: np.ndarray, nudged: np.ndarray | None = None) -> Parity:
-    """Compares two tables of probabilities, float [n, classes] each, by what `rounding_limit(expected, nudged)` allows."""
+    """Compares two tables of probabilities, float [n, classes] each, by `rounding_limit(expected, nudged)`."""
     return Parity(_largest_difference(served, expected), rounding_limit(expected, nudged))
 
 
