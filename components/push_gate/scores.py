@@ -48,9 +48,7 @@ class SplitScores:
         return float(np.mean(-np.log(np.maximum(self.true_probability, _SMALLEST_PROBABILITY))))
 
 
-def score(
-    labels: np.ndarray, probabilities: np.ndarray, class_index: np.ndarray, rounding: float = 0.0
-) -> SplitScores:
+def score(labels: np.ndarray, probabilities: np.ndarray, class_index: np.ndarray, rounding: float = 0.0) -> SplitScores:
     """Scores one batch.
 
     Args:
