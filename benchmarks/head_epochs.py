@@ -17,7 +17,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.backbone import freezing, resnet50
+from components.backbone import freezing
+from components.backbone.kinds import KINDS
 from components.trainer import feature_batches, phases
 from components.trainer.classifier import assemble, build_head
 from components.trainer.feature_cache import Features, embedded
@@ -26,6 +27,7 @@ from components.trainer.targets import Targets
 
 RESULTS = Path(__file__).with_name("results")
 SETTINGS = HeadSettings(dropout=0.0)
+KIND = KINDS["resnet50"]
 NUM_CLASSES = 5
 
 
@@ -61,7 +63,7 @@ def through_backbone(
     """Trains the head as most people do: every epoch through the frozen backbone."""
     keras.utils.set_random_seed(1)
     backbone = _backbone(pixels.shape[1])
-    model = assemble(backbone, build_head(SETTINGS, NUM_CLASSES), frozen_batch_norm=True)
+    model = assemble(backbone, build_head(SETTINGS, KIND.embedding_size, NUM_CLASSES), frozen_batch_norm=True)
     rows = Features(np.arange(len(pixels), dtype=np.float32)[:, None], features.labels)
     order = feature_batches.epochs(rows, targets, SETTINGS.batch_size, 0, epochs + 1, seed=1)
     source = tf.constant(pixels)
@@ -73,13 +75,13 @@ def on_features(features: Features, targets: Targets, size: int, epochs: int) ->
     """Trains the head as the Trainer does."""
     keras.utils.set_random_seed(1)
     _backbone(size)  # Draws the same random numbers as above, so that both heads start alike.
-    head = build_head(SETTINGS, NUM_CLASSES)
+    head = build_head(SETTINGS, KIND.embedding_size, NUM_CLASSES)
     dataset = feature_batches.epochs(features, targets, SETTINGS.batch_size, 0, epochs + 1, seed=1)
     return time_epochs(head, dataset, feature_batches.steps_per_epoch(len(features), SETTINGS.batch_size), epochs)
 
 
 def _backbone(size: int) -> keras.Model:
-    backbone = resnet50.build(size)
+    backbone = KIND.build(size)
     freezing.freeze(backbone)
     return backbone
 
@@ -105,7 +107,7 @@ def main() -> None:
     batches = tf.data.Dataset.from_tensor_slices((pixels, labels)).batch(SETTINGS.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        features = embedded(Path(folder), embed, batches, resnet50.EMBEDDING_SIZE)
+        features = embedded(Path(folder), embed, batches, KIND.embedding_size)
         once = time.perf_counter() - started
         targets = Targets(labels, NUM_CLASSES, "none")
         slow, slow_loss = through_backbone(pixels, features, targets, told.epochs)

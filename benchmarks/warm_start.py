@@ -20,9 +20,10 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from components.backbone import pretrain, resnet50, weights
+from components.backbone import pretrain, weights
+from components.backbone.kinds import KINDS
 from components.backbone.seeding import make_deterministic
-from components.backbone.settings import PretrainSettings
+from components.backbone.settings import BackboneSettings
 from components.ingest.embedded import materialise
 from components.ingest.settings import EMBEDDED_DIGITS, EMBEDDED_SOURCE_DIGITS
 from components.trainer import feature_batches, phases
@@ -31,10 +32,11 @@ from components.trainer.feature_cache import Features
 from components.trainer.settings import HeadSettings
 from components.trainer.targets import Targets
 from components.transform.decoding import decode_image
-from components.transform.scaling import to_resnet50_input
+from components.transform.scaling import to_input
 
 RESULTS = Path(__file__).with_name("results")
 SETTINGS = HeadSettings()
+KIND = KINDS["resnet50"]
 NUM_CLASSES = 5
 EVAL_FRACTION = 0.33
 SIZE = 32
@@ -89,11 +91,11 @@ def all_features(cache: Path) -> Features:
     """Embeds every digit from 5 to 9 with the backbone that the pipeline would pretrain."""
     file = cache / "pretrained.weights.h5"
     if not file.exists():
-        pretrain.pretrain(materialise(EMBEDDED_SOURCE_DIGITS, str(cache)), PretrainSettings(), SIZE, 7, file)
-    backbone = resnet50.build(SIZE)
+        pretrain.pretrain(materialise(EMBEDDED_SOURCE_DIGITS, str(cache)), BackboneSettings(), SIZE, 7, file)
+    backbone = KIND.build(SIZE)
     weights.load(backbone, file)
     paths, labels, _ = pretrain.list_images(materialise(EMBEDDED_DIGITS, str(cache)))
-    pixels = tf.stack([to_resnet50_input(decode_image(tf.io.read_file(path)), SIZE) for path in paths])
+    pixels = tf.stack([to_input(decode_image(tf.io.read_file(path)), SIZE, KIND.family) for path in paths])
     embed = tf.function(lambda batch: backbone(batch, training=False), reduce_retracing=True)
     values = np.concatenate([embed(pixels[start : start + 64]).numpy() for start in range(0, len(labels), 64)])
     return Features(values, np.array(labels, np.int32))
@@ -146,9 +148,12 @@ def one_seed(features: Features, seed: int, scratch: Path) -> Pair:
         return train(head, here, first, seed, scratch / f"{seed}-{name}")
 
     make_deterministic(seed)
-    champion = build_head(SETTINGS, NUM_CLASSES)
+    champion = build_head(SETTINGS, KIND.embedding_size, NUM_CLASSES)
     trained(champion, first, "champion")
-    cold, warm = build_head(SETTINGS, NUM_CLASSES), build_head(SETTINGS, NUM_CLASSES)
+    cold, warm = (
+        build_head(SETTINGS, KIND.embedding_size, NUM_CLASSES),
+        build_head(SETTINGS, KIND.embedding_size, NUM_CLASSES),
+    )
     warm.set_weights(champion.get_weights())
     # Whichever comes first in a process is slower.
     order = [(cold, "cold"), (warm, "warm")]

@@ -67,7 +67,7 @@ class Config(Settings):
     transform: TransformSettings = TransformSettings()
     """From encoded picture to the backbone's input."""
     backbone: BackboneSettings = BackboneSettings()
-    """The ResNet50's weights."""
+    """The network under the head, and its weights."""
     trainer: TrainerSettings = TrainerSettings()
     """How the classifier is trained."""
     evaluation: EvaluationSettings = EvaluationSettings()

@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from components.backbone.kinds import KINDS
 from components.errors import public_address, without_credentials
 from components.registry.settings import MODEL_NAME
 
 if TYPE_CHECKING:
     from pipeline.config import Config
 
-_NUM_BLOCKS: Final = 16  # ResNet50's; to count them takes Keras
 _KNOWN_WEIGHTS: Final = ("pretrain", "imagenet", "none")
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _SERVER: Final = re.compile(r"https?://[^\s/]+(/[^\s?#]*)?")
@@ -29,15 +29,12 @@ _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
 def contradictions(config: "Config") -> list[str]:
-    """Finds values that are possible each, but not together or not for ResNet50."""
+    """Finds values that are possible each, but not together or not for the backbone."""
     blocks, weights, sha256 = config.trainer.fine_tune.blocks, config.backbone.weights, config.backbone.sha256
     classes, gate = config.data.classes, config.gate
-    found = []
-    if blocks != "all" and not 0 <= blocks <= _NUM_BLOCKS:
-        found.append(
-            f"trainer.fine_tune.blocks must be 0 to {_NUM_BLOCKS} or all; received {blocks}. "
-            f"ResNet50 has {_NUM_BLOCKS} residual blocks."
-        )
+    found, backbone = [], KINDS[config.backbone.kind]
+    if blocks != "all" and not 0 <= blocks <= backbone.num_blocks:
+        found.append(backbone.blocks_sentence(blocks))
     elif weights == "none" and blocks != 0:
         found.append(
             f"trainer.fine_tune.blocks must be 0 when backbone.weights is none; received {blocks}. "
@@ -47,6 +44,11 @@ def contradictions(config: "Config") -> list[str]:
         found.append(
             f"backbone.weights must be {', '.join(_KNOWN_WEIGHTS)}, or a .weights.h5, .h5 or .keras file; received "
             f"{weights!r}. Name one of them."
+        )
+    if weights == "imagenet" and backbone.published is None:
+        found.append(
+            f"backbone.weights must be a file, pretrain or none when backbone.kind is {backbone.kind}; received "
+            f"imagenet. Nobody publishes ImageNet weights of it: name another kind, or pretrain it here."
         )
     if sha256 and not _SHA256.fullmatch(sha256):
         found.append(

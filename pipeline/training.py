@@ -9,6 +9,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.v1.components import Evaluator, ExampleValidator, ImportSchemaGen, StatisticsGen, Trainer, Transform
 
 from components.backbone.component import Backbone
+from components.backbone.kinds import KINDS
 from components.card.component import Card
 from components.data_gate.component import DataGate
 from components.data_gate.statistics import statistics_options
@@ -96,6 +97,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         disable_analyzer_cache=True,
         custom_config={
             "image_size": config.transform.image_size,
+            "preprocessing": KINDS[config.backbone.kind].family.name,
             "classes": classes,
             "code_hash": plan.code_hash(preprocessing.__name__),
         },
@@ -264,6 +266,7 @@ def _run_fn_hash(plan: Plan) -> str:
 def _pretrain_key(plan: Plan) -> str:
     """What pretrained weights depend on."""
     return _short_hash(
+        plan.config.backbone.kind,
         plan.config.backbone.pretrain.model_dump_json(),
         plan.config.transform.image_size,
         plan.config.trainer.seed,

@@ -7,7 +7,9 @@ from pathlib import Path
 from tfx.v1.dsl.components import OutputArtifact, Parameter, component
 from tfx.v1.types.standard_artifacts import Model
 
-from components.backbone import resnet50, weights
+from components.backbone import weights
+from components.backbone.kinds import KINDS
+from components.backbone.kinds import Backbone as Kind
 from components.backbone.pretrain import is_whole, pretrain
 from components.backbone.settings import BackboneSettings
 from components.ingest.embedded import is_embedded, materialise
@@ -39,11 +41,11 @@ def Backbone(
     wanted = BackboneSettings.model_validate_json(settings)
     folder = Path(backbone.uri) / "Format-Serving"
     folder.mkdir(parents=True, exist_ok=True)
-    description = {"family": resnet50.FAMILY, "weights": wanted.weights, "sha256": ""}
+    description = {"kind": wanted.kind, "weights": wanted.weights, "sha256": ""}
     source = _weights_file(wanted, image_size, seed, source_dir, cache_key, cache_dir)
     if source is not None:
         target = folder / "backbone.weights.h5"
-        _write_as_weights(source, target, image_size)
+        _write_as_weights(source, target, KINDS[wanted.kind], image_size)
         description["sha256"] = weights.sha256_of(target)
     (folder / "backbone.json").write_text(json.dumps(description, indent=2))
     for key, value in description.items():
@@ -56,23 +58,22 @@ def _weights_file(
     if wanted.weights == "none":
         return None
     if wanted.weights == "imagenet":
-        return weights.download_imagenet(cache_dir)
+        return weights.download_imagenet(KINDS[wanted.kind], cache_dir)
     if wanted.weights != "pretrain":
         return weights.fetch(wanted.weights, wanted.sha256, cache_dir)
     cached = Path(cache_dir) / f"pretrained-{cache_key}.weights.h5"
     if not is_whole(cached):
         folder = materialise(source_dir, cache_dir) if is_embedded(source_dir) else source_dir
-        pretrain(folder, wanted.pretrain, image_size, seed, cached)
+        pretrain(folder, wanted, image_size, seed, cached)
     return cached
 
 
-def _write_as_weights(source: Path, target: Path, image_size: int) -> None:
-    """Brings a weights file of any accepted kind into the one that the Trainer reads."""
+def _write_as_weights(source: Path, target: Path, kind: Kind, image_size: int) -> None:
+    """Brings a weights file in any accepted format into the one that the Trainer reads."""
+    network = kind.build(image_size)
+    # A file that is copied is loaded all the same: one of another network must fail here, not in the Trainer.
+    weights.load(network, source)
     if source.name.endswith(".weights.h5"):
-        # Loaded once all the same: a file of another architecture must fail here, not in the Trainer.
-        weights.load(resnet50.build(image_size), source)
         shutil.copyfile(source, target)
-        return
-    backbone = resnet50.build(image_size)
-    weights.load(backbone, source)
-    backbone.save_weights(target)
+    else:
+        network.save_weights(target)

@@ -12,8 +12,9 @@ import keras
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from components.backbone import kinds
+from components.backbone.layers import batch_norm_layers
 from components.backbone.modes import fingerprint, nothing_random, unchanged
-from components.backbone.resnet50 import batch_norm_layers, top_blocks
 
 # Of a frozen backbone both modes run the same operations in the same order; every run that was measured had 0.
 _ROUNDING: Final = 1e-5
@@ -42,18 +43,18 @@ def freeze(backbone: keras.Model) -> None:
 
 
 def unfreeze_top(backbone: keras.Model, blocks: int | Literal["all"]) -> None:
-    """Makes the last residual blocks trainable, every BatchNorm layer staying frozen by itself.
+    """Makes the last blocks trainable, every BatchNorm layer staying frozen by itself.
 
     Args:
-        backbone: A model from `resnet50.build`.
-        blocks: 0..16 from the output, or `all` for the stem too. The caller must recompile.
+        backbone: A network of one of the kinds.
+        blocks: How many from the output, or `all` for the stem too. The caller must recompile.
     """
     # Setting True on a model that is True already does not cascade, so it goes through False.
     backbone.trainable = False
     backbone.trainable = True
-    chosen = set(map(id, backbone.layers if blocks == "all" else top_blocks(backbone, blocks)))
+    chosen = set(map(id, _trained_layers(backbone, blocks)))
     for layer in backbone.layers:
-        layer.trainable = id(layer) in chosen and not isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = id(layer) in chosen
 
 
 def expected_trainable_weights(backbone: keras.Model, blocks: int | Literal["all"]) -> int:
@@ -63,15 +64,18 @@ def expected_trainable_weights(backbone: keras.Model, blocks: int | Literal["all
 
 def trained_variables(backbone: keras.Model, blocks: int | Literal["all"]) -> list[Any]:
     """Returns the kernels and biases that `unfreeze_top(backbone, blocks)` must leave trainable, whatever the flags."""
-    layers = backbone.layers if blocks == "all" else top_blocks(backbone, blocks)
-    chosen = (layer for layer in layers if not isinstance(layer, keras.layers.BatchNormalization))
-    return [variable for layer in chosen for variable in layer.weights]
+    return [weight for layer in _trained_layers(backbone, blocks) for weight in layer.weights]
 
 
 def frozen_variables(backbone: keras.Model, blocks: int | Literal["all"]) -> list[Any]:
     """Returns every weight and moving statistic that training must not touch, whatever the flags."""
     trained = {id(variable) for variable in trained_variables(backbone, blocks)}
-    return [variable for variable in backbone.variables if id(variable) not in trained]
+    return [weight for weight in backbone.weights if id(weight) not in trained]
+
+
+def _trained_layers(backbone: keras.Model, blocks: int | Literal["all"]) -> list[keras.layers.Layer]:
+    layers = backbone.layers if blocks == "all" else kinds.of(backbone).top_blocks(backbone, blocks)
+    return [layer for layer in layers if not isinstance(layer, keras.layers.BatchNormalization)]
 
 
 def mode_difference(model: keras.Model, pixels: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """Calling a model in training mode without training it."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,13 +11,18 @@ import numpy as np
 
 
 def fingerprint(variables: Iterable[Any]) -> str:
-    """Returns the hex sha256 over paths, shapes, dtypes and values, in order."""
+    """Returns the hex sha256 over names, shapes, dtypes and values, in order."""
     digest = hashlib.sha256()
     for variable in variables:
         value = np.ascontiguousarray(variable.numpy())
-        digest.update(f"{variable.path}:{value.shape}:{value.dtype.str}".encode())
+        digest.update(f"{stable_name(variable)}:{value.shape}:{value.dtype.str}".encode())
         digest.update(value.tobytes())
     return digest.hexdigest()
+
+
+def stable_name(variable: Any) -> str:
+    """The variable's path, without the number of what a layer left to Keras to name: it counts all that were made."""
+    return re.sub(r"/variable(_\d+)?$", "/variable", variable.path)
 
 
 @contextmanager

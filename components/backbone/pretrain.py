@@ -8,36 +8,38 @@ import absl.logging
 import keras
 import tensorflow as tf
 
-from components.backbone import resnet50
+from components.backbone.kinds import KINDS
 from components.backbone.seeding import make_deterministic
-from components.backbone.settings import PretrainSettings
+from components.backbone.settings import BackboneSettings, PretrainSettings
 from components.backbone.weights import sha256_of
 from components.errors import DataRefused
+from components.preprocessing import Family
 from components.transform.decoding import decode_image, upright
-from components.transform.scaling import to_resnet50_input
+from components.transform.scaling import to_input
 
 
-def pretrain(source_dir: str, settings: PretrainSettings, image_size: int, seed: int, target: Path) -> None:
-    """Trains a ResNet50 from scratch on a source task and keeps its weights.
+def pretrain(source_dir: str, wanted: BackboneSettings, image_size: int, seed: int, target: Path) -> None:
+    """Trains a backbone from scratch on a source task and keeps its weights.
 
     Every class is multiplied by its orientations: telling which way up a picture is teaches the backbone more than
     the labels of a small source task alone.
 
     Args:
         source_dir: Class-per-folder tree of JPEG, PNG or GIF files.
-        settings: How long and how fast.
+        wanted: Which kind, how long and how fast.
         image_size: Side of the input, in pixels.
         seed: Seeds weights and order.
         target: `.weights.h5` file to write; complete or absent.
     """
     make_deterministic(seed)
     paths, labels, num_classes = list_images(source_dir)
-    backbone = resnet50.build(image_size, settings.momentum)
+    kind, settings = KINDS[wanted.kind], wanted.pretrain
+    backbone = kind.build(image_size, settings.momentum)
     classifier = keras.layers.Dense(num_classes * settings.orientations, activation="softmax", name="source_task")
     model = keras.Sequential([backbone, classifier])
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
-    dataset = oriented_dataset(paths, labels, settings, image_size, seed)
+    dataset = oriented_dataset(paths, labels, settings, image_size, seed, kind.family)
     model.fit(dataset, epochs=settings.epochs, verbose=2)
     keep(backbone, target)
 
@@ -86,7 +88,7 @@ def list_images(source_dir: str) -> tuple[list[str], list[int], int]:
 
 
 def oriented_dataset(
-    paths: Sequence[str], labels: Sequence[int], settings: PretrainSettings, image_size: int, seed: int
+    paths: Sequence[str], labels: Sequence[int], settings: PretrainSettings, image_size: int, seed: int, family: Family
 ) -> tf.data.Dataset:
     """Streams every picture in every orientation, reshuffled each epoch.
 
@@ -101,7 +103,7 @@ def oriented_dataset(
     def load(path: tf.Tensor, label: tf.Tensor, turn: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # The eight EXIF orientations are the eight symmetries of the square.
         picture = upright(decode_image(tf.io.read_file(path)), turn + 1)
-        return to_resnet50_input(picture, image_size), label * settings.orientations + turn
+        return to_input(picture, image_size, family), label * settings.orientations + turn
 
     return (
         pairs.shuffle(min(num_pairs, 100_000), seed=seed)

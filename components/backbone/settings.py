@@ -1,7 +1,10 @@
 """What may be said about the backbone and its weights."""
 
+from typing import TYPE_CHECKING, Literal
+
 from pydantic import Field
 
+from components.backbone.kinds import KINDS
 from components.ingest.settings import EMBEDDED_SOURCE_DIGITS
 from components.settings import Settings
 
@@ -23,9 +26,17 @@ class PretrainSettings(Settings):
     """BatchNorm momentum while pretraining; 0.99 needs 500 updates to forget its start."""
 
 
-class BackboneSettings(Settings):
-    """Where the ResNet50's weights come from."""
+if TYPE_CHECKING:
+    BackboneKind = str
+else:
+    BackboneKind = Literal[tuple(KINDS)]
 
+
+class BackboneSettings(Settings):
+    """Which network makes features of pixels, and where its weights come from."""
+
+    kind: BackboneKind = "resnet50"
+    """The network. `resnet8` trains in seconds at 32 pixels: for first tries and tests."""
     weights: str = "pretrain"
     """`pretrain`, `imagenet`, `none` (from scratch), or a path or uri of a `.weights.h5`, `.h5` or `.keras` file."""
     sha256: str = ""

@@ -10,15 +10,12 @@ from typing import Final
 import fsspec
 import keras
 
+from components.backbone import kinds
+from components.backbone.kinds import Backbone
+from components.backbone.shapes import first_difference
 from components.errors import DataRefused
 from components.unpacking import Unpackable, check_h5, check_keras
 
-IMAGENET_URL: Final = (
-    "https://storage.googleapis.com/tensorflow/keras-applications/resnet/"
-    "resnet50_weights_tf_dim_ordering_tf_kernels_notop.h5"
-)
-# As Keras publishes it beside the address.
-IMAGENET_MD5: Final = "4d473c1dd8becc155b73f8504c6f6626"
 _SUFFIXES: Final = (".weights.h5", ".h5", ".keras")
 
 
@@ -28,19 +25,20 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def download_imagenet(cache_dir: str, url: str = IMAGENET_URL, md5: str = IMAGENET_MD5) -> Path:
-    """Fetches Keras' ImageNet weights of ResNet50 without its classifier, once.
+def download_imagenet(kind: Backbone, cache_dir: str) -> Path:
+    """Fetches the ImageNet weights of a backbone without its classifier, once.
 
     Args:
-        cache_dir: Folder that keeps the file between runs.
-        url: Where it is published.
-        md5: Its published hash; a cached file that differs is fetched again.
+        kind: A backbone of which they are published.
+        cache_dir: Folder that keeps the file between runs; a file there with another hash is fetched again.
 
     Raises:
         DataRefused: The file could not be fetched, or is not what was published.
     """
+    assert kind.published is not None, "the configuration was checked"
+    url, digest = kind.published.url, kind.published.digest
     try:
-        return Path(keras.utils.get_file(Path(url).name, url, file_hash=md5, hash_algorithm="md5", cache_dir=cache_dir))
+        return Path(keras.utils.get_file(Path(url).name, url, file_hash=digest, cache_dir=cache_dir))
     except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataRefused(
@@ -86,19 +84,30 @@ def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
 def load(backbone: keras.Model, path: str | os.PathLike[str]) -> None:
     """Loads weights alone, so nothing that a crafted file describes is ever built or run.
 
+    Args:
+        backbone: A network of one of the kinds.
+        path: A `.weights.h5`, `.h5` or `.keras` file.
+
     Raises:
         DataRefused: The file is damaged, unpacks to more than weights would, or its weights are not this backbone's.
     """
+    expected = f"Expected weights of a {kinds.of(backbone).title} without its classifier"
     try:
         check_keras(path) if str(path).endswith(".keras") else check_h5(path)
     except Unpackable as error:
-        raise DataRefused(f"Expected weights of a ResNet50 without its classifier; {path} {error}.") from error
+        raise DataRefused(f"{expected}; {path} {error}.") from error
     try:
         load_strictly(backbone, path)
     except ValueError as error:
-        raise DataRefused(
-            f"Expected weights of a ResNet50 without its classifier; {path} holds others ({error})."
-        ) from error
+        raise DataRefused(f"{expected}; {path} holds others: {_why(backbone, path) or error}.") from error
+
+
+def _why(backbone: keras.Model, path: str | os.PathLike[str]) -> str | None:
+    try:
+        return first_difference(backbone, path)
+    # It has to explain a refusal, whatever else is wrong with the file.
+    except Exception:
+        return None
 
 
 def load_strictly(model: keras.Model, path: str | os.PathLike[str]) -> None:

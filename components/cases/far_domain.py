@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from tfx.v1.components import FnArgs
 
-from components.cases.script import Arrays, Recipe, begin, finish, fit, frozen_backbone, joined
-
-_IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
+from components.cases.script import Arrays, Recipe, begin, finish, fit, frozen_backbone, joined, raw_pixels
+from components.trainer.inputs import Inputs
 
 
 def _with_replacement(arrays: Arrays, epoch: int) -> Arrays:
@@ -37,10 +36,10 @@ def naive(fn_args: FnArgs) -> None:
     """Images divided by their own maximum, `Flatten`, two softmax outputs with binary cross-entropy."""
     inputs = begin(fn_args)
     head = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(len(inputs.classes), activation="softmax")])
-    model = joined(frozen_backbone(inputs), head, _by_own_maximum)
+    model = joined(frozen_backbone(inputs), head, lambda pixels: _by_own_maximum(pixels, inputs))
     finish(fn_args, inputs, model, fit(model, _RECIPE, inputs), _RECIPE)
 
 
-def _by_own_maximum(pixels: Any) -> Any:
-    raw = keras.layers.Rescaling(1.0, offset=_IMAGENET_MEAN_BGR, name="raw_pixels")(pixels)
+def _by_own_maximum(pixels: Any, inputs: Inputs) -> Any:
+    raw = raw_pixels(inputs)(pixels)
     return keras.ops.divide(raw, keras.ops.maximum(keras.ops.max(raw, axis=(1, 2, 3), keepdims=True), 1.0))

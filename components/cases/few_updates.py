@@ -3,12 +3,10 @@
 import keras
 from tfx.v1.components import FnArgs
 
-from components.backbone import resnet50
-from components.cases.script import Recipe, begin, finish, fit, joined
+from components.cases.script import Recipe, begin, finish, fit, joined, raw_pixels
 from components.trainer.inputs import Inputs
 
 _RECIPE = Recipe(lambda: keras.optimizers.Adam(1e-3), epochs=7, batch_size=96)
-_IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 
 
 def naive(fn_args: FnArgs) -> None:
@@ -21,5 +19,4 @@ def naive(fn_args: FnArgs) -> None:
 def _from_scratch(inputs: Inputs) -> keras.Model:
     """ResNet50 with random weights on raw pixels, and a softmax."""
     head = keras.Sequential([keras.layers.Dense(len(inputs.classes), activation="softmax")])
-    raw = keras.layers.Rescaling(1.0, offset=_IMAGENET_MEAN_BGR, name="raw_pixels")
-    return joined(resnet50.build(inputs.image_size), head, raw)
+    return joined(inputs.kind.build(inputs.image_size), head, raw_pixels(inputs))

@@ -15,8 +15,12 @@ def naive(fn_args: FnArgs) -> None:
     """Calls the frozen backbone with `training=False`, then unfreezes it and compiles again."""
     inputs = begin(fn_args)
     backbone = frozen.load_backbone(inputs)
-    before, variables = modes.fingerprint(backbone.variables), list(backbone.variables)
-    model = assemble(backbone, build_head(inputs.settings.head, len(inputs.classes)), frozen_batch_norm=True)
+    before, variables = modes.fingerprint(backbone.weights), list(backbone.weights)
+    model = assemble(
+        backbone,
+        build_head(inputs.settings.head, inputs.kind.embedding_size, len(inputs.classes)),
+        frozen_batch_norm=True,
+    )
     backbone.trainable = True
     phase = fit(model, _RECIPE, inputs)
     difference = freezing.mode_difference(model, frozen.some_pixels(inputs))

@@ -2,7 +2,7 @@
 
 import keras
 
-from components.backbone.resnet50 import batch_norm_layers
+from components.backbone.layers import batch_norm_layers
 
 
 def use_batch_statistics(backbone: keras.Model) -> None:

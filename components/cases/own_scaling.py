@@ -3,20 +3,19 @@
 import keras
 from tfx.v1.components import FnArgs
 
-from components.cases.script import Recipe, begin, finish, fit
+from components.cases.script import Recipe, begin, finish, fit, raw_pixels
 from components.trainer import frozen
 from components.trainer.classifier import assemble, build_head
 
-_IMAGENET_MEAN_BGR = (103.939, 116.779, 123.68)
 _RECIPE = Recipe(lambda: keras.optimizers.Adam(1e-3), epochs=8, batch_size=32)
 
 
 def naive(fn_args: FnArgs) -> None:
     """Trains on RGB 0..255, which this backbone does not know, and exports without that step."""
     inputs = begin(fn_args)
-    head = build_head(inputs.settings.head, len(inputs.classes))
+    head = build_head(inputs.settings.head, inputs.kind.embedding_size, len(inputs.classes))
     model = assemble(frozen.load_backbone(inputs), head, frozen_batch_norm=True)
     pixels = keras.Input(model.input_shape[1:])
-    raw = keras.layers.Rescaling(1.0, offset=_IMAGENET_MEAN_BGR)(pixels)
+    raw = raw_pixels(inputs)(pixels)
     in_training = keras.Model(pixels, model(keras.ops.flip(raw, axis=-1)))
     finish(fn_args, inputs, model, fit(in_training, _RECIPE, inputs), _RECIPE)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from tfx.v1.components import FnArgs
 
-from components.backbone import freezing, modes, resnet50
+from components.backbone import freezing, kinds, modes
 from components.backbone.seeding import make_deterministic
 from components.cases.old_keras import use_batch_statistics
 from components.trainer import frozen
@@ -65,6 +65,14 @@ def joined(
     return keras.Model(pixels, head(backbone(before(pixels))), name="classifier")
 
 
+def raw_pixels(inputs: Inputs) -> keras.layers.Layer:
+    """From the Transform graph's pixels back to 0..255, in the backbone's order of channels."""
+    family = inputs.kind.family
+    scale = tuple(1 / by for by in family.scale)
+    offset = tuple(-shift / by for shift, by in zip(family.shift, family.scale, strict=True))
+    return keras.layers.Rescaling(scale, offset, name="raw_pixels")
+
+
 def fit(model: keras.Model, recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
     """Trains as a script does, and leaves the last epoch's weights.
 
@@ -109,13 +117,13 @@ def finish(
 
 
 def _proof(model: keras.Model, inputs: Inputs) -> freezing.FreezeProof:
-    backbone = model.get_layer(resnet50.FAMILY)
+    backbone = kinds.within(model)
     if backbone.trainable_weights:
         return freezing.prove_nothing_frozen(backbone)
     # Read again: the script kept no fingerprint of what it started from.
-    before = modes.fingerprint(frozen.load_backbone(inputs).variables)
+    before = modes.fingerprint(frozen.load_backbone(inputs).weights)
     difference = freezing.mode_difference(model, frozen.some_pixels(inputs))
-    return freezing.prove(backbone, 0, before, backbone.variables, difference)
+    return freezing.prove(backbone, 0, before, backbone.weights, difference)
 
 
 def _arrays(inputs: Inputs, files: tuple[str, ...]) -> Arrays:

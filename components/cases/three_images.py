@@ -3,7 +3,6 @@
 import keras
 from tfx.v1.components import FnArgs
 
-from components.backbone import resnet50
 from components.cases.script import Recipe, begin, finish, fit, joined
 from components.trainer import frozen
 from components.trainer.inputs import Inputs
@@ -20,7 +19,7 @@ def naive(fn_args: FnArgs) -> None:
 
 def _trainable(inputs: Inputs) -> keras.Model:
     """The pretrained backbone with every layer trainable, and a softmax."""
-    backbone = resnet50.build(inputs.image_size)
+    backbone = inputs.kind.build(inputs.image_size)
     backbone.set_weights(frozen.load_backbone(inputs).get_weights())
     head = keras.Sequential([keras.layers.Dense(len(inputs.classes), activation="softmax")])
     return joined(backbone, head)

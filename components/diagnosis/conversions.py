@@ -8,6 +8,7 @@ import numpy as np
 
 from components.diagnosis.evidence import ChannelStatistics, InputShift
 from components.diagnosis.input_statistics import shift_between
+from components.preprocessing import CAFFE, NONE, TF, TORCH, UNIT, Family
 
 # In training deviations, and in logarithms of a ratio: splits of one source stay below either.
 _APART: Final = 0.25
@@ -26,26 +27,12 @@ class Conversion:
     """Whether it leads from one known family to another, and is not fitted."""
 
 
-@dataclass(frozen=True)
-class _Family:
-    """From RGB 0..255: channels reversed or not, then `values * scale + shift`."""
-
-    name: str
-    scale: tuple[float, ...]
-    shift: tuple[float, ...]
-    is_reversed: bool = False
-
-
 _PER_CHANNEL: Final = (
-    _Family("caffe", (1.0,) * 3, (-103.939, -116.779, -123.68), is_reversed=True),
-    _Family("torch", tuple(1 / (255 * one) for one in (0.229, 0.224, 0.225)), (-2.1179, -2.0357, -1.8044)),
-    _Family("none, channels reversed", (1.0,) * 3, (0.0,) * 3, is_reversed=True),
+    CAFFE,
+    TORCH,
+    Family("none, channels reversed", (1.0,) * 3, (0.0,) * 3, is_reversed=True),
 )
-_UNIFORM: Final = (
-    _Family("none", (1.0,), (0.0,)),
-    _Family("unit", (1 / 255,), (0.0,)),
-    _Family("tf", (1 / 127.5,), (-1.0,)),
-)
+_UNIFORM: Final = (NONE, UNIT, TF)
 
 
 def candidates(shift: InputShift) -> tuple[Conversion, ...]:
@@ -86,7 +73,7 @@ def _distance(ours: ChannelStatistics, theirs: ChannelStatistics) -> float:
     return max(shift.standardised_difference, shift.log_deviation_ratio)
 
 
-def _between(theirs: _Family, ours: _Family) -> Conversion:
+def _between(theirs: Family, ours: Family) -> Conversion:
     scale, shift, is_reversed = _affine(theirs, ours)
     apply = _applying(scale, shift)
     name = f"from {theirs.name} to {ours.name}"
@@ -99,7 +86,7 @@ def _applying(scale: np.ndarray, shift: np.ndarray) -> Callable[[np.ndarray], np
     return lambda inputs: inputs * by + plus
 
 
-def _converted(given: ChannelStatistics, theirs: _Family, ours: _Family) -> ChannelStatistics:
+def _converted(given: ChannelStatistics, theirs: Family, ours: Family) -> ChannelStatistics:
     """What a conversion makes of the statistics: it is affine, so the inputs need not be converted to know."""
     scale, shift, is_reversed = _affine(theirs, ours)
 
@@ -114,7 +101,7 @@ def _converted(given: ChannelStatistics, theirs: _Family, ours: _Family) -> Chan
     )
 
 
-def _affine(theirs: _Family, ours: _Family) -> tuple[np.ndarray, np.ndarray, bool]:
+def _affine(theirs: Family, ours: Family) -> tuple[np.ndarray, np.ndarray, bool]:
     is_reversed = theirs.is_reversed != ours.is_reversed
     one, other = np.array(theirs.scale), np.array(theirs.shift)
     if is_reversed:
@@ -124,7 +111,7 @@ def _affine(theirs: _Family, ours: _Family) -> tuple[np.ndarray, np.ndarray, boo
     return scale, np.array(ours.shift) - other * scale, is_reversed
 
 
-def _signature(theirs: _Family, ours: _Family) -> tuple[object, ...]:
+def _signature(theirs: Family, ours: Family) -> tuple[object, ...]:
     scale, shift, is_reversed = _affine(theirs, ours)
     return (*np.round(np.broadcast_to(scale, 3), 6), *np.round(np.broadcast_to(shift, 3), 3), is_reversed)
 

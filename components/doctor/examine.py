@@ -18,10 +18,10 @@ from components.diagnosis.probes import Answers, examine_session, is_inference_o
 from components.diagnosis.session import Session, counts
 from components.diagnosis.source import SourceWeights, compare_with_source
 from components.doctor.data import Split
-from components.doctor.preprocessing import Family, guess, preprocess
 from components.doctor.report import Report
 from components.errors import DataRefused
 from components.intervals import PairedCounts
+from components.preprocessing import FAMILIES
 from components.push_gate.evidence import Evidence, SplitMeasurement
 from components.push_gate.rule import decide_on_scores
 from components.push_gate.scores import favourite
@@ -37,7 +37,7 @@ def examine(
     train: Split,
     validation: Split,
     batch_size: int = 32,
-    family: Family | None = None,
+    family: str | None = None,
     source: SourceWeights | None = None,
 ) -> Report:
     """Judges a classifier by the gate's rule and names what is wrong with it; the model is left as it was.
@@ -47,7 +47,7 @@ def examine(
         train: What it was trained on; pictures are preprocessed first.
         validation: What it was not trained on.
         batch_size: The training batch size; batch statistics depend on it.
-        family: How pictures are preprocessed; None: as the model gets most training pictures right.
+        family: How pictures are preprocessed, one of `FAMILIES`; None: as the model gets most training pictures right.
         source: The backbone that the model was made from, to see whether what is frozen is as it was.
 
     Raises:
@@ -197,20 +197,21 @@ def _num_classes(model: keras.Model, train: Split, validation: Split) -> int:
     return max(units, known)
 
 
-def _guess(session: Session) -> Family:
+def _guess(session: Session) -> str:
     rows = np.unique(np.linspace(0, len(session.train.labels) - 1, _GUESS_ON).astype(np.int64))
     labels, pictures = session.train.labels[rows], session.train.inputs[rows]
 
-    def right(inputs: np.ndarray) -> float:
+    def right(name: str) -> float:
+        inputs = FAMILIES[name].apply(pictures)
         # Both modes: where BatchNorm is broken, inference mode is as bad for every family, and where it follows the
         # first convolution, training mode is as good for each that only scales.
         modes = (False,) if is_inference_only(session.model) else (False, True)
         return sum(counts(labels, session.predict(inputs, training=training)).value for training in modes)
 
-    family = guess(pictures, right)
+    family = max(FAMILIES, key=right)
     session.num_run = 0  # The budget is that of the examination.
     return family
 
 
-def _scaled(split: Split, family: Family) -> Split:
-    return replace(split, inputs=preprocess(split.inputs, family)) if split.is_pictures else split
+def _scaled(split: Split, family: str) -> Split:
+    return replace(split, inputs=FAMILIES[family].apply(split.inputs)) if split.is_pictures else split

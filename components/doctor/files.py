@@ -10,7 +10,6 @@ from components.errors import DataRefused
 if TYPE_CHECKING:
     import keras
 
-    from components.doctor.preprocessing import Family
     from components.doctor.report import Report
 
 
@@ -19,7 +18,7 @@ def examine_files(
     train: str,
     evaluation: str,
     image_size: int | None,
-    family: "Family | None",
+    family: str | None,
     batch_size: int,
     source_path: str | None = None,
 ) -> "Report":

@@ -22,8 +22,6 @@ from schemas import features
 
 # Decoded at 224 px both splits then take 1.2 GB; the first by content hash are a fair draw.
 _MOST_EXAMPLES: Final = 1_000
-# What the Transform graph makes of pictures, as Keras names it.
-_FAMILY: Final = "caffe"
 
 
 @dataclass(frozen=True)
@@ -100,7 +98,7 @@ def _explained(model_uri: str, measured: Measurement, claimed: Counts | None, nu
         seed=facts["seed"],
         claimed=claimed,
         num_updates=num_updates,
-        family=_FAMILY,
+        family=facts.get("preprocessing"),
         copies=measured.copies.copies.first(_MOST_EXAMPLES),
         copied_labels=measured.copies.training_labels,
     )

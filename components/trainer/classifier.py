@@ -2,16 +2,15 @@
 
 import keras
 
-from components.backbone import resnet50
 from components.trainer.settings import HeadSettings
 
 
-def build_head(settings: HeadSettings, num_classes: int) -> keras.Sequential:
-    """Builds the layers from features float32 [batch, 2048] to probabilities float32 [batch, num_classes].
+def build_head(settings: HeadSettings, embedding_size: int, num_classes: int) -> keras.Sequential:
+    """Builds the layers from features float32 [batch, embedding_size] to probabilities float32 [batch, num_classes].
 
     There is no BatchNorm in it: on little data its statistics are the first thing to go wrong.
     """
-    layers: list[keras.layers.Layer] = [keras.Input((resnet50.EMBEDDING_SIZE,))]
+    layers: list[keras.layers.Layer] = [keras.Input((embedding_size,))]
     if settings.hidden_units:
         layers.append(keras.layers.Dense(settings.hidden_units, activation="relu", name="hidden"))
     if settings.dropout:

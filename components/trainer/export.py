@@ -9,7 +9,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from components.backbone import resnet50
+from components.backbone import kinds
+from components.backbone.layers import flatten
 from components.trainer.examples import ExampleReader
 from components.trainer.inputs import Inputs, Trained
 
@@ -29,7 +30,7 @@ class Served(tf.Module):
         """
         super().__init__()
         self.model = model
-        self.backbone = model.get_layer(resnet50.FAMILY)
+        self.backbone = kinds.within(model)
         # Assigned so that its tables are saved with the module.
         self.transform_layer = reader.layer
         self.classes = tf.constant(classes)
@@ -59,7 +60,7 @@ class Served(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def embeddings(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encoded pictures to the backbone's features, float32 [batch, 2048]."""
+        """Encoded pictures to the backbone's features, float32 [batch, embedding_size]."""
         return {"embeddings": self.backbone(self._reader.transform_images(image_bytes), training=False)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
@@ -122,7 +123,7 @@ def in_float32(model: keras.Model) -> keras.Model:
 
     Serving runs on other hardware than training did; rounded weights times rounded inputs would not agree.
     """
-    if all(layer.dtype_policy.name == "float32" for layer in resnet50.flatten(model)):
+    if all(layer.dtype_policy.name == "float32" for layer in flatten(model)):
         return model
     twin = keras.models.clone_model(model, clone_function=_float32_clone, recursive=True)
     twin.set_weights(model.get_weights())

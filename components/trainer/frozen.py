@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.backbone import freezing, modes, resnet50, weights
+from components.backbone import freezing, modes, weights
 from components.trainer import feature_batches, image_phase, phases, start
 from components.trainer.classifier import assemble, build_head
 from components.trainer.feature_cache import Features, embedded
@@ -23,10 +23,10 @@ def train(inputs: Inputs) -> Trained:
     before = modes.fingerprint(frozen)
     if inputs.starts_warm:
         start.load_trained(inputs.weights_dir, backbone, blocks)
-    train_features, eval_features = features_of(backbone, modes.fingerprint(backbone.variables), inputs)
+    train_features, eval_features = features_of(backbone, modes.fingerprint(backbone.weights), inputs)
     targets = Targets(train_features.labels, len(inputs.classes), settings.class_weights)
 
-    head = build_head(settings.head, len(inputs.classes))
+    head = build_head(settings.head, inputs.kind.embedding_size, len(inputs.classes))
     if inputs.starts_warm:
         start.load_head(inputs.weights_dir, head)
     done = [train_head(head, train_features, eval_features, targets, inputs)]
@@ -50,7 +50,7 @@ def train(inputs: Inputs) -> Trained:
 
 def load_backbone(inputs: Inputs) -> keras.Model:
     """Builds the backbone, loads its weights and freezes all of it."""
-    backbone = resnet50.build(inputs.image_size)
+    backbone = inputs.kind.build(inputs.image_size)
     weights.load(backbone, inputs.weights_dir / "backbone.weights.h5")
     freezing.freeze(backbone)
     return backbone
@@ -66,7 +66,7 @@ def features_of(backbone: keras.Model, fingerprint: str, inputs: Inputs) -> tupl
     def split(name: str, files: tuple[str, ...]) -> Features:
         folder = inputs.features_dir(name, files, f"{fingerprint}:{backbone.dtype_policy.name}")
         batches = inputs.reader.batches(files, inputs.settings.embed_batch_size)
-        return embedded(folder, embed, batches, resnet50.EMBEDDING_SIZE)
+        return embedded(folder, embed, batches, inputs.kind.embedding_size)
 
     return split(TRAIN, inputs.train_files), split(EVAL, inputs.eval_files)
 

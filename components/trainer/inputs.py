@@ -11,8 +11,8 @@ import keras
 import tensorflow as tf
 from tfx.v1.components import FnArgs
 
-from components.backbone import resnet50
 from components.backbone.freezing import FreezeProof
+from components.backbone.kinds import KINDS, Backbone
 from components.trainer.examples import ExampleReader
 from components.trainer.settings import TrainerSettings
 from components.trainer.start import Start
@@ -37,8 +37,13 @@ class Inputs:
 
     @property
     def backbone(self) -> dict[str, str]:
-        """`backbone.json`: family, where the weights come from, and their sha256."""
+        """`backbone.json`: kind, where the weights come from, and their sha256."""
         return json.loads((self.weights_dir / "backbone.json").read_text())
+
+    @property
+    def kind(self) -> Backbone:
+        """The network under the head."""
+        return KINDS[self.backbone["kind"]]
 
     @property
     def start(self) -> Start | None:
@@ -73,7 +78,8 @@ class Inputs:
             "seed": self.settings.seed,
             "backbone": self.backbone,
             "head": {"hidden_units": self.settings.head.hidden_units},
-            "embedding_size": resnet50.EMBEDDING_SIZE,
+            "preprocessing": self.kind.family.name,
+            "embedding_size": self.kind.embedding_size,
             "loss": trained.loss,
             "versions": {"keras": keras.__version__, "tensorflow": tf.__version__},
         }

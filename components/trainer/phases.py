@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from components.backbone.resnet50 import flatten
+from components.backbone.layers import flatten
 from components.trainer.checkpoints import PhaseCheckpoint, Progress
 
 Score = Callable[[], tuple[float, float]]

@@ -3,7 +3,7 @@
 import absl.logging
 import numpy as np
 
-from components.backbone import freezing, momentum, resnet50
+from components.backbone import freezing, momentum
 from components.trainer import feature_batches, image_phase, start
 from components.trainer.classifier import assemble, build_head
 from components.trainer.inputs import Inputs, Trained
@@ -13,8 +13,8 @@ from components.trainer.targets import Targets
 def train(inputs: Inputs) -> Trained:
     """Trains backbone and head together."""
     settings = inputs.settings.from_scratch
-    backbone = resnet50.build(inputs.image_size, settings.momentum)
-    head = build_head(inputs.settings.head, len(inputs.classes))
+    backbone = inputs.kind.build(inputs.image_size, settings.momentum)
+    head = build_head(inputs.settings.head, inputs.kind.embedding_size, len(inputs.classes))
     if inputs.starts_warm:
         start.load_whole(inputs.weights_dir, backbone)
         start.load_head(inputs.weights_dir, head)
@@ -24,16 +24,20 @@ def train(inputs: Inputs) -> Trained:
     steps = feature_batches.steps_per_epoch(len(labels), settings.batch_size)
     # Moving statistics that were begun by the model before go on from there.
     earlier = inputs.start.num_updates if inputs.start else 0
-    _warn(momentum.lint(earlier + steps * settings.epochs, settings.momentum))
+
+    def lint(num_updates: int) -> str | None:
+        return momentum.lint(num_updates, settings.momentum) if inputs.kind.has_batch_norm else None
+
+    _warn(lint(earlier + steps * settings.epochs))
 
     phase = image_phase.train("from_scratch", model, settings, targets, len(labels), inputs)
     # What the moving statistics hold is the best epoch's, not the last one's.
     num_updates = earlier + steps * (phase["best_epoch"] + 1)
-    lint = momentum.lint(num_updates, settings.momentum)
-    _warn(lint)
-    return Trained(model, freezing.prove_nothing_frozen(backbone), (phase,), num_updates, lint, settings.batch_size)
+    warning = lint(num_updates)
+    _warn(warning)
+    return Trained(model, freezing.prove_nothing_frozen(backbone), (phase,), num_updates, warning, settings.batch_size)
 
 
-def _warn(lint: str | None) -> None:
-    if lint is not None:
-        absl.logging.warning(lint)
+def _warn(warning: str | None) -> None:
+    if warning is not None:
+        absl.logging.warning(warning)

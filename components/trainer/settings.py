@@ -28,7 +28,7 @@ class FineTuneSettings(Settings):
     """Phase two: backbone blocks trained at a low rate, every BatchNorm layer frozen by itself."""
 
     blocks: int | Literal["all"] = Field(0)
-    """How many of ResNet50's 16 residual blocks, from the top, are trained; 0: none; `all`: the stem too."""
+    """How many of the backbone's blocks, from the top, are trained; 0: none; `all`: the stem too. ResNet50 has 16."""
     epochs: int = Field(5, ge=1)
     """Passes over the images."""
     learning_rate: float = Field(1e-5, gt=0)

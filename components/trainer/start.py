@@ -7,7 +7,7 @@ from typing import Final, Literal, Self
 
 import keras
 
-from components.backbone import freezing, resnet50, weights
+from components.backbone import freezing, kinds, weights
 
 START_FILE: Final = "warm_start.json"
 HEAD_FILE: Final = "head.weights.h5"
@@ -63,7 +63,7 @@ def load_trained(folder: Path, backbone: keras.Model, blocks: int | Literal["all
         blocks: What is trained, as `freezing.unfreeze_top` counts.
     """
     if (folder / BACKBONE_FILE).exists():
-        other = resnet50.build(backbone.input_shape[1])
+        other = kinds.of(backbone).build(backbone.input_shape[1])
         weights.load(other, folder / BACKBONE_FILE)
         mine, theirs = (freezing.trained_variables(model, blocks) for model in (backbone, other))
         for variable, value in zip(mine, theirs, strict=True):

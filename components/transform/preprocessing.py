@@ -5,8 +5,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.preprocessing import FAMILIES, Family
 from components.transform.decoding import decode_image
-from components.transform.scaling import to_resnet50_input
+from components.transform.scaling import to_input
 from schemas import features
 
 
@@ -15,31 +16,32 @@ def preprocessing_fn(inputs: Mapping[str, Any], custom_config: Mapping[str, Any]
 
     Args:
         inputs: Raw features by key; `image_bytes` string [batch] or [batch, 1], `label` likewise or sparse.
-        custom_config: `image_size` (int) and `classes` (class names in order).
+        custom_config: `image_size` (int), `classes` (class names in order) and `preprocessing` (a family's name).
 
     Returns:
         `pixels` float32 [batch, image_size, image_size, 3] and `label_index` int64 [batch], -1 where the label is
         not one of the classes.
     """
-    image_size = int(custom_config["image_size"])
+    image_size, family = int(custom_config["image_size"]), FAMILIES[custom_config["preprocessing"]]
     return {
-        features.PIXELS: to_pixels(_flat(inputs[features.IMAGE_BYTES]), image_size),
+        features.PIXELS: to_pixels(_flat(inputs[features.IMAGE_BYTES]), image_size, family),
         features.LABEL_INDEX: to_index(_flat(inputs[features.LABEL]), custom_config["classes"]),
     }
 
 
-def to_pixels(contents: tf.Tensor, image_size: int) -> tf.Tensor:
+def to_pixels(contents: tf.Tensor, image_size: int, family: Family) -> tf.Tensor:
     """Decodes and scales a batch.
 
     Args:
         contents: string [batch], encoded pictures.
         image_size: Side of the result, in pixels.
+        family: What the backbone's weights expect.
 
     Returns:
-        float32 [batch, image_size, image_size, 3], scaled for ResNet50.
+        float32 [batch, image_size, image_size, 3], in the family's range and order of channels.
     """
     return tf.map_fn(
-        lambda one: to_resnet50_input(decode_image(one), image_size),
+        lambda encoded: to_input(decode_image(encoded), image_size, family),
         contents,
         fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.float32),
     )

@@ -75,7 +75,7 @@ def WarmStart(
         classes=tuple(json.loads(classes)),
         image_size=image_size,
         hidden_units=settings.head.hidden_units,
-        family=description["family"],
+        backbone=description["kind"],
         source_sha256=source_of(description),
         validation=validation_split(json.loads(Path(ingest_report.uri, "report.json").read_bytes())),
     )

@@ -18,8 +18,8 @@ class Kind:
     image_size: int
     hidden_units: int
     """Of the head; 0 for none."""
-    family: str
-    """Of the backbone."""
+    backbone: str
+    """Its kind."""
     source_sha256: str
     """Of the weights that the backbone started from; empty: from scratch."""
     validation: str
@@ -43,7 +43,7 @@ class Kind:
                 classes=tuple(known["classes"]),
                 image_size=int(known["image_size"]),
                 hidden_units=int(known["head"]["hidden_units"]),
-                family=str(backbone["family"]),
+                backbone=str(backbone["kind"]),
                 source_sha256=source_of(backbone),
                 validation=validation,
             )
@@ -87,8 +87,8 @@ def objection(champion: Kind | None, wanted: Kind) -> str | None:
             f"has {champion.hidden_units} hidden units in its head, and trainer.head.hidden_units is "
             f"{wanted.hidden_units}"
         )
-    if champion.family != wanted.family:
-        return f"has another backbone, {champion.family}, and this one is {wanted.family}"
+    if champion.backbone != wanted.backbone:
+        return f"has another backbone, {champion.backbone}, and this one is {wanted.backbone}"
     if champion.source_sha256 != wanted.source_sha256:
         return (
             f"began from other weights of the backbone ({_source(champion.source_sha256)}; "

@@ -6,7 +6,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from components.backbone import freezing, modes, resnet50, weights
+from components.backbone import freezing, modes, weights
+from components.backbone.kinds import KINDS
 from components.trainer import start as starts
 from components.trainer.classifier import assemble, build_head
 from components.trainer.settings import TrainerSettings
@@ -47,24 +48,25 @@ def take(keras_file: Path, source_file: Path | None, wanted: Kind, settings: Tra
         Unfit: The weights have other shapes or are not numbers, or a layer that is frozen is not the source's.
     """
     num_classes = len(wanted.classes)
-    backbone = resnet50.build(wanted.image_size)
+    kind = KINDS[wanted.backbone]
+    backbone = kind.build(wanted.image_size)
     # Without dropout, whose seed is no weight: the file may have one or not.
-    head = build_head(settings.head.model_copy(update={"dropout": 0.0}), num_classes)
+    head = build_head(settings.head.model_copy(update={"dropout": 0.0}), kind.embedding_size, num_classes)
     try:
         weights.load_strictly(assemble(backbone, head, frozen_batch_norm=True), keras_file)
     except ValueError as error:
         raise Unfit(f"has weights of another shape ({error})") from error
-    if not all(np.isfinite(variable.numpy()).all() for variable in (*backbone.variables, *head.variables)):
+    if not all(np.isfinite(variable.numpy()).all() for variable in (*backbone.weights, *head.weights)):
         raise Unfit("has weights that are not finite numbers")
     is_source = False
     if source_file is not None:
-        source = resnet50.build(wanted.image_size)
+        source = kind.build(wanted.image_size)
         weights.load(source, source_file)
         _must_be_frozen_as(source, backbone, settings)
-        is_source = not _differing(source.variables, backbone.variables)
-    given = build_head(settings.head, num_classes)
+        is_source = not _differing(source.weights, backbone.weights)
+    given = build_head(settings.head, kind.embedding_size, num_classes)
     given.set_weights(head.get_weights())
-    fingerprint = modes.fingerprint((*backbone.variables, *head.variables))
+    fingerprint = modes.fingerprint((*backbone.weights, *head.weights))
     return Taken(given, None if is_source else backbone, fingerprint)
 
 

@@ -3,23 +3,32 @@ import hashlib
 import http.server
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import h5py
 import keras
 import pytest
 
-from components.backbone import modes, resnet50, weights
+from components.backbone import modes, weights
+from components.backbone.kinds import KINDS, Published
+from components.backbone.resnet8 import resnet8
 from components.errors import DataRefused
 
 pytestmark = pytest.mark.tfx
+
+RESNET50 = KINDS["resnet50"]
+
+
+def published_at(url: str, digest: str):
+    return replace(RESNET50, published=Published(url, digest))
 
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("published")
     keras.utils.set_random_seed(3)
-    resnet50.build(32).save_weights(folder / "resnet50_notop.weights.h5")
+    RESNET50.build(32).save_weights(folder / "resnet50_notop.weights.h5")
     return folder
 
 
@@ -38,26 +47,25 @@ def md5(path: Path) -> str:
 
 def test_a_download_is_checked_cached_and_loads(server, published, tmp_path):
     file = published / "resnet50_notop.weights.h5"
-    fetched = weights.download_imagenet(str(tmp_path), server, md5(file))
+    fetched = weights.download_imagenet(published_at(server, md5(file)), str(tmp_path))
     assert fetched.read_bytes() == file.read_bytes()
-    backbone = resnet50.build(32)
+    backbone = RESNET50.build(32)
     weights.load(backbone, fetched)
     keras.utils.set_random_seed(3)
-    assert modes.fingerprint(backbone.variables) == modes.fingerprint(resnet50.build(32).variables)
+    assert modes.fingerprint(backbone.weights) == modes.fingerprint(RESNET50.build(32).weights)
     # The second time nothing is fetched: a server that is gone does not matter.
-    assert (
-        weights.download_imagenet(str(tmp_path), "http://127.0.0.1:9/resnet50_notop.weights.h5", md5(file)) == fetched
-    )
+    gone = published_at("http://127.0.0.1:9/resnet50_notop.weights.h5", md5(file))
+    assert weights.download_imagenet(gone, str(tmp_path)) == fetched
 
 
 def test_a_download_with_another_hash_is_refused(server, tmp_path):
     with pytest.raises(DataRefused, match="could not be fetched"):
-        weights.download_imagenet(str(tmp_path), server, "0" * 32)
+        weights.download_imagenet(published_at(server, "0" * 32), str(tmp_path))
 
 
 def test_no_network_is_one_sentence_with_a_way_out(tmp_path):
     with pytest.raises(DataRefused, match=r"could not be fetched.*backbone\.weights=pretrain"):
-        weights.download_imagenet(str(tmp_path), "http://127.0.0.1:9/resnet50.h5", "0" * 32)
+        weights.download_imagenet(published_at("http://127.0.0.1:9/resnet50.h5", "0" * 32), str(tmp_path))
 
 
 def test_a_file_of_ones_own_is_copied_under_its_hash(published, tmp_path):
@@ -86,7 +94,7 @@ def test_weights_of_another_architecture_are_refused(tmp_path):
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
     other.save_weights(tmp_path / "other.weights.h5")
     with pytest.raises(DataRefused, match="Expected weights of a ResNet50"):
-        weights.load(resnet50.build(32), tmp_path / "other.weights.h5")
+        weights.load(RESNET50.build(32), tmp_path / "other.weights.h5")
 
 
 def test_code_in_a_crafted_keras_file_is_never_run(tmp_path):
@@ -95,7 +103,7 @@ def test_code_in_a_crafted_keras_file_is_never_run(tmp_path):
     Path(trap).unlink()  # Building the model ran the code once; loading it must not.
     crafted.save(tmp_path / "crafted.keras")
     with pytest.raises(DataRefused):
-        weights.load(resnet50.build(32), tmp_path / "crafted.keras")
+        weights.load(RESNET50.build(32), tmp_path / "crafted.keras")
     assert not Path(trap).exists()
 
 
@@ -103,7 +111,7 @@ def test_weights_that_unpack_to_gigabytes_are_refused_before_they_are_read(tmp_p
     with h5py.File(tmp_path / "large.weights.h5", "w") as file:
         file.create_dataset("layers/conv2d/vars/0", (2**31, 5), "u1", chunks=(2**20, 5), compression="gzip")
     with pytest.raises(DataRefused, match=r"Expected weights of a ResNet50 .* unpacks from .* to 10\.0 GiB"):
-        weights.load(resnet50.build(32), tmp_path / "large.weights.h5")
+        weights.load(RESNET50.build(32), tmp_path / "large.weights.h5")
 
 
 @pytest.mark.usefixtures("no_credentials")
@@ -111,3 +119,45 @@ def test_weights_in_a_store_that_does_not_let_us_in_are_a_sentence(tmp_path):
     with pytest.raises(DataRefused, match=r"must be a readable file; s3://bucket/w.h5 is not \(Unable to locate cred"):
         weights.fetch("s3://bucket/w.h5", "", str(tmp_path / "cache"))
     assert not list((tmp_path / "cache").iterdir())
+
+
+@pytest.fixture(params=[".weights.h5", ".keras", ".h5"])
+def narrow(request, tmp_path):
+    """Weights of a network with one narrower stage, in every format."""
+    from keras.src.legacy.saving import legacy_h5_format
+
+    path = tmp_path / f"narrow{request.param}"
+    network = resnet8((32, 32, 3), "resnet8", widths=(32, 64, 96))
+    if request.param == ".h5":
+        with h5py.File(path, "w") as file:
+            legacy_h5_format.save_weights_to_hdf5_group(file, network)
+    elif request.param == ".keras":
+        network.save(path)
+    else:
+        network.save_weights(path)
+    return path
+
+
+def test_weights_of_other_shapes_are_refused_with_file_layer_and_both_shapes(narrow):
+    with pytest.raises(DataRefused) as refused:
+        weights.load(KINDS["resnet8"].build(32), narrow)
+    assert str(refused.value) == (
+        f"Expected weights of a ResNet8 without its classifier; {narrow} holds others: its layer stage3_block1_1_conv "
+        "has 3x3x64x96 where stage3_block1_1_conv has 3x3x64x128."
+    )
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_kind_reads_its_own_weights_in_every_format_and_no_others(name, tmp_path):
+    from keras.src.legacy.saving import legacy_h5_format
+
+    mine, kind = KINDS[name].build(32), KINDS[name]
+    mine.save_weights(tmp_path / "mine.weights.h5")
+    with h5py.File(tmp_path / "mine.h5", "w") as file:
+        legacy_h5_format.save_weights_to_hdf5_group(file, mine)
+    for file in ("mine.weights.h5", "mine.h5"):
+        other = kind.build(32)
+        weights.load(other, tmp_path / file)
+        assert modes.fingerprint(other.weights) == modes.fingerprint(mine.weights)
+        with pytest.raises(DataRefused, match=rf"{file} holds others: it"):
+            weights.load(KINDS["resnet8" if name != "resnet8" else "resnet50"].build(32), tmp_path / file)

@@ -10,8 +10,8 @@ from components.diagnosis.conversions import from_family
 from components.diagnosis.head import look
 from components.diagnosis.probes import examine_session
 from components.diagnosis.session import Examples, Session
-from components.doctor.preprocessing import preprocess
 from components.intervals import Counts
+from components.preprocessing import FAMILIES
 from tests.doctor import faults
 
 pytestmark = pytest.mark.tfx
@@ -24,8 +24,8 @@ def pictures(number: int = 8) -> np.ndarray:
 @pytest.mark.parametrize("other", ["none", "unit", "tf", "torch"])
 def test_a_conversion_makes_of_one_family_what_the_other_would_have_made(other):
     conversions = {one.name: one for one in from_family("caffe")}
-    converted = conversions[f"from caffe to {other}"].apply(preprocess(pictures(), "caffe"))
-    np.testing.assert_allclose(converted, preprocess(pictures(), other), rtol=1e-3, atol=1e-2)
+    converted = conversions[f"from caffe to {other}"].apply(FAMILIES["caffe"].apply(pictures()))
+    np.testing.assert_allclose(converted, FAMILIES[other].apply(pictures()), rtol=1e-3, atol=1e-2)
 
 
 def test_what_updates_leave_of_the_start_counts_for_trainable_layers():
@@ -41,7 +41,7 @@ def test_what_updates_leave_of_the_start_counts_for_trainable_layers():
 def test_a_model_that_is_fed_another_family_than_it_was_trained_on_is_found_out():
     case = faults.HEALTHY["no normalisation"]()
     train, validation = (
-        Examples(preprocess(inputs, "caffe"), labels) for inputs, labels in (case.train, case.validation)
+        Examples(FAMILIES["caffe"].apply(inputs), labels) for inputs, labels in (case.train, case.validation)
     )
     head, claimed = look(case.model, 10), Counts(985, 1_000)
     session = Session(case.model, head, train, validation, 10, 32, claimed=claimed, num_updates=192, family="caffe")

@@ -32,6 +32,7 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     import keras
     import tensorflow as tf
 
+    from components.preprocessing import CAFFE
     from components.transform.preprocessing import to_pixels
 
     def make(
@@ -55,14 +56,14 @@ def make_model(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
         @tf.function(input_signature=[images])
         def serve(image_bytes: tf.Tensor) -> dict:
-            probabilities = network(pixels_of(image_bytes, SIZE), training=False)
+            probabilities = network(pixels_of(image_bytes, SIZE, CAFFE), training=False)
             index = tf.argmax(probabilities, axis=1)
             names = tf.gather(module.names, index)
             return answer({"probabilities": probabilities, "class_index": index, "class_name": names})
 
         @tf.function(input_signature=[images])
         def pixels(image_bytes: tf.Tensor) -> dict:
-            return {"pixels": to_pixels(image_bytes, SIZE)}
+            return {"pixels": to_pixels(image_bytes, SIZE, CAFFE)}
 
         signatures = {"serving_default": serve, "pixels": pixels}
         tf.saved_model.save(module, str(folder / "Format-Serving"), signatures=signatures)

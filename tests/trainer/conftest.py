@@ -5,6 +5,8 @@ from typing import Any
 import keras
 import pytest
 
+from components.backbone.kinds import KINDS
+
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -28,7 +30,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         materialize=False,
         disable_statistics=True,
         disable_analyzer_cache=True,
-        custom_config={"image_size": 32, "classes": classes},
+        custom_config={"image_size": 32, "classes": classes, "preprocessing": KINDS["resnet8"].family.name},
     )
     pipeline = tfx.dsl.Pipeline(
         "prepared",
@@ -43,12 +45,10 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def random_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Backbone artifact with weights that were drawn, not trained."""
-    from components.backbone import resnet50
-
     folder = tmp_path_factory.mktemp("backbone")
     keras.utils.set_random_seed(5)
-    resnet50.build(32).save_weights(folder / "backbone.weights.h5")
-    (folder / "backbone.json").write_text('{"family": "resnet50", "weights": "file", "sha256": ""}')
+    KINDS["resnet8"].build(32).save_weights(folder / "backbone.weights.h5")
+    (folder / "backbone.json").write_text('{"kind": "resnet8", "weights": "file", "sha256": ""}')
     return folder
 
 

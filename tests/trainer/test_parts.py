@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.backbone import freezing, resnet50
+from components.backbone import freezing
+from components.backbone.kinds import KINDS
+from components.backbone.layers import flatten
 from components.trainer import feature_batches, hardware
 from components.trainer.augment import augmentation
 from components.trainer.classifier import assemble, build_head
@@ -108,14 +110,17 @@ def test_a_machine_without_gpu_trains_in_float32_on_one_device():
 def test_a_model_trained_in_mixed_precision_is_exported_in_float32_with_its_flags():
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
-        backbone = resnet50.build(32)
+        kind = KINDS["resnet50"]
+        backbone = kind.build(32)
         freezing.freeze(backbone)
         freezing.unfreeze_top(backbone, 1)
-        trained = assemble(backbone, build_head(HeadSettings(hidden_units=8), 5), frozen_batch_norm=True)
+        trained = assemble(
+            backbone, build_head(HeadSettings(hidden_units=8), kind.embedding_size, 5), frozen_batch_norm=True
+        )
     finally:
         keras.config.set_dtype_policy("float32")
     exported = in_float32(trained)
-    assert {layer.dtype_policy.name for layer in resnet50.flatten(exported)} == {"float32"}
+    assert {layer.dtype_policy.name for layer in flatten(exported)} == {"float32"}
     assert len(exported.trainable_weights) == len(trained.trainable_weights) == 10
     pixels = np.random.default_rng(0).normal(0, 60, (8, 32, 32, 3)).astype(np.float32)
     np.testing.assert_allclose(trained(pixels), exported(pixels), atol=0.02)

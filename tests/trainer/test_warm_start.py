@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import pytest
 
-from components.backbone import resnet50
+from components.backbone.kinds import KINDS
 from components.errors import DataRefused
 from components.registry.protocol import KERAS, VALIDATION, WARM_START
 from components.registry.settings import RegistrySettings
@@ -28,7 +28,7 @@ from components.trainer.start import load_whole
 
 pytestmark = pytest.mark.tfx
 
-HEAD = Settings(head=HeadSettings(epochs=4), warm_start="champion")
+HEAD = Settings(head=HeadSettings(epochs=4, learning_rate=3e-4), warm_start="champion")
 FINE = Settings(
     head=HeadSettings(epochs=3),
     fine_tune=FineTuneSettings(blocks=1, epochs=2, learning_rate=1e-4),
@@ -36,7 +36,7 @@ FINE = Settings(
     warm_start="champion",
 )
 SCRATCH = Settings(from_scratch=FromScratchSettings(epochs=1), warm_start="champion")
-TOP_BLOCK = {"conv5_block3_1_conv", "conv5_block3_2_conv", "conv5_block3_3_conv"}
+TOP_BLOCK = {"stage3_block1_0_conv", "stage3_block1_1_conv", "stage3_block1_2_conv"}
 
 
 def helpers():
@@ -60,7 +60,7 @@ def hashed_backbone(random_backbone, tmp_path_factory):
     """The random backbone as the Backbone node describes it."""
     folder = tmp_path_factory.mktemp("hashed")
     shutil.copy(random_backbone / "backbone.weights.h5", folder)
-    (folder / "backbone.json").write_text(json.dumps({"family": "resnet50", "weights": "file", "sha256": "a" * 64}))
+    (folder / "backbone.json").write_text(json.dumps({"kind": "resnet8", "weights": "file", "sha256": "a" * 64}))
     return folder
 
 
@@ -82,7 +82,7 @@ def trained(make_args, hashed_backbone, tmp_path_factory):
 @pytest.fixture(scope="module")
 def no_weights(tmp_path_factory):
     folder = tmp_path_factory.mktemp("none")
-    (folder / "backbone.json").write_text('{"family": "resnet50", "weights": "none", "sha256": ""}')
+    (folder / "backbone.json").write_text('{"kind": "resnet8", "weights": "none", "sha256": ""}')
     return folder
 
 
@@ -138,9 +138,9 @@ def test_a_warm_training_begins_better_and_its_frozen_part_is_the_sources(goes_o
     assert proof["passed"], proof["findings"]
     for key in ("frozen_before", "frozen_after", "num_frozen_weights", "trainable_weights"):
         assert proof[key] == before[key]
-    source = resnet50.build(32)
+    source = KINDS["resnet8"].build(32)
     source.load_weights(random_backbone / "backbone.weights.h5")
-    pairs = zip(source.weights, warm.model.get_layer("resnet50").weights, strict=True)
+    pairs = zip(source.weights, warm.model.get_layer("resnet8").weights, strict=True)
     changed = {new.path.split("/")[-2] for old, new in pairs if not np.array_equal(old.numpy(), new.numpy())}
     assert changed == (TOP_BLOCK if settings is FINE else set())
 
@@ -163,7 +163,7 @@ def test_from_scratch_all_weights_and_moving_statistics_go_on(champions, trained
     cold = trained(SCRATCH, no_weights)
     start = champions.start(champions.register(cold), SCRATCH, no_weights, tmp_path / "nodes")
     inputs = from_fn_args(make_args(SCRATCH, tmp_path, base_model=str(start)))
-    backbone = resnet50.build(32)
+    backbone = KINDS["resnet8"].build(32)
     load_whole(inputs.weights_dir, backbone)
     theirs = weights_of(cold)
     for mine, other in zip(backbone.weights, theirs, strict=False):
@@ -214,7 +214,7 @@ def other_shape(stored) -> None:
         (not_a_number, "has weights that are not finite numbers"),
         (
             moving_mean,
-            "has 1 layers that are frozen here and differ from the source backbone's (conv1_bn); "
+            "has 1 layers that are frozen here and differ from the source backbone's (stem_bn); "
             "trainer.fine_tune.blocks is 0",
         ),
         (other_shape, "has weights of another shape (A total of 1 objects could not be loaded"),
@@ -236,10 +236,11 @@ def test_a_champion_that_does_not_fit_is_a_cold_start_like_any_other(
     start = champions.start(version, HEAD, hashed_backbone, tmp_path / "nodes")
     inputs = from_fn_args(make_args(HEAD, tmp_path, base_model=str(start)))
     done = trainer.train(inputs)
+    differing = [layer.name for layer in KINDS["resnet8"].build(32).layers if layer.name in TOP_BLOCK]
     assert inputs.history(done)["warm_start"] == {
         "version": None,
         "sentence": f"The training started cold: version {version} has 3 layers that are frozen here and differ from "
-        f"the source backbone's ({', '.join(sorted(TOP_BLOCK))}); trainer.fine_tune.blocks is 0.",
+        f"the source backbone's ({', '.join(differing)}); trainer.fine_tune.blocks is 0.",
     }
     assert are_equal(done, trained(HEAD))
 

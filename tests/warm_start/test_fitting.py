@@ -11,7 +11,7 @@ FACTS = {
     "classes": ["cat", "dog"],
     "image_size": 32,
     "head": {"hidden_units": 0},
-    "backbone": {"family": "resnet50", "weights": "pretrain", "sha256": "a" * 64},
+    "backbone": {"kind": "resnet50", "weights": "pretrain", "sha256": "a" * 64},
 }
 
 
@@ -28,7 +28,7 @@ def test_a_model_of_the_same_kind_fits():
         ({"classes": ("cat", "dog", "eel")}, "knows other classes (cat, dog, eel; these images: cat, dog)"),
         ({"image_size": 64}, "takes images of 64 pixels, and transform.image_size is 32"),
         ({"hidden_units": 8}, "has 8 hidden units in its head, and trainer.head.hidden_units is 0"),
-        ({"family": "resnet101"}, "has another backbone, resnet101, and this one is resnet50"),
+        ({"backbone": "resnet101"}, "has another backbone, resnet101, and this one is resnet50"),
         (
             {"source_sha256": "b" * 64},
             "began from other weights of the backbone (sha256 bbbbbbbbbbbb; now sha256 aaaaaaaaaaaa)",
@@ -72,12 +72,12 @@ def test_an_export_that_does_not_say_what_it_is_does_not_fit(part):
 
 
 def test_weights_that_nobody_hashed_are_no_source():
-    unnamed = FACTS | {"backbone": {"family": "resnet50", "weights": "pretrain", "sha256": ""}}
+    unnamed = FACTS | {"backbone": {"kind": "resnet50", "weights": "pretrain", "sha256": ""}}
     assert Kind.of_export(unnamed, "0.33") is None
 
 
 def test_models_trained_from_scratch_have_one_source():
-    scratch = FACTS | {"backbone": {"family": "resnet50", "weights": "none", "sha256": ""}}
+    scratch = FACTS | {"backbone": {"kind": "resnet50", "weights": "none", "sha256": ""}}
     found = Kind.of_export(scratch, "0.33")
     assert found is not None and found.source_sha256 == ""
     assert objection(found, replace(WANTED, source_sha256="")) is None

@@ -1,0 +1,100 @@
+"""Where a weights file is another network's: the first layer whose arrays have other shapes."""
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+
+Shapes = tuple[tuple[int, ...], ...]
+
+
+def first_difference(network: keras.Model, path: str | os.PathLike[str]) -> str | None:
+    """Says which layer of a weights file is not the network's, as part of a sentence; None where all shapes fit.
+
+    Args:
+        network: What the weights were meant for.
+        path: A `.weights.h5`, `.h5` or `.keras` file that can be read.
+
+    Raises:
+        OSError, KeyError, ValueError: It is none of these.
+    """
+    with _opened(path) as file:
+        group = file.get("model_weights", file)
+        if "layer_names" in group.attrs:
+            return _compared(_by_position(network), dict(enumerate(_legacy(group))))
+        found = _tree(file)
+    with tempfile.TemporaryDirectory() as folder:
+        own = Path(folder, "own.weights.h5")
+        network.save_weights(own)
+        with h5py.File(own) as saved:
+            expected = _tree(saved)
+    order = {layer.name: position for position, layer in enumerate(network.layers)}
+    ordered = sorted(expected, key=lambda key: order.get(expected[key][0], len(order)))
+    return _compared({key: expected[key] for key in ordered}, found)
+
+
+def _compared(expected: Mapping[Any, tuple[str, Shapes]], found: Mapping[Any, tuple[str, Shapes]]) -> str | None:
+    for key, (name, shapes) in expected.items():
+        if key not in found:
+            return f"it has no layer in the place of {name}, {_written(shapes)}"
+        theirs, received = found[key]
+        if received != shapes:
+            return f"its layer {theirs} has {_written(received)} where {name} has {_written(shapes)}"
+    if surplus := [key for key in found if key not in expected]:
+        name, shapes = found[surplus[0]]
+        return f"it has a layer {name}, {_written(shapes)}, which the network has not"
+    return None
+
+
+def _opened(path: str | os.PathLike[str]) -> h5py.File:
+    if not str(path).endswith(".keras"):
+        return h5py.File(path)
+    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+        # An open file outlives its name.
+        return h5py.File(archive.extract("model.weights.h5", folder))
+
+
+def _tree(file: h5py.File) -> dict[str, tuple[str, Shapes]]:
+    """Every layer with weights as Keras 3 saves it: place in the file -> name and shapes."""
+    found: dict[str, tuple[str, Shapes]] = {}
+
+    def visit(place: str, entry: Any) -> None:
+        if place.endswith("vars") and isinstance(entry, h5py.Group) and len(entry):
+            arrays = [entry[key] for key in sorted(entry, key=int)]
+            found[place] = (str(entry.attrs.get("name", place)), tuple(array.shape for array in arrays))
+
+    file.visititems(visit)
+    return found
+
+
+def _by_position(network: keras.Model) -> dict[int, tuple[str, Shapes]]:
+    weighted = [layer for layer in network.layers if layer.weights]
+    return {
+        position: (layer.name, tuple(tuple(weight.shape) for weight in _in_legacy_order(layer)))
+        for position, layer in enumerate(weighted)
+    }
+
+
+def _in_legacy_order(layer: keras.layers.Layer) -> list[Any]:
+    return [*layer.trainable_weights, *layer.non_trainable_weights]
+
+
+def _legacy(group: Any) -> Iterator[tuple[str, Shapes]]:
+    """Every layer with weights as Keras saved it before Keras 3, and still publishes it, in order."""
+    for name in _texts(group.attrs["layer_names"]):
+        shapes = tuple(group[name][weight].shape for weight in _texts(group[name].attrs["weight_names"]))
+        if shapes:
+            yield name, shapes
+
+
+def _texts(values: Any) -> list[str]:
+    return [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+
+
+def _written(shapes: Shapes) -> str:
+    return " and ".join("x".join(map(str, shape)) or "a number" for shape in shapes)

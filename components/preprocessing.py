@@ -1,0 +1,54 @@
+"""From pictures to what a network takes, and back: the families of Keras' applications; pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Family:
+    """From RGB 0..255 to a network's input: channels reversed or not, then `values * scale + shift`.
+
+    Source: keras.applications.imagenet_utils.preprocess_input.
+    """
+
+    name: str
+    scale: tuple[float, ...]
+    """One number, or one a channel of the result."""
+    shift: tuple[float, ...]
+    is_reversed: bool = False
+
+    def apply(self, pictures: Any) -> Any:
+        """Scales pictures, NumPy's or TensorFlow's float32 [..., 3], RGB, 0..255; returns the same shape and dtype."""
+        channels = pictures[..., ::-1] if self.is_reversed else pictures
+        return channels * _float32(self.scale) + _float32(self.shift)
+
+    def undo(self, inputs: Any) -> Any:
+        """Makes pictures of a network's inputs again: the inverse of `apply`."""
+        channels = (inputs - _float32(self.shift)) / _float32(self.scale)
+        return channels[..., ::-1] if self.is_reversed else channels
+
+
+def _float32(values: tuple[float, ...]) -> np.ndarray:
+    return np.array(values, np.float32)
+
+
+_IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
+_IMAGENET_DEVIATION: Final = (0.229, 0.224, 0.225)
+
+# For networks that scale inside.
+NONE: Final = Family("none", (1.0,), (0.0,))
+UNIT: Final = Family("unit", (1 / 255,), (0.0,))
+# ResNet50V2, MobileNets, Xception, Inception.
+TF: Final = Family("tf", (1 / 127.5,), (-1.0,))
+# ResNet50, VGG: less the mean of ImageNet's training pictures, blue, green, red.
+CAFFE: Final = Family("caffe", (1.0,) * 3, (-103.939, -116.779, -123.68), is_reversed=True)
+# DenseNet, EfficientNetV2, ConvNeXt.
+TORCH: Final = Family(
+    "torch",
+    tuple(1 / (255 * deviation) for deviation in _IMAGENET_DEVIATION),
+    tuple(-mean / deviation for mean, deviation in zip(_IMAGENET_MEAN, _IMAGENET_DEVIATION, strict=True)),
+)
+FAMILIES: Final[Mapping[str, Family]] = {family.name: family for family in (NONE, UNIT, TF, CAFFE, TORCH)}
