@@ -48,7 +48,7 @@ def contradictions(config: "Config") -> list[str]:
     if weights == "imagenet" and backbone.published is None:
         found.append(
             f"backbone.weights must be a file, pretrain or none when backbone.kind is {backbone.kind}; received "
-            f"imagenet. Nobody publishes ImageNet weights of it: name another kind, or pretrain it here."
+            "imagenet. Nobody publishes ImageNet weights of it: name another kind, or pretrain it here."
         )
     if sha256 and not _SHA256.fullmatch(sha256):
         found.append(

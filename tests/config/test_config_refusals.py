@@ -106,7 +106,13 @@ def refusal(*overrides, environ=None, path=None):
         (
             "trainer.fine_tune.blocks=true",
             "trainer.fine_tune.blocks must be a whole number or all; received true. Its meaning: How many of "
-            "ResNet50's 16 residual blocks, from the top, are trained; 0: none; `all`: the stem too.",
+            "the backbone's blocks, from the top, are trained; 0: none; `all`: the stem too. ResNet50 has 16.",
+        ),
+        (
+            "backbone.kind=resnet",
+            "backbone.kind must be one of resnet50, resnet50_v2, mobilenet_v3_large, efficientnet_v2_b0, convnext_tiny, "
+            "resnet8; received 'resnet'. Its meaning: The network. `resnet8` trains in seconds at 32 pixels: for first "
+            "tries and tests.",
         ),
         (
             "trainer.head.dropout=true",
@@ -152,7 +158,16 @@ def test_a_fault_is_one_sentence_with_key_expectation_value_and_way_out(override
     [
         (
             ["trainer.fine_tune.blocks=17"],
-            "trainer.fine_tune.blocks must be 0 to 16 or all; received 17. ResNet50 has 16 residual blocks.",
+            "trainer.fine_tune.blocks must be 0 to 16 or all; received 17. ResNet50 has 16 blocks.",
+        ),
+        (
+            ["backbone.kind=convnext_tiny", "trainer.fine_tune.blocks=19"],
+            "trainer.fine_tune.blocks must be 0 to 18 or all; received 19. ConvNeXtTiny has 18 blocks.",
+        ),
+        (
+            ["backbone.kind=resnet8", "backbone.weights=imagenet"],
+            "backbone.weights must be a file, pretrain or none when backbone.kind is resnet8; received imagenet. "
+            "Nobody publishes ImageNet weights of it: name another kind, or pretrain it here.",
         ),
         (
             ["backbone.weights=none", "trainer.fine_tune.blocks=2"],
@@ -171,7 +186,7 @@ def test_a_fault_is_one_sentence_with_key_expectation_value_and_way_out(override
         ),
         (
             ["trainer.fine_tune.blocks=-1"],
-            "trainer.fine_tune.blocks must be 0 to 16 or all; received -1. ResNet50 has 16 residual blocks.",
+            "trainer.fine_tune.blocks must be 0 to 16 or all; received -1. ResNet50 has 16 blocks.",
         ),
         (
             [f"backbone.sha256={'a' * 64}"],

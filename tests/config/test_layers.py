@@ -51,7 +51,17 @@ def test_no_step_imports_another_steps_node(graph):
 )
 def test_rooms_keep_their_doors(graph, room, may_import):
     rooms = {name.split(".")[1] for name in imports_of(graph, f"components.{room}") if name.startswith("components.")}
-    shared = {"settings", "errors", "credentials", "artifacts", "blessing", "flags", "intervals", "unpacking"}
+    shared = {
+        "settings",
+        "errors",
+        "credentials",
+        "artifacts",
+        "blessing",
+        "flags",
+        "intervals",
+        "preprocessing",
+        "unpacking",
+    }
     assert rooms - shared <= may_import
 
 
