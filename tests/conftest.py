@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import functools
 import gc
 import json
 import os
@@ -35,6 +36,10 @@ def memory_is_given_back() -> Iterator[None]:
 def passwords_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """A password is concealed for as long as its process lives, and one test's `pass` stands in another's sentences."""
     monkeypatch.setattr(errors, "_concealed", set())
+
+
+# What a test runs with whose question is not about the backbone: ResNet50 takes several times as long.
+SMALL = "backbone.kind=resnet8"
 
 
 @dataclass(frozen=True)
@@ -72,11 +77,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def run_in_process() -> Callable[..., Finished]:
     """Runs a configuration in this process, which has paid for importing TFX already."""
 
-    def run(output: Path, *overrides: str) -> Finished:
+    def run(output: Path, *overrides: str, small: bool = False) -> Finished:
         from pipeline.config import load
         from pipeline.runners.local import run as run_locally
 
-        summary = run_locally(load(None, [f"output={output}", *overrides]))
+        summary = run_locally(load(None, [f"output={output}", *([SMALL] if small else []), *overrides]))
         stored = output / summary.pipeline / "runs" / summary.run_id / "summary.json"
         return Finished(json.loads(stored.read_text()), output)
 
@@ -84,23 +89,45 @@ def run_in_process() -> Callable[..., Finished]:
 
 
 @pytest.fixture(scope="session")
-def first_run(
+def run_small(run_in_process: Callable[..., Finished]) -> Callable[..., Finished]:
+    """Runs a configuration with the small backbone in this process."""
+    return functools.partial(run_in_process, small=True)
+
+
+@pytest.fixture(scope="session")
+def run_once(
     run_in_process: Callable[..., Finished], tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Finished:
-    """The embedded example, on a machine that never ran it; of several test processes one runs it for all.
+) -> Callable[..., Finished]:
+    """Runs the embedded example on a machine that never ran it; of several test processes one does so for all."""
+
+    def run(name: str, small: bool) -> Finished:
+        if worker_id == "master":
+            return run_in_process(tmp_path_factory.mktemp(name) / "frostgate-output", small=small)
+        shared = tmp_path_factory.getbasetemp().parent / name
+        output, summary = shared / "frostgate-output", shared / "summary.json"
+        shared.mkdir(exist_ok=True)
+        with open(shared / "lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not summary.exists():
+                summary.write_text(json.dumps(run_in_process(output, small=small).summary))
+        return Finished(json.loads(summary.read_text()), output)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def first_run(run_once: Callable[..., Finished]) -> Finished:
+    """The embedded example on ResNet50; whoever takes it only reads there."""
+    return run_once("first", small=False)
+
+
+@pytest.fixture(scope="session")
+def small_run(run_once: Callable[..., Finished]) -> Finished:
+    """The embedded example on the small backbone.
 
     The tests of the whole pipeline go on in its folder, all others only read there.
     """
-    if worker_id == "master":
-        return run_in_process(tmp_path_factory.mktemp("first") / "frostgate-output")
-    shared = tmp_path_factory.getbasetemp().parent / "first"
-    output, summary = shared / "frostgate-output", shared / "summary.json"
-    shared.mkdir(exist_ok=True)
-    with open(shared / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not summary.exists():
-            summary.write_text(json.dumps(run_in_process(output).summary))
-    return Finished(json.loads(summary.read_text()), output)
+    return run_once("small", small=True)
 
 
 @pytest.fixture

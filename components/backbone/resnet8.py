@@ -10,7 +10,7 @@ _EPSILON: Final = 1.001e-5
 
 
 def resnet8(input_shape: tuple[int, int, int], name: str, widths: tuple[int, ...] = _WIDTHS) -> keras.Model:
-    """Builds three stages of one basic block each, with BatchNorm, and random weights.
+    """Builds a stem that halves the picture and three stages of one basic block each, with BatchNorm.
 
     Args:
         input_shape: (side, side, 3), in pixels.
@@ -18,12 +18,12 @@ def resnet8(input_shape: tuple[int, int, int], name: str, widths: tuple[int, ...
         widths: Of the stages.
 
     Returns:
-        A model from float32 [batch, side, side, 3] to float32 [batch, the last width].
+        A model with random weights, from float32 [batch, side, side, 3] to float32 [batch, the last width].
 
-    Source: He et al. 2015, arXiv:1512.03385, section 4.2, with n = 1 and twice the width.
+    Source: He et al. 2015, arXiv:1512.03385, section 4.2, with n = 1, twice the width and that stem.
     """
     inputs = keras.Input(input_shape)
-    features = _normalised(_convolution(widths[0], 3, 1, "stem_conv")(inputs), "stem_bn")
+    features = _normalised(_convolution(widths[0], 3, 2, "stem_conv")(inputs), "stem_bn")
     features = keras.layers.ReLU(name="stem_relu")(features)
     for number, width in enumerate(widths, 1):
         features = _block(features, width, stride=1 if number == 1 else 2, name=f"stage{number}_block1")

@@ -110,9 +110,9 @@ def refusal(*overrides, environ=None, path=None):
         ),
         (
             "backbone.kind=resnet",
-            "backbone.kind must be one of resnet50, resnet50_v2, mobilenet_v3_large, efficientnet_v2_b0, convnext_tiny, "
-            "resnet8; received 'resnet'. Its meaning: The network. `resnet8` trains in seconds at 32 pixels: for first "
-            "tries and tests.",
+            "backbone.kind must be one of resnet50, resnet50_v2, mobilenet_v3_large, efficientnet_v2_b0, "
+            "convnext_tiny, resnet8; received 'resnet'. Its meaning: The network. `resnet8` trains in seconds at 32 "
+            "pixels: for first tries and tests.",
         ),
         (
             "trainer.head.dropout=true",

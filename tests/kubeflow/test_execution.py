@@ -11,6 +11,7 @@ import yaml
 from components.registry.opening import open_registry
 from components.registry.settings import RegistrySettings
 from pipeline.config import load
+from tests.conftest import SMALL
 from tests.kubeflow.backend import Backend, Execution
 
 pytestmark = pytest.mark.engine
@@ -21,10 +22,10 @@ BROKEN_MODELS = Path(__file__).parents[1] / "pipeline"
 
 
 @pytest.fixture(scope="module")
-def backend(first_run, tmp_path_factory):
+def backend(small_run, tmp_path_factory):
     """A cluster whose volume has the pretrained backbone, and nothing else."""
     home = tmp_path_factory.mktemp("cluster")
-    shutil.copytree(first_run.output / "cache" / "backbones", home / "volume" / "cache" / "backbones")
+    shutil.copytree(small_run.output / "cache" / "backbones", home / "volume" / "cache" / "backbones")
     return Backend(home)
 
 
@@ -32,7 +33,7 @@ def package(backend, name, *overrides):
     from pipeline.runners.kubeflow.compiling import compile_pipeline
 
     path = backend.home / f"{name}.yaml"
-    config = load(None, [IMAGE, f"kubeflow.mount={backend.home / 'volume'}", "kubeflow.retries=1", *overrides])
+    config = load(None, [IMAGE, SMALL, f"kubeflow.mount={backend.home / 'volume'}", "kubeflow.retries=1", *overrides])
     path.write_text(compile_pipeline(config).to_yaml())
     return path
 
@@ -82,11 +83,11 @@ def versions(backend):
     return sorted(path.name for path in (backend.home / "volume" / "digits" / "models").glob("[0-9]*"))
 
 
-def test_it_comes_to_the_local_runs_verdict_with_the_same_model(first_run, backend, run):
+def test_it_comes_to_the_local_runs_verdict_with_the_same_model(small_run, backend, run):
     failed = {name: one.log[-3_000:] for name, one in run.items() if one.state == "FAILED"}
     assert not failed, failed
     assert {name for name, state in states(run).items() if state == "SKIPPED"} == {"Blocked", "Held"}
-    here, there = first_run.summary["verdict"], verdict(backend, run)
+    here, there = small_run.summary["verdict"], verdict(backend, run)
     assert there["decision"] == here["decision"] == "PASS"
     assert _comparable(there) == _comparable(here)
     assert there["measurements"] == here["measurements"]

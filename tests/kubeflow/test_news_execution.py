@@ -10,6 +10,7 @@ import pytest
 from components.registry.opening import open_registry
 from components.registry.settings import RegistrySettings
 from pipeline.config import load
+from tests.conftest import SMALL
 from tests.kubeflow.backend import Backend
 
 pytestmark = pytest.mark.engine
@@ -18,16 +19,16 @@ IMAGE = f"kubeflow.image=frostgate@sha256:{64 * '0'}"
 
 
 @pytest.fixture(scope="module")
-def backend(first_run, tmp_path_factory):
+def backend(small_run, tmp_path_factory):
     home = tmp_path_factory.mktemp("cluster")
-    shutil.copytree(first_run.output / "cache" / "backbones", home / "volume" / "cache" / "backbones")
+    shutil.copytree(small_run.output / "cache" / "backbones", home / "volume" / "cache" / "backbones")
     return Backend(home)
 
 
 @pytest.fixture(scope="module")
-def arrives(first_run, backend):
+def arrives(small_run, backend):
     """Delivers every third of the embedded pictures to the volume; returns where to."""
-    (digits,) = [path for path in (first_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
+    (digits,) = [path for path in (small_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
     incoming = backend.home / "volume" / "incoming"
 
     def deliver(span: int) -> Path:
@@ -49,7 +50,7 @@ def package(backend, arrives):
     told = [f"data.uri={arrives(1)}/span-{{SPAN}}", "data.classes=['5', '6', '7', '8', '9']", "data.eval_fraction=0.5"]
     told += ["gate.min_eval_examples=100", f"kubeflow.mount={backend.home / 'volume'}", "kubeflow.retries=0"]
     path = backend.home / "scheduled.yaml"
-    path.write_text(compile_pipeline(load(None, [IMAGE, *told])).to_yaml())
+    path.write_text(compile_pipeline(load(None, [IMAGE, SMALL, *told])).to_yaml())
     return path
 
 

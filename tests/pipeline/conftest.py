@@ -10,18 +10,28 @@ CLASSES = "56789"
 
 
 @pytest.fixture
-def with_backbone(first_run: Finished, tmp_path: Path) -> Path:
-    """A new output folder whose cache holds nothing but the embedded data and the pretrained backbone."""
+def with_backbone(small_run: Finished, tmp_path: Path) -> Path:
+    """A new output folder whose cache holds nothing but the embedded data and the small pretrained backbone."""
+    return _with_backbone(small_run, tmp_path)
+
+
+@pytest.fixture
+def with_resnet50(first_run: Finished, tmp_path: Path) -> Path:
+    """The same with ResNet50."""
+    return _with_backbone(first_run, tmp_path)
+
+
+def _with_backbone(run: Finished, tmp_path: Path) -> Path:
     output = tmp_path / "frostgate-output"
     for name in ("embedded", "backbones"):
-        shutil.copytree(first_run.output / "cache" / name, output / "cache" / name)
+        shutil.copytree(run.output / "cache" / name, output / "cache" / name)
     return output
 
 
 @pytest.fixture
-def arrives(first_run: Finished, tmp_path: Path) -> Callable[..., None]:
+def arrives(small_run: Finished, tmp_path: Path) -> Callable[..., None]:
     """Delivers every third of the embedded pictures, under the names that they are given."""
-    (digits,) = [path for path in (first_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
+    (digits,) = [path for path in (small_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
 
     def deliver(span: int, names: str = CLASSES) -> None:
         for position, picture in enumerate(sorted(digits.glob("[5-9]/*.png"), key=lambda path: path.name)):

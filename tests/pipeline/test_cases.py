@@ -12,13 +12,13 @@ pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
-def run_case(with_backbone):
+def run_case(with_resnet50):
     """Runs variants of a case on the first run's backbone."""
 
     def run(case_id: str, *names: str) -> list[Finished]:
         case: Case = next(one for one in CASES if one.id == case_id)
         wanted = [variant for variant in case.variants if variant.name in names]
-        return [run_variant(case, variant, str(with_backbone)) for variant in wanted]
+        return [run_variant(case, variant, str(with_resnet50)) for variant in wanted]
 
     return run
 

@@ -8,6 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from components.registry.opening import open_registry
 from pipeline.config import load
 from pipeline.resolve import effective_registry, folders_of
+from tests.conftest import SMALL
 
 pytestmark = pytest.mark.engine
 
@@ -25,20 +26,20 @@ def numbers(folder: Path) -> dict[tuple[str, ...] | str, float]:
 
 
 def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
-    arrives, run_in_process, with_backbone: Path, tmp_path: Path
+    arrives, run_small, with_backbone: Path, tmp_path: Path
 ):
     # Half of 300 pictures is what there is to validate on.
     told = [f"data.uri={tmp_path}/incoming/span-{{SPAN}}", "data.classes=['5', '6', '7', '8', '9']"]
     told += ["data.eval_fraction=0.5", "gate.min_eval_examples=100", f"monitoring.textfile={tmp_path}"]
     arrives(1)
-    first = run_in_process(with_backbone, *told)
+    first = run_small(with_backbone, *told)
     assert (first.summary["status"], first.summary["spans"]) == ("pushed", [1]), first.summary["message"]
-    assert run_in_process(with_backbone, *told).summary["status"] == "unchanged"
+    assert run_small(with_backbone, *told).summary["status"] == "unchanged"
     before = numbers(tmp_path)
     assert (before["run_status", "unchanged"], before["verdict", "PASS"], before["champion_version"]) == (1, 1, 1)
 
     arrives(2, names="67895")
-    second = run_in_process(with_backbone, *told)
+    second = run_small(with_backbone, *told)
     message = second.summary["message"]
     assert (second.summary["status"], second.summary["spans"]) == ("blocked", [2]), message
     # By its own measure the model is as good as the first; the champion knows better.
@@ -56,7 +57,7 @@ def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
         assert now[name] == before[name]
 
     arrives(3)
-    third = run_in_process(with_backbone, *told)
+    third = run_small(with_backbone, *told)
     assert (third.summary["status"], third.summary["spans"]) == ("pushed", [3]), third.summary["message"]
     assert third.summary["verdict"]["baseline"]["version"] == first.summary["registered_version"]
     assert third.versions == ["1", "2"]
@@ -64,7 +65,7 @@ def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
     assert (now["run_status", "pushed"], now["verdict", "PASS"], now["check_fired", "label order", "G4"]) == (1, 1, 0)
     assert (now["newest_span"], now["champion_version"]) == (3, 2)
     assert now["last_success_timestamp_seconds"] > before["last_success_timestamp_seconds"]
-    config = load(None, [f"output={with_backbone}"])
+    config = load(None, [SMALL, f"output={with_backbone}"])
     versions = open_registry(effective_registry(config, folders_of(config))).versions()
     assert [(one.tags["frostgate.spans"], one.tags["frostgate.decision"], one.is_champion) for one in versions] == [
         ("1", "PASS", False),

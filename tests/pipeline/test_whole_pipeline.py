@@ -1,4 +1,4 @@
-"""The real pipeline from end to end; the tests of this module build on one first run, in order."""
+"""The real pipeline from end to end: once on ResNet50, then tests that build on one small run, in order."""
 
 import contextlib
 import io
@@ -26,6 +26,7 @@ from components.pusher.versions import verify
 from components.registry.opening import open_registry
 from pipeline.config import load
 from pipeline.resolve import effective_registry, folders_of
+from tests.conftest import SMALL
 
 pytestmark = pytest.mark.engine
 
@@ -66,29 +67,29 @@ def executed(finished) -> set[str]:
     return {name for name, status in finished.nodes.items() if status == "done"}
 
 
-def test_a_second_run_with_nothing_changed_only_looks_whether_all_is_there(first_run, run_in_process):
-    again = run_in_process(first_run.output)
+def test_a_second_run_with_nothing_changed_only_looks_whether_all_is_there(small_run, run_small):
+    again = run_small(small_run.output)
     assert again.summary["exit_code"] == 0
     assert executed(again) == {"Pusher", "RegistryPush"}
     assert again.versions == ["1"] and champion_version(again.output) == "1"
 
 
-def test_the_same_command_serves_and_registers_again_what_somebody_removed(first_run, run_in_process):
-    folder = first_run.output / "digits"
+def test_the_same_command_serves_and_registers_again_what_somebody_removed(small_run, run_small):
+    folder = small_run.output / "digits"
     shutil.rmtree(folder / "models")
     with contextlib.closing(sqlite3.connect(folder / "mlflow.db")) as connection, connection:
         for table in ("registered_model_aliases", "model_version_tags", "model_versions", "registered_models"):
             connection.execute(f"DELETE FROM {table}")
-    assert champion_version(first_run.output) is None
-    again = run_in_process(first_run.output)
+    assert champion_version(small_run.output) is None
+    again = run_small(small_run.output)
     assert (again.summary["status"], executed(again)) == ("pushed", {"Pusher", "RegistryPush"})
     assert again.versions == ["1"] == [again.summary["served_version"]]
     assert verify(folder / "models" / "1") == ()
     assert champion_version(again.output) == again.summary["registered_version"] == "1"
 
 
-def test_another_threshold_re_runs_the_gate_and_what_follows_it(first_run, run_in_process):
-    again = run_in_process(first_run.output, "gate.min_first_accuracy=0.6")
+def test_another_threshold_re_runs_the_gate_and_what_follows_it(small_run, run_small):
+    again = run_small(small_run.output, "gate.min_first_accuracy=0.6")
     assert again.summary["exit_code"] == 0
     done = {name for name, status in again.nodes.items() if status == "done"}
     # The champion is now the model itself, and it has to be fetched to be compared with.
@@ -97,8 +98,8 @@ def test_another_threshold_re_runs_the_gate_and_what_follows_it(first_run, run_i
     assert again.versions == ["1"] and champion_version(again.output) == "1"
 
 
-def test_a_healthy_model_is_passed_on_by_the_repair_as_it_is(first_run, run_in_process):
-    finished = run_in_process(first_run.output, "repair=batch_norm")
+def test_a_healthy_model_is_passed_on_by_the_repair_as_it_is(small_run, run_small):
+    finished = run_small(small_run.output, "repair=batch_norm")
     assert finished.summary["exit_code"] == 0
     assert finished.nodes["Trainer"] == "cached" and finished.nodes["Repair"] == "done"
     assert verdict_of(finished)["repaired_from"] is None
@@ -112,9 +113,9 @@ def test_a_healthy_model_is_passed_on_by_the_repair_as_it_is(first_run, run_in_p
         ("broken_models.not_a_number", {"G0"}),
     ],
 )
-def test_a_broken_trainer_is_blocked_and_nothing_is_touched(first_run, run_in_process, monkeypatch, broken, codes):
+def test_a_broken_trainer_is_blocked_and_nothing_is_touched(small_run, run_small, monkeypatch, broken, codes):
     monkeypatch.syspath_prepend(Path(__file__).parent)
-    finished = run_in_process(first_run.output, f"trainer.run_fn={broken}")
+    finished = run_small(small_run.output, f"trainer.run_fn={broken}")
     assert (finished.summary["exit_code"], finished.summary["status"]) == (3, "blocked"), finished.summary["message"]
     assert codes <= set(verdict_of(finished)["codes"])
     assert finished.summary["served_version"] is None
@@ -124,8 +125,8 @@ def test_a_broken_trainer_is_blocked_and_nothing_is_touched(first_run, run_in_pr
     assert "Blocked" in Path(finished.summary["card"]).read_text()
 
 
-def test_labels_shuffled_in_validation_are_blocked_with_exit_code_3(first_run, with_backbone, tmp_path):
-    source = first_run.output / "cache" / "embedded"
+def test_labels_shuffled_in_validation_are_blocked_with_exit_code_3(small_run, with_backbone, tmp_path):
+    source = small_run.output / "cache" / "embedded"
     (digits,) = [path for path in source.iterdir() if (path / "5").is_dir()]
     shuffled = random.Random(0)
     for picture in sorted(digits.glob("[5-9]/*.png")):
@@ -134,7 +135,9 @@ def test_labels_shuffled_in_validation_are_blocked_with_exit_code_3(first_run, w
         target = tmp_path / "data" / ("eval" if is_eval else "train") / label / picture.name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(picture, target)
-    done = frostgate("run", "--json", f"--set=output={with_backbone}", f"--set=data.uri={tmp_path / 'data'}")
+    done = frostgate(
+        "run", "--json", f"--set={SMALL}", f"--set=output={with_backbone}", f"--set=data.uri={tmp_path / 'data'}"
+    )
     assert done.returncode == 3, done.stderr
     summary = json.loads(done.stdout)
     assert {"G2", "G3"} <= set(summary["verdict"]["codes"])
@@ -142,10 +145,10 @@ def test_labels_shuffled_in_validation_are_blocked_with_exit_code_3(first_run, w
     assert champion_version(with_backbone) is None
 
 
-def test_a_folder_of_ones_own_works_with_nothing_else(first_run, with_backbone, tmp_path):
-    (digits,) = [path for path in (first_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
+def test_a_folder_of_ones_own_works_with_nothing_else(small_run, with_backbone, tmp_path):
+    (digits,) = [path for path in (small_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
     folder = write_folder(digits, tmp_path / "own")
-    done = frostgate("run", "--json", f"--set=data.uri={folder}", cwd=with_backbone.parent)
+    done = frostgate("run", "--json", f"--set={SMALL}", f"--set=data.uri={folder}", cwd=with_backbone.parent)
     assert done.returncode == 0, done.stderr
     (report,) = (with_backbone / "digits" / "artifacts" / "ImageExampleGen" / "report").glob("*/report.json")
     counts = json.loads(report.read_text())
@@ -179,8 +182,8 @@ def write_folder(digits: Path, folder: Path) -> Path:
     return folder
 
 
-def test_a_run_killed_in_the_trainer_continues_to_the_same_weights(first_run, with_backbone, run_in_process):
-    command = [sys.executable, "-m", "pipeline.cli.main", "run", f"--set=output={with_backbone}"]
+def test_a_run_killed_in_the_trainer_continues_to_the_same_weights(small_run, with_backbone, run_small):
+    command = [sys.executable, "-m", "pipeline.cli.main", "run", f"--set={SMALL}", f"--set=output={with_backbone}"]
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_until(lambda: any(epochs_done(path) >= 3 for path in progress_files(with_backbone)), running)
     running.send_signal(signal.SIGKILL)
@@ -188,10 +191,10 @@ def test_a_run_killed_in_the_trainer_continues_to_the_same_weights(first_run, wi
     # The Trainer was in the middle of it: there is something to continue, and no model yet.
     assert progress_files(with_backbone)
     assert not list((with_backbone / "digits" / "artifacts" / "Trainer").glob("model/*/Format-Serving/saved_model.pb"))
-    finished = run_in_process(with_backbone)
+    finished = run_small(with_backbone)
     assert finished.summary["exit_code"] == 0
     assert finished.nodes["ImageExampleGen"] == finished.nodes["Backbone"] == "cached"
-    for mine, theirs in zip(weights_of(finished), weights_of(first_run), strict=True):
+    for mine, theirs in zip(weights_of(finished), weights_of(small_run), strict=True):
         np.testing.assert_array_equal(mine, theirs)
 
 

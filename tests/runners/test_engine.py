@@ -98,3 +98,13 @@ def test_an_artifact_that_changed_since_it_was_judged_is_made_again_by_the_next_
     assert error is None
     assert statuses(third)["PushGate"] == "cached" and statuses(third)["ServingCheck"] == "done"
     assert third.outputs["ServingCheck"] != first.outputs["ServingCheck"]
+
+
+def test_a_node_on_beam_builds_no_package_of_tfx():
+    from tfx.utils.dependency_utils import make_beam_dependency_flags
+
+    from pipeline.config import BeamSettings
+    from pipeline.training import beam_args
+
+    flags = beam_args(BeamSettings())
+    assert make_beam_dependency_flags(flags) == flags
