@@ -25,7 +25,7 @@ from components.settings import Settings
 from components.trainer.settings import TrainerSettings
 from components.transform.settings import TransformSettings
 from pipeline.config_errors import ConfigRefused, booleans_for_numbers, sentences
-from pipeline.config_rules import contradictions
+from pipeline.config_rules import contradictions, with_published_size
 from pipeline.config_sources import Told, from_environment, from_file, from_overrides, merge, nested
 from pipeline.retention import RetentionSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
@@ -97,6 +97,11 @@ class Config(Settings):
     """How the data steps run on this machine."""
     kubeflow: KubeflowSettings = KubeflowSettings()
     """How the steps run on a cluster."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_published_weights_saw_pictures(cls, values: Any) -> Any:
+        return with_published_size(values)
 
     @model_validator(mode="after")
     def _without_contradictions(self) -> Self:

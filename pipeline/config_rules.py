@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from components.backbone.kinds import KINDS
+from components.backbone.settings import BackboneSettings
 from components.errors import public_address, without_credentials
 from components.registry.settings import MODEL_NAME
 
@@ -91,6 +92,22 @@ def contradictions(config: "Config") -> list[str]:
             "Put the function in a module that Python can import."
         )
     return [*found, *_passwords(config), *_of_registry(config)]
+
+
+def with_published_size(values: Any) -> Any:
+    """Takes pictures as large as ImageNet weights were trained on where nobody names another size.
+
+    Args:
+        values: What was told, key -> value; anything else is returned as it is, to be refused later.
+    """
+    sections = [values.get(name, {}) if isinstance(values, dict) else None for name in ("backbone", "transform")]
+    if not all(isinstance(section, dict) for section in sections):
+        return values
+    backbone, transform = sections
+    kind = KINDS.get(str(backbone.get("kind", BackboneSettings().kind)))
+    if backbone.get("weights") != "imagenet" or "image_size" in transform or kind is None:
+        return values
+    return values | {"transform": transform | {"image_size": kind.trained_at}}
 
 
 def _passwords(config: "Config") -> Iterator[str]:

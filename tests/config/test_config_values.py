@@ -7,7 +7,7 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from pipeline.config import Config, effective_yaml, fingerprint, json_schema, load
+from pipeline.config import Config, effective_yaml, fingerprint, json_schema, load, overridden
 from pipeline.config_errors import all_keys, field_at
 
 
@@ -133,3 +133,20 @@ def test_where_and_how_fast_does_not_change_the_fingerprint(override):
 def test_a_configuration_is_never_changed():
     with pytest.raises(ValidationError):
         Config().trainer.seed = 8  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("told", "size"),
+    [
+        ([], 32),
+        (["backbone.weights=imagenet"], 224),
+        (["backbone.weights=imagenet", "backbone.kind=convnext_tiny"], 224),
+        (["backbone.weights=imagenet", "transform.image_size=64"], 64),
+        (["backbone.weights=none", "backbone.kind=resnet50_v2"], 32),
+    ],
+)
+def test_pictures_are_as_large_as_the_published_weights_saw_them_unless_somebody_says_otherwise(told, size):
+    config = load(None, told)
+    assert config.transform.image_size == size
+    # What was decided once stays, whatever is laid over it.
+    assert overridden(config, {"trainer.seed": 8}, "test").transform.image_size == size

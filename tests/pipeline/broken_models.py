@@ -15,7 +15,8 @@ def constant(fn_args: FnArgs) -> None:
     """Predicts the first class, whatever it is shown."""
     inputs = from_fn_args(fn_args)
     trained = train(inputs)
-    _last_layer(trained.model).set_weights([np.zeros((2048, 5), np.float32), np.array([9, 0, 0, 0, 0], np.float32)])
+    kernel, bias = _last_layer(trained.model).get_weights()
+    _last_layer(trained.model).set_weights([0 * kernel, np.array([9] + [0] * (len(bias) - 1), np.float32)])
     export(trained, inputs, Path(fn_args.serving_model_dir))
 
 
@@ -23,7 +24,8 @@ def not_a_number(fn_args: FnArgs) -> None:
     """Puts out NaN."""
     inputs = from_fn_args(fn_args)
     trained = train(inputs)
-    _last_layer(trained.model).set_weights([np.full((2048, 5), np.nan, np.float32), np.zeros(5, np.float32)])
+    kernel, bias = _last_layer(trained.model).get_weights()
+    _last_layer(trained.model).set_weights([np.nan * kernel, 0 * bias])
     export(trained, inputs, Path(fn_args.serving_model_dir))
 
 
