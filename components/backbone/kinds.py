@@ -137,7 +137,7 @@ def _efficientnet_v2_b0(image_size: int, kind: str) -> "keras.Model":
 
     # Keras looks its layers up by the name that it gives the whole.
     whole = _application("EfficientNetV2B0", include_preprocessing=False)(image_size, "efficientnetv2-b0")
-    return keras.Model(whole.inputs, whole.outputs, name=kind)
+    return keras.Model(whole.input, whole.output, name=kind)
 
 
 def _convnext_tiny(image_size: int, kind: str) -> "keras.Model":
@@ -146,7 +146,7 @@ def _convnext_tiny(image_size: int, kind: str) -> "keras.Model":
     whole = _application("ConvNeXtTiny", include_preprocessing=False)(image_size, kind)
     # Keras numbers the last layer by how many it has made, and a weight's name must not depend on that.
     last = keras.layers.LayerNormalization(epsilon=1e-6, name="head_layernorm")
-    return keras.Model(whole.inputs, last(whole.layers[-2].output), name=kind)
+    return keras.Model(whole.input, last(whole.layers[-2].output), name=kind)
 
 
 def _resnet8(image_size: int, kind: str) -> "keras.Model":

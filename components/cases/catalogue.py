@@ -6,6 +6,7 @@ from typing import Final
 
 from components.cases import pictures
 
+_EFFICIENT: Final = "backbone.kind=efficientnet_v2_b0"
 _SCRATCH: Final = ("backbone.weights=none", "trainer.from_scratch.epochs=7", "trainer.from_scratch.patience=7")
 
 
@@ -220,6 +221,22 @@ OTHERS: Final = (
             ),
             _PLAIN,
         ),
+    ),
+    Case(
+        "scaled-twice",
+        "CIFAR-10 divided by 255 before an EfficientNet, which scales by itself: training climbs, validation is .1.",
+        (
+            Variant(
+                "naive",
+                "every layer trained for three epochs on pixels that are scaled twice",
+                pictures.plain_digits,
+                (_EFFICIENT, *_naive_settings("scaled_twice.naive")),
+                ("BLOCK",),
+                ("statistics_not_converged",),
+            ),
+            _remedy("remedied", "scaled once, in the Transform graph", pictures.plain_digits, _EFFICIENT),
+        ),
+        "tfds:cifar10",
     ),
     Case(
         "validation-scaling",

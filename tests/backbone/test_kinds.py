@@ -37,6 +37,8 @@ def test_an_entry_says_what_its_network_is(kind):
     network = kind.build(32)
     assert kinds.of(network) is kind
     assert network.output_shape == (None, kind.embedding_size)
+    # One tensor in and one out, not lists of one, which nothing can be put on.
+    assert keras.Sequential([network, keras.layers.Dense(3)]).output_shape == (None, 3)
     names = {name for _, name in kind._by_block(network) if name}
     assert len(names) == kind.num_blocks
     assert bool(list(batch_norm_layers(network))) is kind.has_batch_norm

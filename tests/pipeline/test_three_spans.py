@@ -44,14 +44,15 @@ def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
     assert (second.summary["status"], second.summary["spans"]) == ("blocked", [2]), message
     # By its own measure the model is as good as the first; the champion knows better.
     assert second.summary["verdict"]["codes"] == ["G4"]
-    assert second.summary["verdict"]["measurements"]["C"]["value"] > 0.8
+    by_itself = second.summary["verdict"]["measurements"]["C"]["value"]
+    assert by_itself > first.summary["verdict"]["measurements"]["C"]["value"] - 0.1
     assert message.startswith("Blocked (G4 label order)") and "'5' is called '6'" in message
     assert message.endswith("Cause: the classes were called otherwise when the champion learnt them.")
 
     now = numbers(tmp_path)
     assert (now["run_status", "blocked"], now["verdict", "BLOCK"], now["check_fired", "label order", "G4"]) == (1, 1, 1)
     assert now["cause", "renamed_classes"] == 1
-    assert now["newest_span"] == 2 and now["accuracy", "value", "C"] > 0.8
+    assert now["newest_span"] == 2 and now["accuracy", "value", "C"] == by_itself
     # What is served, and since when all went well, is as it was.
     for name in ("champion_version", "champion_since_timestamp_seconds", "last_success_timestamp_seconds"):
         assert now[name] == before[name]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+from components.preprocessing import Family
 from components.serving_check.check import check
 from components.serving_check.launch import environment, run_probe
 from components.serving_check.requests import plan
@@ -46,7 +47,7 @@ def test_a_good_export_passes_every_request_and_its_latency_is_recorded(good_mod
     json.dumps(report, allow_nan=False)
 
 
-def sloppy(image_bytes: tf.Tensor, size: int) -> tf.Tensor:
+def sloppy(image_bytes: tf.Tensor, size: int, family: Family) -> tf.Tensor:
     def one(contents: tf.Tensor) -> tf.Tensor:
         picture = tf.io.decode_image(contents, channels=3, expand_animations=False)
         return tf.reshape(tf.image.resize(picture, [size, size]), [size, size, 3])
