@@ -100,10 +100,11 @@ def with_published_size(values: Any) -> Any:
     Args:
         values: What was told, key -> value; anything else is returned as it is, to be refused later.
     """
-    sections = [values.get(name, {}) if isinstance(values, dict) else None for name in ("backbone", "transform")]
-    if not all(isinstance(section, dict) for section in sections):
+    if not isinstance(values, dict):
         return values
-    backbone, transform = sections
+    backbone, transform = values.get("backbone", {}), values.get("transform", {})
+    if not isinstance(backbone, dict) or not isinstance(transform, dict):
+        return values
     kind = KINDS.get(str(backbone.get("kind", BackboneSettings().kind)))
     if backbone.get("weights") != "imagenet" or "image_size" in transform or kind is None:
         return values
