@@ -132,8 +132,8 @@ def refusal(*overrides, environ=None, path=None):
         (
             "transform.image_size=4096",
             "transform.image_size must be a whole number in [32, 1024]; received 4096. "
-            "Its meaning: Side of the square input, in pixels; with ImageNet weights that of the pictures that they were "
-            "trained on.",
+            "Its meaning: Side of the square input, in pixels; with ImageNet weights that of the pictures that they "
+            "were trained on.",
         ),
         (
             "name=A b",
