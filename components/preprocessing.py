@@ -25,9 +25,16 @@ class Family:
         channels = pictures[..., ::-1] if self.is_reversed else pictures
         return channels * _float32(self.scale) + _float32(self.shift)
 
+    @property
+    def inverse(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Scale and shift from a network's inputs back to 0..255, in the order of its channels."""
+        shift = tuple(-plus / by for plus, by in zip(self.shift, self.scale, strict=True))
+        return tuple(1 / by for by in self.scale), shift
+
     def undo(self, inputs: Any) -> Any:
         """Makes pictures of a network's inputs again: the inverse of `apply`."""
-        channels = (inputs - _float32(self.shift)) / _float32(self.scale)
+        scale, shift = self.inverse
+        channels = inputs * _float32(scale) + _float32(shift)
         return channels[..., ::-1] if self.is_reversed else channels
 
 

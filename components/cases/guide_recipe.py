@@ -6,7 +6,7 @@ from tfx.v1.components import FnArgs
 from components.backbone import freezing, modes
 from components.cases.script import Recipe, begin, finish, fit
 from components.trainer import frozen
-from components.trainer.classifier import assemble, build_head
+from components.trainer.classifier import assemble
 
 _RECIPE = Recipe(lambda: keras.optimizers.Adam(1e-3), epochs=4, batch_size=64)
 
@@ -16,11 +16,7 @@ def naive(fn_args: FnArgs) -> None:
     inputs = begin(fn_args)
     backbone = frozen.load_backbone(inputs)
     before, variables = modes.fingerprint(backbone.weights), list(backbone.weights)
-    model = assemble(
-        backbone,
-        build_head(inputs.settings.head, inputs.kind.embedding_size, len(inputs.classes)),
-        frozen_batch_norm=True,
-    )
+    model = assemble(backbone, inputs.new_head(), frozen_batch_norm=True)
     backbone.trainable = True
     phase = fit(model, _RECIPE, inputs)
     difference = freezing.mode_difference(model, frozen.some_pixels(inputs))

@@ -5,7 +5,7 @@ from tfx.v1.components import FnArgs
 
 from components.cases.script import Recipe, begin, finish, fit, raw_pixels
 from components.trainer import frozen
-from components.trainer.classifier import assemble, build_head
+from components.trainer.classifier import assemble
 
 _RECIPE = Recipe(lambda: keras.optimizers.Adam(1e-3), epochs=8, batch_size=32)
 
@@ -13,7 +13,7 @@ _RECIPE = Recipe(lambda: keras.optimizers.Adam(1e-3), epochs=8, batch_size=32)
 def naive(fn_args: FnArgs) -> None:
     """Trains on RGB 0..255, which this backbone does not know, and exports without that step."""
     inputs = begin(fn_args)
-    head = build_head(inputs.settings.head, inputs.kind.embedding_size, len(inputs.classes))
+    head = inputs.new_head()
     model = assemble(frozen.load_backbone(inputs), head, frozen_batch_norm=True)
     pixels = keras.Input(model.input_shape[1:])
     raw = raw_pixels(inputs)(pixels)

@@ -65,12 +65,17 @@ def joined(
     return keras.Model(pixels, head(backbone(before(pixels))), name="classifier")
 
 
+def trainable(inputs: Inputs, before: Callable[[Any], Any] = lambda pixels: pixels) -> keras.Model:
+    """The pretrained backbone with every layer trainable, and a softmax; `before` is what `joined` takes."""
+    backbone = inputs.kind.build(inputs.image_size)
+    backbone.set_weights(frozen.load_backbone(inputs).get_weights())
+    head = keras.Sequential([keras.layers.Dense(len(inputs.classes), activation="softmax")])
+    return joined(backbone, head, before)
+
+
 def raw_pixels(inputs: Inputs) -> keras.layers.Layer:
     """From the Transform graph's pixels back to 0..255, in the backbone's order of channels."""
-    family = inputs.kind.family
-    scale = tuple(1 / by for by in family.scale)
-    offset = tuple(-shift / by for shift, by in zip(family.shift, family.scale, strict=True))
-    return keras.layers.Rescaling(scale, offset, name="raw_pixels")
+    return keras.layers.Rescaling(*inputs.kind.family.inverse, name="raw_pixels")
 
 
 def fit(model: keras.Model, recipe: Recipe, inputs: Inputs) -> dict[str, Any]:

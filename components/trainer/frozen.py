@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from components.backbone import freezing, modes, weights
 from components.trainer import feature_batches, image_phase, phases, start
-from components.trainer.classifier import assemble, build_head
+from components.trainer.classifier import assemble
 from components.trainer.feature_cache import Features, embedded
 from components.trainer.inputs import Inputs, Trained
 from components.trainer.targets import Targets
@@ -26,7 +26,7 @@ def train(inputs: Inputs) -> Trained:
     train_features, eval_features = features_of(backbone, modes.fingerprint(backbone.weights), inputs)
     targets = Targets(train_features.labels, len(inputs.classes), settings.class_weights)
 
-    head = build_head(settings.head, inputs.kind.embedding_size, len(inputs.classes))
+    head = inputs.new_head()
     if inputs.starts_warm:
         start.load_head(inputs.weights_dir, head)
     done = [train_head(head, train_features, eval_features, targets, inputs)]

@@ -13,6 +13,7 @@ from tfx.v1.components import FnArgs
 
 from components.backbone.freezing import FreezeProof
 from components.backbone.kinds import KINDS, Backbone
+from components.trainer.classifier import build_head
 from components.trainer.examples import ExampleReader
 from components.trainer.settings import TrainerSettings
 from components.trainer.start import Start
@@ -44,6 +45,10 @@ class Inputs:
     def kind(self) -> Backbone:
         """The network under the head."""
         return KINDS[self.backbone["kind"]]
+
+    def new_head(self) -> keras.Sequential:
+        """Builds the head that the settings ask for, with random weights, for this backbone and these classes."""
+        return build_head(self.settings.head, self.kind.embedding_size, len(self.classes))
 
     @property
     def start(self) -> Start | None:

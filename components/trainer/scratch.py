@@ -5,7 +5,7 @@ import numpy as np
 
 from components.backbone import freezing, momentum
 from components.trainer import feature_batches, image_phase, start
-from components.trainer.classifier import assemble, build_head
+from components.trainer.classifier import assemble
 from components.trainer.inputs import Inputs, Trained
 from components.trainer.targets import Targets
 
@@ -14,7 +14,7 @@ def train(inputs: Inputs) -> Trained:
     """Trains backbone and head together."""
     settings = inputs.settings.from_scratch
     backbone = inputs.kind.build(inputs.image_size, settings.momentum)
-    head = build_head(inputs.settings.head, inputs.kind.embedding_size, len(inputs.classes))
+    head = inputs.new_head()
     if inputs.starts_warm:
         start.load_whole(inputs.weights_dir, backbone)
         start.load_head(inputs.weights_dir, head)
