@@ -32,7 +32,7 @@ class Watch:
     num_files: int
     """Of the window."""
     log_fingerprint: str
-    """Another one when one of them is."""
+    """A hash of the window's files; it changes whenever one of them does."""
     code_hash: Callable[[str], str]
     """A module's name to a hash of everything of ours that it runs."""
 

@@ -19,7 +19,8 @@ from components.intervals import newcombe
 
 _DOMAIN_AUC: Final = 0.75
 _TOP_SHARE: Final = 0.9
-# Of what is not of the most frequent class: what of it may still be predicted in a collapse.
+# A collapsed model answers one class. For as many other answers as this share of the examples that are not of the
+# most frequent class it still counts as collapsed.
 _OTHERS_PREDICTED: Final = 0.25
 
 

@@ -71,7 +71,7 @@ class Session:
         """Runs the model; in training mode with the training batch size unless told otherwise."""
         self.num_run += len(inputs)
         size = batch_size or (self.batch_size if training else BATCH_SIZE)
-        # In training mode layers may be covered, otherwise each time.
+        # A probe may replace layers in training mode, so only the inference step can be traced once and used again.
         step = None if training else self._inference
         return forward(self.model, inputs, training=training, batch_size=size, seed=self.seed, step=step)
 

@@ -79,7 +79,7 @@ class Connection:
         """Makes one request; None where there is no such thing.
 
         Raises:
-            RegistryUnavailable: It did not come to anything else.
+            RegistryUnavailable: The server could not be reached, or answered with an error other than 404.
         """
         with suppress(NotFoundException):
             return self._with_patience(call)

@@ -173,7 +173,7 @@ class KubeflowRegistry:
         must_not_be_champion(versions, self._champion_number(self._model()))
         for version in versions:
             found = self._version(version.version)
-            # First: what is listed without files is found by the next prune, files that nothing lists by nobody.
+            # The files go first: the next prune finds a version without files, nothing finds files without a version.
             if _NAME.fullmatch(found.name or ""):
                 self._storage.remove(f"{self._name}/{found.name}")
             self._say(version.version, {}, ModelVersionState.ARCHIVED)

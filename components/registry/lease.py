@@ -88,7 +88,7 @@ def _read(root: Path) -> dict | None:
         found = json.loads((root / _FILE).read_bytes())
         return {"holder": str(found["holder"]), "until": float(found["until"])}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        # Nobody has it; nor does whoever died while writing it.
+        # Without a readable file nobody holds the lease; a half-written one was left by a process that died taking it.
         return None
 
 

@@ -62,8 +62,8 @@ class Inputs:
 
     @property
     def checkpoints(self) -> Path:
-        """What is needed to continue a killed run; of another start, another folder."""
-        # Which champion it is nobody knows on a cluster before the step runs, so no key of the pipeline can have it.
+        """The folder of what continues a killed run; each set of starting weights has a folder of its own."""
+        # On a cluster the champion is known only when the step runs, so no key that the pipeline computes contains it.
         suffix = f"-{self.start.fingerprint[:16]}" if self.start is not None and self.starts_warm else ""
         return self.work_dir / f"checkpoints{suffix}"
 

@@ -9,7 +9,7 @@ from components.monitoring.webhook import notify
 from pipeline.config import Config
 from pipeline.runners.results import LookStatus, LookSummary, RunStatus, RunSummary
 
-# Somebody should look. Who stopped a run knows.
+# These ends need a person's attention. An interrupted run is not among them: the person who stopped it knows.
 _WORTH_A_MESSAGE: Final[tuple[RunStatus, ...]] = ("blocked", "held", "refused", "failed")
 _LOOKS_WORTH_A_MESSAGE: Final[tuple[LookStatus, ...]] = ("drift", "undecided", "refused", "failed")
 

@@ -53,7 +53,7 @@ TRAITS: Final[Mapping[PipelineName, Traits]] = {
         outcome=lambda inputs, outputs: look_outcome(outputs),
         page="What it found is the output `page` of the step DriftGate.",
         run_id={},
-        # One looks no further than that, and the other tells nobody of a look at the past.
+        # ServingLogGen reads no requests after that day, and the other step sends no message about a past window.
         parameters={UNTIL: ("ServingLogGen", LOOK_DECIDED_BY)},
         ending=("--look",),
     ),
