@@ -1,4 +1,4 @@
-"""One validated value for a run: what it may be told, and where it was told it."""
+"""A run's configuration: one validated value, read from a file, the environment and the command line."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ from pipeline.config_sources import Told, from_environment, from_file, from_over
 from pipeline.retention import RetentionSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
 
-# Where a run is written and how fast it goes does not change what comes out of it.
+# These keys say where a run writes, how fast it goes, and what happens to its model afterwards; none changes the model.
 _WITHOUT_INFLUENCE: Final = (
     "name",
     "output",
@@ -105,8 +105,8 @@ class Config(Settings):
 
     @model_validator(mode="after")
     def _without_contradictions(self) -> Self:
-        if found := contradictions(self):
-            raise ValueError("\n".join(found))
+        if refusals := contradictions(self):
+            raise ValueError("\n".join(refusals))
         return self
 
 
@@ -116,38 +116,38 @@ def load(path: str | None = None, overrides: Sequence[str] = (), environ: Mappin
     Args:
         path: A YAML file, or None for none.
         overrides: `dotted.key=value`, the value as YAML writes it.
-        environ: Variables of which those named `FROSTGATE__SECTION__KEY` count; None for none.
+        environ: Environment variables; those named `FROSTGATE__SECTION__KEY` count. None for none.
 
     Raises:
-        ConfigRefused: A source cannot be read, a key is unknown, or a value is impossible; a sentence each.
+        ConfigRefused: A source cannot be read, a key is unknown, or a value is impossible; one sentence for each fault.
     """
-    told: list[Told] = []
+    sources: list[Told] = []
     if path is not None:
-        told.append(from_file(path))
-    told += from_environment(environ or {}, Config)
-    told += from_overrides(overrides, Config)
-    return _validated(told)
+        sources.append(from_file(path))
+    sources += from_environment(environ or {}, Config)
+    sources += from_overrides(overrides, Config)
+    return _validated(sources)
 
 
 def overridden(config: Config, values: Mapping[str, Any], origin: str) -> Config:
-    """Lays values over a configuration.
+    """Returns a configuration with some values replaced.
 
     Args:
-        config: What holds otherwise.
+        config: Gives all other values.
         values: Dotted key -> value.
-        origin: Who says so, for the sentence that refuses it.
+        origin: Where the values come from; a refusal begins with it.
 
     Raises:
         ConfigRefused: A key is unknown or a value is impossible.
     """
-    told = [nested(key.split("."), value, f"{origin} {key}") for key, value in values.items()]
-    return _validated([Told(config.model_dump(mode="json"), "configuration"), *told])
+    overrides = [nested(key.split("."), value, f"{origin} {key}") for key, value in values.items()]
+    return _validated([Told(config.model_dump(mode="json"), "configuration"), *overrides])
 
 
-def _validated(told: Sequence[Told]) -> Config:
-    merged = merge(told)
-    if found := booleans_for_numbers(merged.values, Config, merged.origins):
-        raise ConfigRefused(found)
+def _validated(sources: Sequence[Told]) -> Config:
+    merged = merge(sources)
+    if refusals := booleans_for_numbers(merged.values, Config, merged.origins):
+        raise ConfigRefused(refusals)
     try:
         return Config.model_validate(merged.values)
     except ValidationError as error:
@@ -161,7 +161,7 @@ def fingerprint(config: Config) -> str:
 
 
 def addresses(config: Config) -> tuple[str, ...]:
-    """Returns the addresses that may have been given with credentials."""
+    """Returns the addresses that may contain credentials: the registry's and the Pushgateway's."""
     return config.registry.uri, config.monitoring.pushgateway
 
 

@@ -1,4 +1,4 @@
-"""Which settings, possible each for itself, contradict each other or the network."""
+"""Finds settings that are valid one by one but contradict each other or the backbone."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 _KNOWN_WEIGHTS: Final = ("pretrain", "imagenet", "none")
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _SERVER: Final = re.compile(r"https?://[^\s/]+(/[^\s?#]*)?")
-_STORAGE_FOR_NOTHING: Final = (
+_SURPLUS_STORAGE: Final = (
     "registry.storage must be empty when registry.kind is mlflow; received {}. MLflow keeps the models' files itself: "
     "remove it, or set registry.kind to kubeflow."
 )
-_ELSEWHERE: Final = (
+_STORE_CREDENTIALS: Final = (
     "Give the store's credentials in its own variables, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 )
-_ELSEWHERE_ON_A_CLUSTER: Final = (
+_CLUSTER_CREDENTIALS: Final = (
     "Steps take it from a secret that kubeflow.secrets names; the backend's token is in the file that "
     "KF_PIPELINES_SA_TOKEN_PATH names."
 )
@@ -30,75 +30,78 @@ _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
 def contradictions(config: "Config") -> list[str]:
-    """Finds values that are possible each, but not together or not for the backbone."""
+    """Returns one sentence for each contradiction in a configuration, saying what to change; empty where none is."""
     blocks, weights, sha256 = config.trainer.fine_tune.blocks, config.backbone.weights, config.backbone.sha256
     classes, gate = config.data.classes, config.gate
-    found, backbone = [], KINDS[config.backbone.kind]
+    refusals, backbone = [], KINDS[config.backbone.kind]
     if blocks != "all" and not 0 <= blocks <= backbone.num_blocks:
-        found.append(backbone.blocks_sentence(blocks))
+        refusals.append(backbone.blocks_sentence(blocks))
     elif weights == "none" and blocks != 0:
-        found.append(
+        refusals.append(
             f"trainer.fine_tune.blocks must be 0 when backbone.weights is none; received {blocks}. "
             "Random weights are trained whole, from scratch: set the blocks to 0, or name weights to start from."
         )
     if weights not in _KNOWN_WEIGHTS and not weights.lower().endswith((".h5", ".keras")):
-        found.append(
+        refusals.append(
             f"backbone.weights must be {', '.join(_KNOWN_WEIGHTS)}, or a .weights.h5, .h5 or .keras file; received "
             f"{weights!r}. Name one of them."
         )
     if weights == "imagenet" and backbone.published is None:
-        found.append(
+        refusals.append(
             f"backbone.weights must be a file, pretrain or none when backbone.kind is {backbone.kind}; received "
             "imagenet. Nobody publishes ImageNet weights of it: name another kind, or pretrain it here."
         )
     if sha256 and not _SHA256.fullmatch(sha256):
-        found.append(
+        refusals.append(
             f"backbone.sha256 must be 64 lower-case hexadecimal digits; received {sha256!r}. "
             "Copy what `sha256sum` prints for the weights file."
         )
     elif sha256 and weights in _KNOWN_WEIGHTS:
-        found.append(
+        refusals.append(
             f"backbone.sha256 must be empty when backbone.weights is {weights}; received {sha256}. "
             "It is compared with a weights file of one's own: name that file in backbone.weights."
         )
     if classes and len(set(classes)) < max(2, len(classes)):
-        found.append(
+        refusals.append(
             f"data.classes must name at least two classes, each once; received {', '.join(classes)}. "
             "Leave it empty to discover them from the data."
         )
     if not all(name.strip() for name in classes):
-        found.append(
+        refusals.append(
             f"data.classes must name every class; received {list(classes)}. Remove the empty name, or give it one."
         )
     if gate.hold_generalisation_gap < gate.max_generalisation_gap:
-        found.append(
+        refusals.append(
             "gate.hold_generalisation_gap must be at least gate.max_generalisation_gap, "
             f"{gate.max_generalisation_gap}; received {gate.hold_generalisation_gap}. Raise the one or lower the other."
         )
     kserve = config.kserve
     if kserve.min_replicas > kserve.max_replicas:
-        found.append(
+        refusals.append(
             f"kserve.min_replicas must be at most kserve.max_replicas, {kserve.max_replicas}; received "
             f"{kserve.min_replicas}. Raise the one or lower the other."
         )
     if kserve.runtime_version.endswith("-gpu") and not kserve.gpus:
-        found.append(
+        refusals.append(
             f"kserve.gpus must be at least 1 for an image with GPUs, kserve.runtime_version "
             f"{kserve.runtime_version}; received 0. Name the GPUs, or the image without -gpu."
         )
     if not _DOTTED.fullmatch(config.trainer.run_fn):
-        found.append(
+        refusals.append(
             f"trainer.run_fn must be a dotted name, package.module.function; received {config.trainer.run_fn!r}. "
             "Put the function in a module that Python can import."
         )
-    return [*found, *_passwords(config), *_of_registry(config)]
+    return [*refusals, *_passwords(config), *_registry_refusals(config)]
 
 
 def with_published_size(values: Any) -> Any:
-    """Takes pictures as large as ImageNet weights were trained on where nobody names another size.
+    """Sets the image size to the one that ImageNet weights were trained on, unless the settings name another.
 
     Args:
-        values: What was told, key -> value; anything else is returned as it is, to be refused later.
+        values: The settings, section -> key -> value; anything else is returned as it is, to be refused later.
+
+    Returns:
+        The settings, with `transform.image_size` in pixels where `backbone.weights` is `imagenet`.
     """
     if not isinstance(values, dict):
         return values
@@ -112,17 +115,18 @@ def with_published_size(values: Any) -> Any:
 
 
 def _passwords(config: "Config") -> Iterator[str]:
-    """Finds addresses with credentials where they would be stored with the data, or where no client takes them."""
+    """Yields a refusal for every address with credentials that would be stored, or that no client would use."""
     for key, text in _texts(config.model_dump(mode="json")):
-        # Without a scheme a text such as tfds:NAME@FOLDER only looks like a user with a password.
+        # A text without a scheme, such as tfds:NAME@FOLDER, only looks like a user with a password.
         if (public_address(text) if "://" in text else without_credentials(text)) != text:
             yield (
                 f"{key} must hold no password, token or signature, for it is stored and shown; received one. "
-                f"{_ELSEWHERE_ON_A_CLUSTER if key.startswith('kubeflow.') else _ELSEWHERE}"
+                f"{_CLUSTER_CREDENTIALS if key.startswith('kubeflow.') else _STORE_CREDENTIALS}"
             )
 
 
 def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yields the dotted key and the value of every text in a nested value."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             yield from _texts(inner, f"{key}.{name}" if key else str(name))
@@ -133,29 +137,29 @@ def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
         yield key, value
 
 
-def _of_registry(config: "Config") -> list[str]:
+def _registry_refusals(config: "Config") -> list[str]:
     registry = config.registry
     if registry.kind == "mlflow":
-        return [_STORAGE_FOR_NOTHING.format(registry.storage)] if registry.storage else []
-    found = []
+        return [_SURPLUS_STORAGE.format(registry.storage)] if registry.storage else []
+    refusals = []
     if not _SERVER.fullmatch(registry.uri):
-        found.append(
+        refusals.append(
             "registry.uri must be a server's address, http:// or https://, when registry.kind is kubeflow; received "
             f"{without_credentials(registry.uri)!r}. Give it as in http://model-registry-service.kubeflow:8080."
         )
     if not registry.storage:
-        found.append(
+        refusals.append(
             "registry.storage must be a folder, s3:// or gs:// when registry.kind is kubeflow; it is empty. "
             "The server keeps no files: say where the models' are to be."
         )
     if registry.experiment:
-        found.append(
+        refusals.append(
             f"registry.experiment must be empty when registry.kind is kubeflow; received {registry.experiment!r}. "
             "Only MLflow has experiments: remove it."
         )
     if not MODEL_NAME.fullmatch(registry.model_name or config.name):
-        found.append(
+        refusals.append(
             "registry.model_name must be letters, digits, spaces, dots, hyphens and underscores when registry.kind is "
             f"kubeflow; received {registry.model_name!r}. A folder of the storage has this name: choose another."
         )
-    return found
+    return refusals

@@ -26,7 +26,7 @@ from pipeline.config import BeamSettings, fingerprint
 from pipeline.resolve import Plan
 from schemas.features import EVAL, TRAIN
 
-# Ids of the gate, and what is put behind those of the nodes that judge a mended model.
+# The gate's node id, and the suffix of the ids of the nodes that judge a repaired model.
 GATE = "PushGate"
 REPAIRED = "-repaired"
 
@@ -35,7 +35,7 @@ def build(plan: Plan) -> tfx.dsl.Pipeline:
     """Builds the pipeline that a plan describes.
 
     Args:
-        plan: What `resolve` found out.
+        plan: The run's plan, from `resolve`.
 
     Returns:
         A pipeline for any TFX runner.
@@ -53,14 +53,19 @@ def build(plan: Plan) -> tfx.dsl.Pipeline:
 
 
 def beam_args(settings: BeamSettings, num_cores: int | None = None) -> list[str]:
-    """Returns the direct runner's flags; None: this machine's cores."""
+    """Returns the flags of Beam's direct runner.
+
+    Args:
+        settings: Workers and running mode.
+        num_cores: The number of workers where the settings leave it open; None: this machine's cores.
+    """
     workers = settings.num_workers or num_cores or os.cpu_count() or 1
     mode = settings.running_mode
     if mode == "auto":
-        # Processes only pay once there is more than one of them.
+        # A single worker gains nothing from a process of its own.
         mode = "in_memory" if workers == 1 else "multi_processing"
-    # Where no image is named, TFX builds a package of itself for every node and leaves it, 52 MB, behind.
-    # The direct runner has no use for it.
+    # Unless an image is named, TFX builds a package of itself, 52 MB, for every node and never removes it. The direct
+    # runner does not need the package.
     return [f"--direct_num_workers={workers}", f"--direct_running_mode={mode}", "--sdk_container_image=none"]
 
 
@@ -115,7 +120,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         cache_dir=str(plan.folders.cache / "backbones"),
         code_hash=plan.code_hash("components.backbone.component"),
     )
-    backbone.add_upstream_node(data_gate)  # Pretraining is the first thing that costs.
+    backbone.add_upstream_node(data_gate)  # Otherwise pretraining, which takes long, starts before that.
 
     champion = Champion(
         settings=plan.registry.model_dump_json(),
@@ -123,11 +128,11 @@ def nodes(plan: Plan) -> list[BaseNode]:
         code_hash=plan.code_hash("components.registry.component"),
     )
     training_key = _training_key(plan)
-    base, warm_start = backbone.outputs["backbone"], []
-    # Connected only where it is wanted: a new champion must not train everything again.
+    base_model, warm_start = backbone.outputs["backbone"], []
+    # Only a warm start makes the Trainer depend on the champion: otherwise a new champion would train everything again.
     if config.trainer.warm_start == "champion":
-        started = WarmStart(
-            backbone=base,
+        warm_start_node = WarmStart(
+            backbone=base_model,
             baseline=champion.outputs["baseline"],
             ingest_report=report,
             registry=plan.registry.model_dump_json(),
@@ -137,14 +142,14 @@ def nodes(plan: Plan) -> list[BaseNode]:
             training_key=training_key,
             code_hash=plan.code_hash("components.warm_start.component"),
         )
-        base, warm_start = started.outputs["start"], [champion, started]
+        base_model, warm_start = warm_start_node.outputs["start"], [champion, warm_start_node]
 
     trainer = Trainer(
         run_fn=config.trainer.run_fn,
         examples=examples,
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
-        base_model=base,
+        base_model=base_model,
         train_args=tfx.proto.TrainArgs(splits=[TRAIN]),
         eval_args=tfx.proto.EvalArgs(splits=[EVAL]),
         custom_config={
@@ -158,7 +163,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
     model = trainer.outputs["model"]
 
     def judged(candidate: tfx.dsl.Channel, suffix: str = "") -> list[BaseNode]:
-        """The nodes that judge a model; the last is the gate."""
+        """Returns the nodes that judge a model; the last is the gate."""
         evaluations = {split: _evaluator(plan, split, examples, candidate, suffix) for split in (TRAIN, EVAL)}
         gate = PushGate(
             model=candidate,
@@ -207,7 +212,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         registry=plan.registry.model_dump_json(),
         code_hash=plan.code_hash("components.pusher.component"),
     ).with_id("Pusher")
-    # Otherwise a page that fails could come between a push and its registration.
+    # Otherwise the Card step could fail between a push and its registration.
     pusher.add_upstream_node(card)
     registry_push = RegistryPush(
         model=model,
@@ -229,7 +234,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
         training_key=training_key,
         git_revision=plan.git_revision,
         image=plan.image,
-        kfp_run_id="",  # Known to the backend alone, which fills it in.
+        kfp_run_id="",  # Only the Kubeflow backend knows it, and fills it in.
         code_hash=plan.code_hash("components.registry.component"),
     )
     return [
@@ -252,7 +257,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
 
 
 def _evaluator(plan: Plan, split: str, examples: tfx.dsl.Channel, model: tfx.dsl.Channel, suffix: str) -> Evaluator:
-    """One node a split: a single Evaluator would flatten both into one number, and the gap would be gone."""
+    """Returns the Evaluator of one split: a single node for both splits would merge them and hide the gap."""
     return Evaluator(
         examples=examples,
         model=model,
@@ -266,7 +271,7 @@ def _run_fn_hash(plan: Plan) -> str:
 
 
 def _pretrain_key(plan: Plan) -> str:
-    """What pretrained weights depend on."""
+    """Returns a hash of everything that pretrained weights depend on."""
     return _short_hash(
         plan.config.backbone.kind,
         plan.config.backbone.pretrain.model_dump_json(),
@@ -278,7 +283,7 @@ def _pretrain_key(plan: Plan) -> str:
 
 
 def _training_key(plan: Plan) -> str:
-    """What a half-finished training depends on, but for the champion: another key must not continue it."""
+    """Returns a hash of what a training depends on, except the champion; only the same key continues a killed one."""
     return _short_hash(
         plan.config.trainer.model_dump_json(),
         plan.config.transform.model_dump_json(),

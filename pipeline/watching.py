@@ -1,4 +1,4 @@
-"""From a configuration to everything that a look at the log of requests needs to know before its first node."""
+"""Resolves a configuration into everything that a look at the log of requests needs before its first node runs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,39 +20,39 @@ class Watch:
 
     config: Config
     folders: Folders
-    """Of the monitoring pipeline, beside the training pipeline's."""
+    """The monitoring pipeline's folders, beside the training pipeline's."""
     registry: RegistrySettings
-    """With uri, names and experiment filled in."""
+    """The registry's settings with uri, names and experiment filled in."""
     champion: str
     """The registered version whose requests are looked at."""
     fingerprint: str
-    """Of its model in the registry; empty where that is not known before the first node."""
+    """The fingerprint of the champion's model in the registry; empty where only the first node finds it out."""
     until: str
     """The window's last day, YYYY-MM-DD."""
     num_files: int
-    """Of the window."""
+    """The number of log files in the window."""
     log_fingerprint: str
     """A hash of the window's files; it changes whenever one of them does."""
     code_hash: Callable[[str], str]
-    """A module's name to a hash of everything of ours that it runs."""
+    """Takes a module's name and returns a hash of all our code that the module runs."""
 
 
 def monitoring_folders(config: Config) -> Folders:
-    """Returns where the looks at a pipeline's log live; makes nothing."""
+    """Returns the folders of the looks at a pipeline's log; creates none of them."""
     training = folders_of(config)
     return Folders(root=training.root / "monitoring", cache=training.cache)
 
 
 def look_up(config: Config, until: str) -> Watch:
-    """Looks up what decides a look at the log.
+    """Finds the champion and the log files for a look at the log.
 
     Args:
-        config: Whose champion and log are meant.
+        config: Names the registry, the log and the drift thresholds.
         until: The window's last day, YYYY-MM-DD; empty: today, UTC.
 
     Raises:
-        DataRefused: There is no log or no champion, `until` is no day, or a threshold is of no feature.
-        RegistryUnavailable: The registry cannot be asked.
+        DataRefused: There is no log or no champion, `until` is not a day, or a threshold names an unknown feature.
+        RegistryUnavailable: The registry cannot be reached.
     """
     check_thresholds(config)
     days = window(until, config.drift.num_days)
@@ -73,10 +73,10 @@ def look_up(config: Config, until: str) -> Watch:
 
 
 def check_thresholds(config: Config) -> None:
-    """Lets thresholds through that are of something.
+    """Checks that every drift threshold names a feature that is compared.
 
     Raises:
-        DataRefused: One is of no feature that is compared.
+        DataRefused: A threshold names another feature.
     """
     compared = served_comparators()
     if unknown := sorted(set(config.drift.thresholds) - set(compared)):
@@ -89,8 +89,8 @@ def check_thresholds(config: Config) -> None:
 def _champion(settings: RegistrySettings) -> RegisteredVersion:
     from components.registry.opening import existing_registry  # MLflow takes a second to import.
 
-    found = existing_registry(settings)
-    champion = found.champion() if found else None
+    registry = existing_registry(settings)
+    champion = registry.champion() if registry else None
     if champion is None:
         raise no_champion(settings.model_name)
     return champion

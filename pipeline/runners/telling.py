@@ -1,4 +1,4 @@
-"""Who hears of a run when it is over."""
+"""Reports a finished run to Prometheus, a collector of traces, and people."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,32 +15,37 @@ _LOOKS_WORTH_A_MESSAGE: Final[tuple[LookStatus, ...]] = ("drift", "undecided", "
 
 
 def tell(config: Config, summary: RunSummary) -> tuple[str, ...]:
-    """Tells Prometheus, a collector of traces, and people of a run that somebody should look at.
+    """Reports a run to Prometheus and a collector of traces, and to people where it needs their attention.
 
     Returns:
-        A sentence for everybody who could not be told.
+        A sentence for each receiver that could not be reached.
     """
     document = summary.model_dump(mode="json")
     return (*_prometheus(config, document), *send_traces(document), *_people(summary))
 
 
 def tell_of_look(config: Config, summary: LookSummary) -> tuple[str, ...]:
-    """Tells the same of a look at the log of requests."""
+    """Reports a look at the log of requests to the same receivers; returns a sentence for each that was not reached."""
     from components.monitoring.drift import parts
     from components.monitoring.sending import send
 
     document = summary.model_dump(mode="json")
     warnings = (*send(config.monitoring, config.name, parts(document, time.time())), *send_traces(document))
     page = f"Page: {summary.page}" if summary.page else ""
-    told = (summary.message, page, f"Log: {summary.log}")
-    return (*warnings, *tell_people_of_look(summary.pipeline, summary.status, told))
+    lines = (summary.message, page, f"Log: {summary.log}")
+    return (*warnings, *tell_people_of_look(summary.pipeline, summary.status, lines))
 
 
 def tell_people_of_look(pipeline: str, status: LookStatus, lines: Sequence[str]) -> tuple[str, ...]:
-    """Tells people of a look at a pipeline's requests that somebody should see.
+    """Sends people a message about a look that needs their attention.
+
+    Args:
+        pipeline: The pipeline's name.
+        status: How the look ended; only some ends send a message.
+        lines: The message below its title; empty lines are left out.
 
     Returns:
-        A sentence if they could not be told.
+        One sentence if the message could not be sent, else nothing.
     """
     if status not in _LOOKS_WORTH_A_MESSAGE:
         return ()

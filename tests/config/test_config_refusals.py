@@ -7,7 +7,7 @@ from pipeline.config_errors import ConfigRefused
 from pipeline.config_sources import from_file
 
 KUBEFLOW_REGISTRY = ("registry.kind=kubeflow", "registry.uri=http://registry:8080", "registry.storage=s3://models")
-# Ten names for what an anchor of one letter holds.
+# Ten aliases of one anchor, whose one-letter name is filled in: a chain of such mappings grows tenfold with each.
 _TEN = b", ".join(b"%d: *%%c" % number for number in range(10))
 LISTED = "`frostgate config show` lists every key."
 
@@ -412,12 +412,12 @@ def test_a_kubeflow_registry_is_told_where_it_is_and_where_the_files_go():
     ],
 )
 def test_a_password_where_it_would_be_stored_is_refused_without_being_said(key, override):
-    said = refusal(override)
-    assert said.startswith(
+    sentence = refusal(override)
+    assert sentence.startswith(
         f"{key} must hold no password, token or signature, for it is stored and shown; received one."
     )
     way_out = "kubeflow.secrets" if key.startswith("kubeflow.") else "AWS_SECRET_ACCESS_KEY"
-    assert way_out in said and "ary" not in said
+    assert way_out in sentence and "ary" not in sentence
 
 
 def test_a_registry_and_a_gateway_may_be_given_with_a_password():

@@ -136,7 +136,7 @@ def test_a_configuration_is_never_changed():
 
 
 @pytest.mark.parametrize(
-    ("told", "size"),
+    ("overrides", "size"),
     [
         ([], 32),
         (["backbone.weights=imagenet"], 224),
@@ -145,8 +145,8 @@ def test_a_configuration_is_never_changed():
         (["backbone.weights=none", "backbone.kind=resnet50_v2"], 32),
     ],
 )
-def test_pictures_are_as_large_as_the_published_weights_saw_them_unless_somebody_says_otherwise(told, size):
-    config = load(None, told)
+def test_pictures_are_as_large_as_the_published_weights_saw_them_unless_somebody_says_otherwise(overrides, size):
+    config = load(None, overrides)
     assert config.transform.image_size == size
-    # What was decided once stays, whatever is laid over it.
+    # The size is decided once: another override does not change it.
     assert overridden(config, {"trainer.seed": 8}, "test").transform.image_size == size

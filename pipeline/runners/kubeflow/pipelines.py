@@ -1,4 +1,4 @@
-"""What sets the pipelines that are compiled apart; light, for whoever only waits for a run imports it, too."""
+"""The differences between the compiled pipelines; quick to import, because waiting for a run imports it, too."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,31 +8,32 @@ from pipeline.runners.kubeflow.looks import LOOK_DECIDED_BY, LOOK_STEPS, look_ou
 from pipeline.runners.kubeflow.outcome import DECIDED_BY, STEPS, outcome
 
 PipelineName = Literal["training", "monitoring"]
-# The monitoring's: the window's last day, as `frostgate monitor --until` takes it; empty: the day on which it runs.
+# A parameter of the monitoring pipeline: the window's last day, as `frostgate monitor --until` takes it; empty: the day
+# on which the pipeline runs.
 UNTIL: Final = "until"
 _Artifacts = Mapping[str, Sequence[Any]]
 
 
 @dataclass(frozen=True)
 class Traits:
-    """One pipeline's."""
+    """What distinguishes one pipeline from the other."""
 
     suffix: str
-    """Of its name on the server, behind the configuration's."""
+    """The end of the pipeline's name on the server; the configuration's name comes before it."""
     steps: Mapping[Any, str]
-    """Status -> the step that says so."""
+    """Status -> the step that runs only when the pipeline ends with it."""
     decided_by: str
-    """The node that knows the status."""
+    """The node that decides the status."""
     outcome: Callable[[_Artifacts, _Artifacts], dict[str, str]]
-    """From that node's inputs and outputs to `status` and `message`."""
+    """Takes that node's input and output artifacts; returns `status` and `message`."""
     page: str
-    """Where a person looks next."""
+    """The sentence that tells a person where to look next."""
     run_id: Mapping[str, str]
     """Node -> its parameter that the backend fills with the run's id."""
     parameters: Mapping[str, Sequence[str]]
-    """Texts that a run may be told beside keys of the configuration -> nodes that are told them."""
+    """Parameter of a run that is no key of the configuration -> the nodes that receive it."""
     ending: tuple[str, ...]
-    """What the step after the run is told."""
+    """Command-line arguments of the step after the run."""
 
 
 TRAITS: Final[Mapping[PipelineName, Traits]] = {
@@ -61,6 +62,12 @@ TRAITS: Final[Mapping[PipelineName, Traits]] = {
 
 
 def outcome_of(node_id: str, inputs: _Artifacts, outputs: _Artifacts) -> dict[str, str]:
-    """Says how a run came out, from what the node has that knows it."""
-    (found,) = (one for one in TRAITS.values() if one.decided_by == node_id)
-    return found.outcome(inputs, outputs)
+    """Returns a run's `status` and `message`.
+
+    Args:
+        node_id: The node that decides the status.
+        inputs: Its input artifacts by key.
+        outputs: Its output artifacts by key.
+    """
+    (traits,) = (traits for traits in TRAITS.values() if traits.decided_by == node_id)
+    return traits.outcome(inputs, outputs)
