@@ -61,14 +61,14 @@ MUTATIONS = (
     Mutation(
         "conversions between splits",
         "conversions.py",
-        "return (*found, matched) if now > _APART else",
+        "return (*named, matched) if now > _APART else",
         "return () if now > _APART else",
     ),
     Mutation(
         "conversions of serving's pixels",
         "conversions.py",
-        "for other in families if other != known)",
-        "for other in ())",
+        "for target in families if target != source)",
+        "for target in ())",
     ),
     Mutation("answers one by one", "probes.py", "session.predict(inputs, batch_size=1)", "session.predict(inputs)"),
     Mutation(

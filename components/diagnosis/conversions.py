@@ -10,7 +10,8 @@ from components.diagnosis.evidence import ChannelStatistics, InputShift
 from components.diagnosis.input_statistics import shift_between
 from components.preprocessing import CAFFE, NONE, TF, TORCH, UNIT, Family
 
-# In training deviations, and in logarithms of a ratio: splits of one source stay below either.
+# Splits whose inputs are farther apart than this get a match of moments, too; splits of one source never are. The unit
+# is a standard deviation of training, or the logarithm of a ratio of deviations.
 _APART: Final = 0.25
 _MOST_NAMED: Final = 2
 _TINY: Final = 1e-12
@@ -18,13 +19,13 @@ _TINY: Final = 1e-12
 
 @dataclass(frozen=True)
 class Conversion:
-    """A change of inputs."""
+    """A change of a split's inputs."""
 
     name: str
     apply: Callable[[np.ndarray], np.ndarray]
-    """float32 [n, ..., channels] to the same."""
+    """Takes float32 [n, ..., channels] and returns the same shape and dtype."""
     is_named: bool
-    """Whether it leads from one known family to another, and is not fitted."""
+    """Whether it converts one known family to another; False where it was fitted to the data."""
 
 
 _PER_CHANNEL: Final = (
@@ -42,82 +43,85 @@ def candidates(shift: InputShift) -> tuple[Conversion, ...]:
         shift: How far the splits' inputs are apart now.
 
     Returns:
-        At most two conversions between families (none, unit, tf, caffe, torch, as Keras calls them) that bring the
-        channels' statistics at least twice as near, then a match of moments; empty where the splits agree already.
+        At most two conversions between families (none, unit, tf, caffe, torch, as Keras calls them) that at least halve
+        the distance of the channels' statistics, then a match of moments; empty where the splits agree already.
     """
     now = _distance(shift.train, shift.validation)
     families = (*_UNIFORM, *_PER_CHANNEL) if len(shift.train.mean) == 3 else _UNIFORM
-    named = {_signature(one, other): (one, other) for one in families for other in families if one != other}
+    # Pairs of families that amount to the same conversion are tried once.
+    pairs = {
+        _signature(source, target): (source, target) for source in families for target in families if source != target
+    }
     near = sorted(
-        ((_distance(shift.train, _converted(shift.validation, *pair)), _between(*pair)) for pair in named.values()),
-        key=lambda found: found[0],
+        ((_distance(shift.train, _converted(shift.validation, *pair)), _between(*pair)) for pair in pairs.values()),
+        key=lambda candidate: candidate[0],
     )
-    found = [each for distance, each in near if distance < now / 2][:_MOST_NAMED]
+    named = [conversion for distance, conversion in near if distance < now / 2][:_MOST_NAMED]
     matched = _matched(shift.train, shift.validation)
-    return (*found, matched) if now > _APART else tuple(found if now > _APART / 5 else ())
+    return (*named, matched) if now > _APART else tuple(named if now > _APART / 5 else ())
 
 
 def from_family(name: str) -> tuple[Conversion, ...]:
     """Lists the conversions from one known preprocessing to each of the others, for inputs with three channels.
 
     Raises:
-        StopIteration: There is no such family; that is a mistake of the caller.
+        StopIteration: There is no such family; the caller made a mistake.
     """
     families = (*_UNIFORM, *_PER_CHANNEL)
-    known = next(one for one in families if one.name == name)
-    return tuple(_between(known, other) for other in families if other != known)
+    source = next(family for family in families if family.name == name)
+    return tuple(_between(source, target) for target in families if target != source)
 
 
-def _distance(ours: ChannelStatistics, theirs: ChannelStatistics) -> float:
-    shift = shift_between(ours, theirs)
+def _distance(train: ChannelStatistics, validation: ChannelStatistics) -> float:
+    shift = shift_between(train, validation)
     return max(shift.standardised_difference, shift.log_deviation_ratio)
 
 
-def _between(theirs: Family, ours: Family) -> Conversion:
-    scale, shift, is_reversed = _affine(theirs, ours)
+def _between(source: Family, target: Family) -> Conversion:
+    scale, shift, is_reversed = _affine(source, target)
     apply = _applying(scale, shift)
-    name = f"from {theirs.name} to {ours.name}"
+    name = f"from {source.name} to {target.name}"
     return Conversion(name, (lambda inputs: apply(inputs[..., ::-1])) if is_reversed else apply, is_named=True)
 
 
 def _applying(scale: np.ndarray, shift: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
-    # In float64 a split of pictures would be held three times over.
-    by, plus = scale.astype(np.float32), shift.astype(np.float32)
-    return lambda inputs: inputs * by + plus
+    # A float64 result would take twice the memory of the inputs, on top of theirs.
+    factor, offset = scale.astype(np.float32), shift.astype(np.float32)
+    return lambda inputs: inputs * factor + offset
 
 
-def _converted(given: ChannelStatistics, theirs: Family, ours: Family) -> ChannelStatistics:
-    """What a conversion makes of the statistics: it is affine, so the inputs need not be converted to know."""
-    scale, shift, is_reversed = _affine(theirs, ours)
+def _converted(statistics: ChannelStatistics, source: Family, target: Family) -> ChannelStatistics:
+    """Returns the statistics that converted inputs would have; a conversion is affine, so no input is converted."""
+    scale, shift, is_reversed = _affine(source, target)
 
-    def column(values: tuple[float, ...], by: np.ndarray, plus: np.ndarray | float) -> tuple[float, ...]:
-        return tuple(np.array(values[::-1] if is_reversed else values) * by + plus)
+    def column(values: tuple[float, ...], factor: np.ndarray, offset: np.ndarray | float) -> tuple[float, ...]:
+        return tuple(np.array(values[::-1] if is_reversed else values) * factor + offset)
 
     return ChannelStatistics(
-        mean=column(given.mean, scale, shift),
-        deviation=column(given.deviation, scale, 0.0),
-        low=column(given.low, scale, shift),
-        high=column(given.high, scale, shift),
+        mean=column(statistics.mean, scale, shift),
+        deviation=column(statistics.deviation, scale, 0.0),
+        low=column(statistics.low, scale, shift),
+        high=column(statistics.high, scale, shift),
     )
 
 
-def _affine(theirs: Family, ours: Family) -> tuple[np.ndarray, np.ndarray, bool]:
-    is_reversed = theirs.is_reversed != ours.is_reversed
-    one, other = np.array(theirs.scale), np.array(theirs.shift)
+def _affine(source: Family, target: Family) -> tuple[np.ndarray, np.ndarray, bool]:
+    is_reversed = source.is_reversed != target.is_reversed
+    source_scale, source_shift = np.array(source.scale), np.array(source.shift)
     if is_reversed:
-        one, other = one[::-1], other[::-1]
-    # Undo theirs, then do ours.
-    scale = np.array(ours.scale) / one
-    return scale, np.array(ours.shift) - other * scale, is_reversed
+        source_scale, source_shift = source_scale[::-1], source_shift[::-1]
+    # The source's scaling is undone, then the target's is done.
+    scale = np.array(target.scale) / source_scale
+    return scale, np.array(target.shift) - source_shift * scale, is_reversed
 
 
-def _signature(theirs: Family, ours: Family) -> tuple[object, ...]:
-    scale, shift, is_reversed = _affine(theirs, ours)
+def _signature(source: Family, target: Family) -> tuple[object, ...]:
+    scale, shift, is_reversed = _affine(source, target)
     return (*np.round(np.broadcast_to(scale, 3), 6), *np.round(np.broadcast_to(shift, 3), 3), is_reversed)
 
 
-def _matched(ours: ChannelStatistics, theirs: ChannelStatistics) -> Conversion:
-    scale = np.array(ours.deviation) / (np.array(theirs.deviation) + _TINY)
-    shift = np.array(ours.mean) - np.array(theirs.mean) * scale
+def _matched(train: ChannelStatistics, validation: ChannelStatistics) -> Conversion:
+    scale = np.array(train.deviation) / (np.array(validation.deviation) + _TINY)
+    shift = np.array(train.mean) - np.array(validation.mean) * scale
     name = "each channel's mean and deviation set to those of training"
     return Conversion(name, _applying(scale, shift), is_named=False)

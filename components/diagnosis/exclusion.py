@@ -1,4 +1,4 @@
-"""Causes that are named only when what was found before does not explain the numbers; pure."""
+"""Causes that are named only when the causes before them do not explain the numbers; pure."""
 
 from collections.abc import Callable
 from typing import Final
@@ -19,8 +19,8 @@ from components.intervals import newcombe
 
 _DOMAIN_AUC: Final = 0.75
 _TOP_SHARE: Final = 0.9
-# A collapsed model answers one class. For as many other answers as this share of the examples that are not of the
-# most frequent class it still counts as collapsed.
+# A collapsed model answers one class for nearly everything. It may answer other classes for at most as many examples as
+# this share of those that are not of the most frequent class.
 _OTHERS_PREDICTED: Final = 0.25
 
 
@@ -33,9 +33,9 @@ def _domain(measured: Measurements, causes: list[Cause]) -> Answer:
         return RuledOut("distribution_shift", text)
     if not has_generalisation_gap(measured):
         return RuledOut("distribution_shift", f"{text}, and yet validation is not surely worse than training")
-    by_other_cause = {"preprocessing_skew", "class_imbalance"} & {cause.id for cause in causes}
-    if by_other_cause:
-        return RuledOut("distribution_shift", f"{text}, which {by_other_cause.pop()} explains")
+    explanations = {"preprocessing_skew", "class_imbalance"} & {cause.id for cause in causes}
+    if explanations:
+        return RuledOut("distribution_shift", f"{text}, which {explanations.pop()} explains")
     return named("distribution_shift", "moderate" if causes else "strong", (text,), None)
 
 
@@ -49,7 +49,7 @@ def _collapse(measured: Measurements, causes: list[Cause]) -> Answer:
     if any(cause.confidence == "strong" for cause in causes):
         return RuledOut("class_collapse", f"{top_share(shift.top_share)}, which follows from {causes[0].id}")
     text = f"the most frequent class has {measured.majority_train:.1%} of the training examples"
-    # Without a frequent class to guess, something else made it answer one.
+    # Without a class in the majority, something other than the class frequencies made the model answer one class.
     confidence: Confidence = "strong" if measured.majority_train > 0.5 else "moderate"
     return named("class_collapse", confidence, (top_share(shift.top_share), text), None)
 
@@ -60,8 +60,8 @@ def _not_learnt(measured: Measurements, causes: list[Cause]) -> Answer:
         return RuledOut("not_learnt", text)
     if causes:
         return RuledOut("not_learnt", f"{text}, which follows from {causes[0].id}")
-    said = f"{text}, not surely more than always guessing one class by the margin that the gate asks for"
-    return named("not_learnt", "moderate", (said,), None)
+    clause = f"{text}, not surely more than always guessing one class by the margin that the gate asks for"
+    return named("not_learnt", "moderate", (clause,), None)
 
 
 def _overfitting(measured: Measurements, causes: list[Cause]) -> Answer:
@@ -85,4 +85,4 @@ RULES: Final[tuple[Callable[[Measurements, list[Cause]], Answer], ...]] = (
     _not_learnt,
     _overfitting,
 )
-"""In the order in which they are asked; each is told the causes found so far."""
+"""The rules in the order in which they are applied; each receives the causes that were named before it."""

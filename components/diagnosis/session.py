@@ -1,4 +1,4 @@
-"""A model on the table: its splits, what it answered, and how much it was run."""
+"""A model under examination: it is run on its two splits, and the runs are counted."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,7 +12,7 @@ from components.diagnosis.evidence import Head, SourceComparison
 from components.diagnosis.forward import Call, Outputs, forward, probabilities, step_of
 from components.intervals import Counts
 
-# In passes over both splits together.
+# The most that an examination may run the model, in passes over both splits together.
 BUDGET: Final = 4.0
 BATCH_SIZE: Final = 64
 
@@ -22,14 +22,14 @@ class Examples:
     """Labelled inputs."""
 
     inputs: np.ndarray
-    """float32 [n, ...]: what the model takes."""
+    """float32 [n, ...], as the model takes them."""
     labels: np.ndarray
     """int64 [n], >= 0."""
 
 
 @dataclass
 class Session:
-    """Runs the model and keeps count."""
+    """Runs the model and counts the examples that it was run on."""
 
     model: keras.Model
     head: Head
@@ -37,21 +37,22 @@ class Session:
     validation: Examples
     num_classes: int
     batch_size: int
+    """The training batch size; batch statistics depend on it."""
     seed: int = 0
     claimed: Counts | None = None
-    """Training accuracy as the trainer saw it; None where nobody says."""
+    """Training accuracy as the trainer recorded it; None where there is no record."""
     num_updates: int | None = None
-    """Updates that the trainer made; None where nobody says."""
+    """Updates that the trainer made; None where there is no record."""
     family: str | None = None
     """The preprocessing that made the inputs, as Keras calls it; None where that is not known."""
     source: SourceComparison | None = None
-    """The model against the backbone that it was made from; None where that is not known."""
+    """The model compared with the backbone that it was made from; None where no backbone was given."""
     copies: Copies | None = None
-    """Which validation examples are copies, where that is known of more training examples than these."""
+    """Validation examples that are copies of any training example, not only of those in `train`; None: not searched."""
     copied_labels: np.ndarray | None = None
-    """int64, of the training examples that `copies` points at; None: those of `train`."""
+    """int64, labels of the training examples that `copies` points at; None: those of `train`."""
     num_run: int = field(default=0, init=False)
-    """Examples that went through the model."""
+    """The number of examples that went through the model so far."""
 
     @cached_property
     def _inference(self) -> Call:
@@ -59,16 +60,22 @@ class Session:
 
     @property
     def passes(self) -> float:
-        """What was spent, in passes over both splits."""
+        """The share of the budget that is spent, in passes over both splits."""
         return self.num_run / (len(self.train.labels) + len(self.validation.labels))
 
     def can_run(self, num_examples: int) -> bool:
-        """Whether the budget allows so many examples more."""
+        """Returns whether the budget allows `num_examples` more."""
         total = len(self.train.labels) + len(self.validation.labels)
         return (self.num_run + num_examples) / total <= BUDGET
 
     def run(self, inputs: np.ndarray, training: bool = False, batch_size: int | None = None) -> Outputs:
-        """Runs the model; in training mode with the training batch size unless told otherwise."""
+        """Runs the model.
+
+        Args:
+            inputs: float32 [n, ...], as the model takes them.
+            training: Whether the model runs in training mode.
+            batch_size: None: the training batch size in training mode, else `BATCH_SIZE`.
+        """
         self.num_run += len(inputs)
         size = batch_size or (self.batch_size if training else BATCH_SIZE)
         # A probe may replace layers in training mode, so only the inference step can be traced once and used again.
@@ -76,15 +83,15 @@ class Session:
         return forward(self.model, inputs, training=training, batch_size=size, seed=self.seed, step=step)
 
     def predict(self, inputs: np.ndarray, training: bool = False, batch_size: int | None = None) -> np.ndarray:
-        """Predicted classes, int64 [n]; -1 where an output is not finite."""
+        """Runs the model as `run` does; returns the predicted classes, int64 [n]; -1 where an output is not finite."""
         return self.classes_of(self.run(inputs, training, batch_size))
 
     def classes_of(self, outputs: Outputs) -> np.ndarray:
-        """The classes that outputs stand for."""
+        """Returns the class of each output, int64 [n]; -1 where it is not finite."""
         shares = probabilities(outputs.raw, self.head)
         return np.where(np.isfinite(shares).all(axis=1), shares.argmax(axis=1), -1).astype(np.int64)
 
 
 def counts(labels: np.ndarray, predicted: np.ndarray) -> Counts:
-    """How many are right."""
+    """Counts the right answers among int64 [n] labels and int64 [n] predicted classes."""
     return Counts(int((labels == predicted).sum()), len(labels))

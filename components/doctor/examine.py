@@ -1,4 +1,4 @@
-"""From a model and two splits to a verdict with its causes."""
+"""Judges a model on two splits and names the causes of its faults."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -27,8 +27,8 @@ from components.push_gate.rule import decide_on_scores
 from components.push_gate.scores import favourite
 from components.push_gate.settings import GateSettings
 
-_GUESS_ON = 256
-_NUM_NAMED = 2
+_NUM_GUESSED_ON = 256
+_NUM_NAMED_COPIES = 2
 _BATCH = 64
 
 
@@ -44,21 +44,21 @@ def examine(
 
     Args:
         model: Any Keras classifier of images: softmax, logits or a binary sigmoid.
-        train: What it was trained on; pictures are preprocessed first.
-        validation: What it was not trained on.
+        train: The training split; pictures are preprocessed first.
+        validation: The validation split; pictures are preprocessed first.
         batch_size: The training batch size; batch statistics depend on it.
         family: How pictures are preprocessed, one of `FAMILIES`; None: as the model gets most training pictures right.
-        source: The backbone that the model was made from, to see whether what is frozen is as it was.
+        source: The backbone that the model was made from: frozen layers are compared with it. None: they are not.
 
     Raises:
         DataRefused: Model and data, or model and source, do not fit each other.
     """
     started = time.monotonic()
-    before = fingerprint(model.variables)
+    fingerprint_before = fingerprint(model.variables)
     _check_fit(model, train, validation)
     num_classes = _num_classes(model, train, validation)
     head = look(model, num_classes)
-    compared = None if source is None else _compared(model, source)
+    comparison = None if source is None else _compared(model, source)
     whole, copies = train.whole, copies_between(train, validation)
     session = Session(
         model,
@@ -67,30 +67,30 @@ def examine(
         validation,
         num_classes,
         batch_size,
-        source=compared,
+        source=comparison,
         copies=copies,
         copied_labels=whole.labels,
     )
-    guessed = family is None and train.is_pictures
+    is_guessed = family is None and train.is_pictures
     if train.is_pictures or validation.is_pictures:
         family = family or _guess(session)
         session.train, session.validation = _scaled(train, family), _scaled(validation, family)
     measured, answers = examine_session(session)
-    counting, found = what_counts(copies, validation.labels, whole.labels)
-    found = replace(found, examples=tuple(_pairs(copies, validation.names, whole.names)))
-    if fingerprint(model.variables) != before:
+    counting, copy_counts = what_counts(copies, validation.labels, whole.labels)
+    copy_counts = replace(copy_counts, examples=tuple(_pairs(copies, validation.names, whole.names)))
+    if fingerprint(model.variables) != fingerprint_before:
         raise RuntimeError("the model is not as it was before the examination; this is a fault of frostgate.")
     return Report(
         decision=decide_on_scores(
-            _evidence(measured, answers, validation.labels, counting, found, train.classes), GateSettings()
+            _evidence(measured, answers, validation.labels, counting, copy_counts, train.classes), GateSettings()
         ),
         diagnosis=attribute(measured),
         measurements=measured,
         preprocessing=family if train.is_pictures else None,
-        is_preprocessing_guessed=guessed,
+        is_preprocessing_guessed=is_guessed,
         rejects=(*train.rejects, *validation.rejects),
         num_found=(train.num_found, validation.num_found),
-        model_fingerprint=before,
+        model_fingerprint=fingerprint_before,
         forward_passes=round(session.passes, 2),
         seconds=round(time.monotonic() - started, 1),
     )
@@ -98,19 +98,20 @@ def examine(
 
 def copies_between(train: Split, validation: Split) -> Copies:
     """Looks for the copies of every validation example, in all of training and in validation itself."""
-    ours = validation.inputs
+    validation_inputs = validation.inputs
     if train.rest is not None and train.is_pictures and validation.is_pictures:
-        # Of more pictures than are drawn a small one of each was kept, rounded: equal are only two of one form.
-        kept = PictureFile()
-        for start in range(0, len(ours), _BATCH):
-            kept.append(ours[start : start + _BATCH])
-        ours = kept.array()
-    return find_copies(train.whole.inputs, ours)
+        # Where a sample of training was drawn, all training pictures are kept as small ones with rounded pixels. To be
+        # found equal, validation pictures must be made small in the same way.
+        small = PictureFile()
+        for start in range(0, len(validation_inputs), _BATCH):
+            small.append(validation_inputs[start : start + _BATCH])
+        validation_inputs = small.array()
+    return find_copies(train.whole.inputs, validation_inputs)
 
 
-def _pairs(copies: Copies, ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[str, str]]:
-    for position in np.flatnonzero(copies.seen >= 0)[:_NUM_NAMED]:
-        yield ours[position], theirs[copies.seen[position]]
+def _pairs(copies: Copies, validation_names: Sequence[str], train_names: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for position in np.flatnonzero(copies.seen >= 0)[:_NUM_NAMED_COPIES]:
+        yield validation_names[position], train_names[copies.seen[position]]
 
 
 def _evidence(
@@ -150,21 +151,22 @@ def _check_fit(model: keras.Model, train: Split, validation: Split) -> None:
                 f"The {name} data must have at least two classes; all {len(split.labels)} labels are "
                 f"{split.labels[0]}. Nothing can be said about a classifier on one class."
             )
-        taken, given = getattr(model, "input_shape", None), split.inputs.shape
-        # Other than a tuple: a model with several inputs, or one that says nothing.
-        if isinstance(taken, tuple) and not _agree(taken[1:], given[1:]):
+        expected, received = getattr(model, "input_shape", None), split.inputs.shape
+        # The shape is no tuple for a model with several inputs, or for one that declares none.
+        if isinstance(expected, tuple) and not _agree(expected[1:], received[1:]):
             raise DataRefused(
-                f"The model takes inputs of shape {_shape(taken[1:])}; the {name} data have {_shape(given[1:])}. Give "
-                "the data as the model was trained on them; --image-size is for models that take any size."
+                f"The model takes inputs of shape {_shape(expected[1:])}; the {name} data have "
+                f"{_shape(received[1:])}. Give the data as the model was trained on them; --image-size is for models "
+                "that take any size."
             )
 
 
-def _agree(taken: tuple[int | None, ...], given: tuple[int, ...]) -> bool:
-    # Keras lets a last axis of 1 be left out.
-    if len(taken) == len(given) + 1 and taken[-1] == 1:
-        taken = taken[:-1]
-    same = (ours in (None, theirs) for ours, theirs in zip(taken, given, strict=False))
-    return len(taken) == len(given) and all(same)
+def _agree(expected: tuple[int | None, ...], received: tuple[int, ...]) -> bool:
+    # Keras accepts inputs without the last axis where its size is 1.
+    if len(expected) == len(received) + 1 and expected[-1] == 1:
+        expected = expected[:-1]
+    same = (size in (None, received_size) for size, received_size in zip(expected, received, strict=False))
+    return len(expected) == len(received) and all(same)
 
 
 def _shape(sizes: tuple[int | None, ...]) -> str:
@@ -172,13 +174,13 @@ def _shape(sizes: tuple[int | None, ...]) -> str:
 
 
 def _compared(model: keras.Model, source: SourceWeights) -> SourceComparison:
-    found = compare_with_source(model, source)
-    if 2 * found.num_found < found.num_source:
+    comparison = compare_with_source(model, source)
+    if 2 * comparison.num_found < comparison.num_source:
         raise DataRefused(
-            f"The source backbone must be what MODEL was made from; {found.num_found} of its {found.num_source} layers "
-            "are in the model by name and shapes."
+            f"The source backbone must be what MODEL was made from; {comparison.num_found} of its "
+            f"{comparison.num_source} layers are in the model by name and shapes."
         )
-    return found
+    return comparison
 
 
 def _num_classes(model: keras.Model, train: Split, validation: Split) -> int:
@@ -188,7 +190,8 @@ def _num_classes(model: keras.Model, train: Split, validation: Split) -> int:
     units = shape[-1] if isinstance(shape, tuple) and len(shape) == 2 else None
     if units is None or (units == 1 and known == 2):
         return known
-    # A binary softmax pair on two labels, or classes that no example has.
+    # More outputs than classes are no fault: some classes may have no example. One output for several classes is one,
+    # but the diagnosis of the head names it.
     if 1 < units < known:
         raise DataRefused(
             f"The model has {units} outputs; expected at least {known}, for the labels go up to {known - 1}. "
@@ -198,18 +201,19 @@ def _num_classes(model: keras.Model, train: Split, validation: Split) -> int:
 
 
 def _guess(session: Session) -> str:
-    rows = np.unique(np.linspace(0, len(session.train.labels) - 1, _GUESS_ON).astype(np.int64))
+    """Returns the family with which the model gets most of some training pictures right."""
+    rows = np.unique(np.linspace(0, len(session.train.labels) - 1, _NUM_GUESSED_ON).astype(np.int64))
     labels, pictures = session.train.labels[rows], session.train.inputs[rows]
 
     def right(name: str) -> float:
         inputs = FAMILIES[name].apply(pictures)
-        # Both modes: where BatchNorm is broken, inference mode is as bad for every family, and where it follows the
-        # first convolution, training mode is as good for each that only scales.
+        # Both modes are tried: a broken BatchNorm makes inference mode equally bad for every family, and a BatchNorm
+        # after the first convolution makes training mode equally good for every family that only scales.
         modes = (False,) if is_inference_only(session.model) else (False, True)
         return sum(counts(labels, session.predict(inputs, training=training)).value for training in modes)
 
     family = max(FAMILIES, key=right)
-    session.num_run = 0  # The budget is that of the examination.
+    session.num_run = 0  # Guessing does not count against the examination's budget.
     return family
 
 

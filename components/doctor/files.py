@@ -1,4 +1,4 @@
-"""The doctor on files."""
+"""Reads a model and its data from files and examines them."""
 
 from typing import TYPE_CHECKING
 
@@ -27,16 +27,16 @@ def examine_files(
     Args:
         model_path: A `.keras` file or a SavedModel folder.
         train: An `.npz`, a class-per-folder tree or a glob of TFRecords.
-        evaluation: The same of the validation split.
-        image_size: Side of the model's input; None: what the model says, or the first picture's.
-        family: How pictures are preprocessed; None: found out.
+        evaluation: The validation split, in one of the same forms.
+        image_size: Side of the model's input, in pixels; None: what the model says, or the first picture's.
+        family: How pictures are preprocessed, one of `FAMILIES`; None: guessed from the model's answers.
         batch_size: The training batch size.
         source_path: The backbone that the model was made from: a `.keras` file, or an `.h5` file of weights.
 
     Raises:
         DataRefused: Model or data cannot be used.
     """
-    # Before TensorFlow is started, which takes seconds.
+    # The files are checked before TensorFlow is imported, which takes seconds.
     check_model(model_path)
     if source_path:
         check_source(source_path)

@@ -1,4 +1,4 @@
-"""Why a model was refused: the diagnosis of an export that was measured."""
+"""Names the causes of a model's refusal by a diagnosis of the export that the gate measured."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -20,22 +20,23 @@ from components.push_gate.quality import LABEL_ORDER
 from components.push_gate.training_mode import load_keras
 from schemas import features
 
-# Decoded at 224 px both splits then take 1.2 GB; the first by content hash are a fair draw.
+# The most examples of a split that are examined: decoded at 224 px, both splits then take 1.2 GB. Examples are in the
+# order of their content hash, so the first ones are a fair sample.
 _MOST_EXAMPLES: Final = 1_000
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why a model was refused, as far as it can be told."""
+    """Why a model was refused, as far as the diagnosis shows."""
 
     diagnosis: Diagnosis
     measurements: Measurements | None = None
-    """None where nothing could be examined."""
+    """None where the model could not be examined."""
     forward_passes: float = 0.0
-    """Over the examined examples of both splits."""
+    """The number of passes over the examined examples of both splits."""
 
     def document(self) -> dict[str, Any]:
-        """The verdict's part `diagnosis`."""
+        """Returns the verdict's part `diagnosis`, ready for JSON."""
         return asdict(self.diagnosis) | {
             "sentence": self.diagnosis.sentence,
             "measurements": asdict(self.measurements) if self.measurements else None,
@@ -50,18 +51,18 @@ def explain(
     claimed: Counts | None,
     num_updates: int | None,
 ) -> Explanation:
-    """Names the causes of a refusal; whatever goes wrong meanwhile is said, and the verdict stands.
+    """Names the causes of a refusal; where the diagnosis itself fails, the answer says why, and the verdict stands.
 
     Args:
         model_uri: The Model artifact that was measured.
         measured: The gate's measurement; None when it broke off.
-        checks: The gate's; what the champion says of the labels is not to be seen on the model itself.
-        claimed: Training accuracy as the trainer's history has it; None without one.
-        num_updates: That the trainer made; None without a history.
+        checks: The gate's checks: renamed classes show only in the comparison with the champion, not in the model.
+        claimed: Training accuracy from the trainer's history; None without a history.
+        num_updates: Updates that the trainer made; None without a history.
     """
-    found = _of_the_model(model_uri, measured, claimed, num_updates)
-    causes = (*_of_the_labels(checks), *found.diagnosis.causes)
-    return replace(found, diagnosis=replace(found.diagnosis, causes=causes))
+    explanation = _of_the_model(model_uri, measured, claimed, num_updates)
+    causes = (*_of_the_labels(checks), *explanation.diagnosis.causes)
+    return replace(explanation, diagnosis=replace(explanation.diagnosis, causes=causes))
 
 
 def _of_the_labels(checks: Sequence[Check]) -> Iterator[Cause]:
@@ -77,7 +78,7 @@ def _of_the_model(
         return _unexplained("the measurement broke off")
     try:
         return _explained(model_uri, measured, claimed, num_updates)
-    # Memory too: the verdict is made, and an explanation must not cost it.
+    # Any error is caught, MemoryError included: the verdict is made, and a failed explanation must not lose it.
     except Exception as error:
         return _unexplained(f"{type(error).__name__}: {' '.join(str(error).split())[:300]}")
 
@@ -102,8 +103,8 @@ def _explained(model_uri: str, measured: Measurement, claimed: Counts | None, nu
         copies=measured.copies.copies.first(_MOST_EXAMPLES),
         copied_labels=measured.copies.training_labels,
     )
-    found, _ = examine_session(session)
-    return Explanation(attribute(found), found, round(session.passes, 2))
+    measurements, _ = examine_session(session)
+    return Explanation(attribute(measurements), measurements, round(session.passes, 2))
 
 
 def _inputs(exported: ExportedModel, examples: SplitExamples) -> Examples:
