@@ -2,8 +2,8 @@
 
     python benchmarks/head_epochs.py [--images 2000] [--size 32] [--epochs 5]
 
-The same head, batch size and number of images; the same first loss shows that both train on the same thing. Writes
-`benchmarks/results/head_epochs.md`.
+Both trainings have the same head, batch size and number of images; the equal loss of their first epochs shows that they
+train on the same data. Writes `benchmarks/results/head_epochs.md`.
 """
 
 import argparse
@@ -60,7 +60,17 @@ def time_epochs(model: keras.Model, dataset: tf.data.Dataset, steps: int, epochs
 def through_backbone(
     pixels: np.ndarray, features: Features, targets: Targets, epochs: int
 ) -> tuple[list[float], float]:
-    """Trains the head as most people do: every epoch through the frozen backbone."""
+    """Trains the head as most people do: every epoch through the frozen backbone.
+
+    Args:
+        pixels: float32 [n, size, size, 3], the backbone's input.
+        features: The images' features; only their labels are used.
+        targets: Turns labels into what the loss is given.
+        epochs: How many are timed, after a first one.
+
+    Returns:
+        Like `time_epochs`.
+    """
     keras.utils.set_random_seed(1)
     backbone = _backbone(pixels.shape[1])
     model = assemble(backbone, build_head(SETTINGS, KIND.embedding_size, NUM_CLASSES), frozen_batch_norm=True)
@@ -72,9 +82,9 @@ def through_backbone(
 
 
 def on_features(features: Features, targets: Targets, size: int, epochs: int) -> tuple[list[float], float]:
-    """Trains the head as the Trainer does."""
+    """Trains the head as the Trainer does, on cached features; returns what `time_epochs` returns."""
     keras.utils.set_random_seed(1)
-    _backbone(size)  # Draws the same random numbers as above, so that both heads start alike.
+    _backbone(size)  # Draws the random numbers that `through_backbone` draws, so that both heads start alike.
     head = build_head(SETTINGS, KIND.embedding_size, NUM_CLASSES)
     dataset = feature_batches.epochs(features, targets, SETTINGS.batch_size, 0, epochs + 1, seed=1)
     return time_epochs(head, dataset, feature_batches.steps_per_epoch(len(features), SETTINGS.batch_size), epochs)
@@ -92,40 +102,42 @@ def row(name: str, seconds: list[float], loss: float) -> str:
 
 
 def main() -> None:
-    """Measures and writes."""
+    """Measures both trainings, then writes and prints the result page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=2000, help="number of images (default 2000)")
     parser.add_argument("--size", type=int, default=32, help="side in pixels (default 32)")
     parser.add_argument("--epochs", type=int, default=5, help="epochs that are timed (default 5)")
-    told = parser.parse_args()
+    options = parser.parse_args()
     random = np.random.default_rng(0)
-    pixels = random.normal(0, 60, (told.images, told.size, told.size, 3)).astype(np.float32)
-    labels = random.integers(0, NUM_CLASSES, told.images).astype(np.int32)
+    pixels = random.normal(0, 60, (options.images, options.size, options.size, 3)).astype(np.float32)
+    labels = random.integers(0, NUM_CLASSES, options.images).astype(np.int32)
 
     keras.utils.set_random_seed(1)
-    embed = tf.function(_backbone(told.size), reduce_retracing=True)
+    embed = tf.function(_backbone(options.size), reduce_retracing=True)
     batches = tf.data.Dataset.from_tensor_slices((pixels, labels)).batch(SETTINGS.batch_size)
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
         features = embedded(Path(folder), embed, batches, KIND.embedding_size)
-        once = time.perf_counter() - started
+        embedding_seconds = time.perf_counter() - started
         targets = Targets(labels, NUM_CLASSES, "none")
-        slow, slow_loss = through_backbone(pixels, features, targets, told.epochs)
-        fast, fast_loss = on_features(features, targets, told.size, told.epochs)
-    ratios = [theirs / ours for theirs, ours in zip(slow, fast, strict=True)]
+        slow, slow_loss = through_backbone(pixels, features, targets, options.epochs)
+        fast, fast_loss = on_features(features, targets, options.size, options.epochs)
+    ratios = [slow_seconds / fast_seconds for slow_seconds, fast_seconds in zip(slow, fast, strict=True)]
     ratio = f"{statistics.median(ratios):.0f} ({min(ratios):.0f} to {max(ratios):.0f})"
     text = "\n".join(
         [
             "# An epoch on cached features against one through the frozen backbone",
             "",
-            f"{os.cpu_count()} cores, {told.images} images of {told.size} pixels, {told.epochs} epochs after a first.",
+            f"{os.cpu_count()} cores, {options.images} images of {options.size} pixels, "
+            f"{options.epochs} epochs after a first.",
             "",
             "| | seconds an epoch, median | range | loss of the first epoch |",
             "|---|---|---|---|",
             row("through the backbone", slow, slow_loss),
             row("on cached features", fast, fast_loss),
             "",
-            f"**Ratio: {ratio}.** At least 15 was asked for. Computing the features took {once:.1f} s, once.",
+            f"**Ratio: {ratio}.** At least 15 was asked for. Computing the features took {embedding_seconds:.1f} s, "
+            "once.",
             "",
         ]
     )

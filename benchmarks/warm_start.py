@@ -1,9 +1,9 @@
-"""How much sooner does a head get there from the champion's weights than from fresh ones, and is it another model?
+"""How much sooner does a head reach a validation loss from the champion's weights, and does it end up as another model?
 
     python benchmarks/warm_start.py [--seeds 10] [--cache DIR]
 
-Digits 5 to 9 on a backbone that was pretrained on digits 0 to 4, in two deliveries. The champion learns the first one;
-on the second, one head starts from it and one cold, with the same images, order and dropout. Writes
+Digits 5 to 9 arrive in two deliveries; the backbone was pretrained on digits 0 to 4. The champion learns the first
+delivery. On the second, one head starts from the champion and one cold, with the same images, order and dropout. Writes
 `benchmarks/results/warm_start.md`.
 """
 
@@ -55,21 +55,21 @@ class Course:
     """How a training went."""
 
     losses: tuple[float, ...]
-    """On validation images, an epoch each."""
+    """The validation loss after each epoch."""
     seconds: tuple[float, ...]
-    """Of each epoch, without scoring."""
+    """The seconds that each epoch took, without scoring."""
     accuracy: float
-    """Of the best epoch, on the second delivery's validation images."""
+    """The best epoch's accuracy on the validation images of the delivery that was trained on, in [0, 1]."""
     earlier_accuracy: float
-    """On those of the first delivery."""
+    """The best epoch's accuracy on the validation images of the first delivery, in [0, 1]."""
 
-    def epochs_to(self, loss: float) -> int:
-        """Counts the epochs until the validation loss is as low; one more than there were if it never was."""
-        return next((index + 1 for index, found in enumerate(self.losses) if found <= loss), len(self.losses) + 1)
+    def epochs_to(self, target: float) -> int:
+        """Counts the epochs until the validation loss is at most `target`; one more than all where it never was."""
+        return next((index + 1 for index, loss in enumerate(self.losses) if loss <= target), len(self.losses) + 1)
 
-    def seconds_to(self, loss: float) -> float:
-        """Adds up the seconds of these epochs."""
-        return sum(self.seconds[: self.epochs_to(loss)])
+    def seconds_to(self, target: float) -> float:
+        """Returns the seconds until the validation loss is at most `target`; those of all epochs where it never was."""
+        return sum(self.seconds[: self.epochs_to(target)])
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ class Pair:
 
     cold: Course
     warm: Course
-    num_updates: int
-    """Steps an epoch."""
+    steps_per_epoch: int
 
     @property
     def target(self) -> float:
@@ -102,7 +101,7 @@ def all_features(cache: Path) -> Features:
 
 
 def deliveries(features: Features, seed: int) -> tuple[Delivery, Delivery]:
-    """Draws two halves, and from each what validates."""
+    """Draws two halves of the images at random, and holds back the validation images of each."""
     order = np.random.default_rng(seed).permutation(len(features))
 
     def part(rows: np.ndarray) -> Features:
@@ -116,17 +115,19 @@ def deliveries(features: Features, seed: int) -> tuple[Delivery, Delivery]:
     return delivery(first), delivery(second)
 
 
-def train(head: keras.Model, here: Delivery, earlier: Delivery, seed: int, folder: Path) -> Course:
-    """Trains a head as the Trainer does."""
-    targets = Targets(here.train.labels, NUM_CLASSES, "none")
+def train(head: keras.Model, delivery: Delivery, first: Delivery, seed: int, folder: Path) -> Course:
+    """Trains a head on a delivery as the Trainer does, and scores it on the first delivery, too."""
+    targets = Targets(delivery.train.labels, NUM_CLASSES, "none")
     phases.compile_classifier(head, SETTINGS.learning_rate, 0.0)
     phase = phases.Phase(
         name="head",
         model=head,
-        batches=lambda first, last: feature_batches.epochs(here.train, targets, SETTINGS.batch_size, first, last, seed),
-        steps_per_epoch=feature_batches.steps_per_epoch(len(here.train), SETTINGS.batch_size),
-        score_train=lambda: feature_batches.score(head, here.train),
-        score_eval=lambda: feature_batches.score(head, here.validation),
+        batches=lambda start, end: feature_batches.epochs(
+            delivery.train, targets, SETTINGS.batch_size, start, end, seed
+        ),
+        steps_per_epoch=feature_batches.steps_per_epoch(len(delivery.train), SETTINGS.batch_size),
+        score_train=lambda: feature_batches.score(head, delivery.train),
+        score_eval=lambda: feature_batches.score(head, delivery.validation),
         epochs=SETTINGS.epochs,
         patience=SETTINGS.patience,
         seed=seed,
@@ -135,8 +136,8 @@ def train(head: keras.Model, here: Delivery, earlier: Delivery, seed: int, folde
     return Course(
         losses=tuple(epoch["eval_loss"] for epoch in epochs),
         seconds=tuple(epoch["seconds"] for epoch in epochs),
-        accuracy=feature_batches.score(head, here.validation)[1],
-        earlier_accuracy=feature_batches.score(head, earlier.validation)[1],
+        accuracy=feature_batches.score(head, delivery.validation)[1],
+        earlier_accuracy=feature_batches.score(head, first.validation)[1],
     )
 
 
@@ -144,8 +145,8 @@ def one_seed(features: Features, seed: int, scratch: Path) -> Pair:
     """Trains the champion, and then both heads on the second delivery."""
     first, second = deliveries(features, seed)
 
-    def trained(head: keras.Model, here: Delivery, name: str) -> Course:
-        return train(head, here, first, seed, scratch / f"{seed}-{name}")
+    def trained(head: keras.Model, delivery: Delivery, name: str) -> Course:
+        return train(head, delivery, first, seed, scratch / f"{seed}-{name}")
 
     make_deterministic(seed)
     champion = build_head(SETTINGS, KIND.embedding_size, NUM_CLASSES)
@@ -155,11 +156,11 @@ def one_seed(features: Features, seed: int, scratch: Path) -> Pair:
         build_head(SETTINGS, KIND.embedding_size, NUM_CLASSES),
     )
     warm.set_weights(champion.get_weights())
-    # Whichever comes first in a process is slower.
+    # The first training in a process is slower, so the order alternates between the seeds.
     order = [(cold, "cold"), (warm, "warm")]
-    found = {name: trained(head, second, name) for head, name in (order if seed % 2 else reversed(order))}
+    courses = {name: trained(head, second, name) for head, name in (order if seed % 2 else reversed(order))}
     steps = feature_batches.steps_per_epoch(len(second.train), SETTINGS.batch_size)
-    return Pair(found["cold"], found["warm"], steps)
+    return Pair(courses["cold"], courses["warm"], steps)
 
 
 def spread(values: Sequence[float], digits: int) -> str:
@@ -176,12 +177,12 @@ def difference(values: Sequence[float]) -> str:
 
 def row(name: str, cold: Sequence[float], warm: Sequence[float], digits: int) -> str:
     """Writes a line of the table, with the ratio of each pair."""
-    ratios = [ours / theirs for ours, theirs in zip(cold, warm, strict=True)]
+    ratios = [cold_value / warm_value for cold_value, warm_value in zip(cold, warm, strict=True)]
     return f"| {name} | {spread(cold, digits)} | {spread(warm, digits)} | {spread(ratios, 1)} |"
 
 
 def report(pairs: Sequence[Pair], num_images: int) -> str:
-    """Writes the page."""
+    """Returns the result page as Markdown."""
 
     def epochs(course: str) -> list[int]:
         return [getattr(pair, course).epochs_to(pair.target) for pair in pairs]
@@ -190,7 +191,7 @@ def report(pairs: Sequence[Pair], num_images: int) -> str:
         return [getattr(pair, course).seconds_to(pair.target) for pair in pairs]
 
     def updates(course: str) -> list[int]:
-        return [pair.num_updates * number for pair, number in zip(pairs, epochs(course), strict=True)]
+        return [pair.steps_per_epoch * number for pair, number in zip(pairs, epochs(course), strict=True)]
 
     def whole(course: str) -> list[int]:
         return [len(getattr(pair, course).losses) for pair in pairs]
@@ -198,9 +199,9 @@ def report(pairs: Sequence[Pair], num_images: int) -> str:
     def first(course: str) -> list[float]:
         return [getattr(pair, course).losses[0] for pair in pairs]
 
-    here = [pair.warm.accuracy - pair.cold.accuracy for pair in pairs]
-    earlier = [pair.warm.earlier_accuracy - pair.cold.earlier_accuracy for pair in pairs]
-    lowest = [min(pair.warm.losses) - min(pair.cold.losses) for pair in pairs]
+    accuracy_gains = [pair.warm.accuracy - pair.cold.accuracy for pair in pairs]
+    earlier_gains = [pair.warm.earlier_accuracy - pair.cold.earlier_accuracy for pair in pairs]
+    loss_differences = [min(pair.warm.losses) - min(pair.cold.losses) for pair in pairs]
     return "\n".join(
         [
             "# A head from the champion's weights against one that starts cold",
@@ -218,9 +219,10 @@ def report(pairs: Sequence[Pair], num_images: int) -> str:
             row("seconds to it", seconds("cold"), seconds("warm"), 2),
             row("epochs until training ends", whole("cold"), whole("warm"), 0),
             "",
-            f"Validation accuracy, warm - cold: **{difference(here)}** on the second delivery,",
-            f"{difference(earlier)} on the first one's validation images. Mean and 95 % t-interval over the seeds;",
-            f"the lowest validation loss, warm - cold, is {spread(lowest, 3)}.",
+            f"Validation accuracy, warm - cold: **{difference(accuracy_gains)}** on the second delivery,",
+            f"{difference(earlier_gains)} on the first one's validation images. Mean and 95 % t-interval over the "
+            "seeds;",
+            f"the lowest validation loss, warm - cold, is {spread(loss_differences, 3)}.",
             "",
             "The first epoch of every training compiles its graph, which is most of a warm one's seconds. A cold",
             f"head that ends at epoch {SETTINGS.epochs} was stopped by that limit, so part of the difference is",
@@ -232,14 +234,14 @@ def report(pairs: Sequence[Pair], num_images: int) -> str:
 
 
 def main() -> None:
-    """Measures and writes."""
+    """Measures the trainings, then writes and prints the result page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10, help="how many (default 10)")
     parser.add_argument("--cache", type=Path, help="keeps the pretrained backbone (default: nowhere)")
-    told = parser.parse_args()
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        features = all_features(told.cache or Path(scratch) / "cache")
-        pairs = [one_seed(features, seed, Path(scratch)) for seed in range(told.seeds)]
+        features = all_features(options.cache or Path(scratch) / "cache")
+        pairs = [one_seed(features, seed, Path(scratch)) for seed in range(options.seeds)]
     text = report(pairs, len(features))
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / "warm_start.md").write_text(text)
