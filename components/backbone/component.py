@@ -29,7 +29,8 @@ def Backbone(
     """Resolves the backbone's weights and records their hash.
 
     Args:
-        backbone: `Format-Serving/backbone.json`, and `Format-Serving/backbone.weights.h5` unless weights are `none`.
+        backbone: Receives `Format-Serving/backbone.json` and, unless weights are `none`,
+            `Format-Serving/backbone.weights.h5`.
         settings: JSON of `BackboneSettings`.
         image_size: Side of the input, in pixels.
         seed: Seeds pretraining.
@@ -69,9 +70,9 @@ def _weights_file(
 
 
 def _write_as_weights(source: Path, target: Path, kind: Kind, image_size: int) -> None:
-    """Brings a weights file in any accepted format into the one that the Trainer reads."""
+    """Writes the weights of a file in any accepted format in the format that the Trainer reads."""
     network = kind.build(image_size)
-    # A file that is copied is loaded all the same: one of another network must fail here, not in the Trainer.
+    # The file is loaded even where it is only copied: weights of another network must fail here, not in the Trainer.
     weights.load(network, source)
     if source.name.endswith(".weights.h5"):
         shutil.copyfile(source, target)

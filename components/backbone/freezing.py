@@ -16,7 +16,8 @@ from components.backbone import kinds
 from components.backbone.layers import batch_norm_layers
 from components.backbone.modes import fingerprint, nothing_random, unchanged
 
-# Of a frozen backbone both modes run the same operations in the same order; every run that was measured had 0.
+# The largest difference between the modes that counts as rounding. A frozen backbone runs the same operations in both
+# modes, in the same order; every measured run had 0.
 _ROUNDING: Final = 1e-5
 
 
@@ -27,29 +28,32 @@ class FreezeProof(BaseModel):
 
     passed: bool
     findings: tuple[str, ...]
+    """One clause for each way in which the outcome is not as configured; empty where it passed."""
     expected_trainable_weights: int
     trainable_weights: int
     num_frozen_weights: int
     num_batch_norm_layers: int
     frozen_before: str
+    """Fingerprint of the frozen variables before training; empty where nothing was frozen."""
     frozen_after: str
+    """The same after training."""
     mode_difference: float | None
-    """None where BatchNorm is meant to train."""
+    """Largest absolute difference of an output between the two modes; None where BatchNorm is meant to train."""
 
 
 def freeze(backbone: keras.Model) -> None:
-    """Freezes every layer; BatchNorm then normalises as in serving, whatever mode is asked for."""
+    """Freezes every layer; BatchNorm then normalises as in serving, in either mode."""
     backbone.trainable = False
 
 
 def unfreeze_top(backbone: keras.Model, blocks: int | Literal["all"]) -> None:
-    """Makes the last blocks trainable, every BatchNorm layer staying frozen by itself.
+    """Makes the last blocks trainable and keeps every BatchNorm layer frozen; the caller must recompile the model.
 
     Args:
         backbone: A network of one of the kinds.
-        blocks: How many from the output, or `all` for the stem too. The caller must recompile.
+        blocks: How many blocks, counted from the output, or `all` for every block and the stem.
     """
-    # Setting True on a model that is True already does not cascade, so it goes through False.
+    # Setting True passes it on to the layers only where the model was False before.
     backbone.trainable = False
     backbone.trainable = True
     chosen = set(map(id, _trained_layers(backbone, blocks)))
@@ -103,7 +107,7 @@ def prove(
     """Compares what the configuration asked to be frozen with what training left.
 
     Args:
-        backbone: The trained backbone, flags as training left them.
+        backbone: The trained backbone, its `trainable` flags as training left them.
         blocks: What the configuration asked to be trained.
         frozen_before: Fingerprint of the frozen variables before training.
         frozen_now: The same variables, after training.
@@ -134,15 +138,16 @@ def prove(
 
 
 def prove_nothing_frozen(backbone: keras.Model) -> FreezeProof:
-    """Says the same of a backbone trained from scratch: every weight but the moving statistics must be trainable."""
+    """Proves of a backbone trained from scratch that every weight but the moving statistics is trainable."""
+    # BatchNorm trains its scale and its offset.
     expected = sum(
         2 if isinstance(layer, keras.layers.BatchNormalization) else len(layer.weights) for layer in backbone.layers
     )
     trainable = len(backbone.trainable_weights)
-    wrong = f"{trainable} backbone weights are trainable; training from scratch needs {expected}"
+    finding = f"{trainable} backbone weights are trainable; training from scratch needs {expected}"
     return FreezeProof(
         passed=trainable == expected,
-        findings=() if trainable == expected else (wrong,),
+        findings=() if trainable == expected else (finding,),
         expected_trainable_weights=expected,
         trainable_weights=trainable,
         num_frozen_weights=0,

@@ -1,7 +1,7 @@
-"""The backbones: networks from pixels to features, each a value that says all the rest of the house has to know.
+"""The backbones: networks from pixels to features, each described by one value with all that other modules need of it.
 
-Another kind is another entry at the end of this file, and nothing else. Nothing here imports Keras until a network is
-built, for the configuration is checked without it.
+A new kind is one more entry at the end of this file, and no other change. This module imports Keras only when a network
+is built, because the configuration is checked without Keras.
 """
 
 import re
@@ -23,7 +23,7 @@ class Published:
 
     url: str
     digest: str
-    """Hex, as Keras knows the file: its sha256, or its md5 where that is all there is."""
+    """The file's hex sha256, or its md5 where Keras publishes no sha256."""
 
 
 @dataclass(frozen=True)
@@ -31,29 +31,33 @@ class Backbone:
     """A network from float32 [batch, side, side, 3] to float32 [batch, embedding_size]."""
 
     kind: str
-    """As the configuration names it, and the network as a layer of a classifier."""
+    """Its name in the configuration, and the name of the network as a layer of a classifier."""
     title: str
-    """As sentences name it."""
+    """Its name in sentences."""
     construct: Callable[[int, str], "keras.Model"]
-    """Side in pixels, at least 32, and name to the network with random weights, scaling no pixels by itself."""
+    """Takes the side in pixels, at least 32, and a name; returns a network with random weights. It scales no pixels."""
     family: Family
-    """What its weights expect of pixels; the Transform graph alone does it."""
+    """How its weights expect pixels to be scaled; only the Transform graph scales them."""
     embedding_size: int
+    """The number of features."""
     block: str
-    """Pattern of the beginning of a layer's name that all layers of one block share."""
+    """Regular expression for the beginning of a layer's name that all layers of one block share."""
     num_blocks: int
     has_batch_norm: bool
     trained_at: int
     """Side in pixels of the pictures that its published weights were trained on."""
     published: Published | None
-    """None where nobody publishes weights."""
+    """None where Keras publishes no weights."""
 
     def build(self, image_size: int, momentum: float | None = None) -> "keras.Model":
         """Builds the network with random weights.
 
         Args:
             image_size: Side of the square input, in pixels, at least 32.
-            momentum: BatchNorm momentum; None keeps the network's own.
+            momentum: BatchNorm momentum, in (0, 1); None keeps the network's own.
+
+        Returns:
+            A model from float32 [batch, image_size, image_size, 3] to float32 [batch, embedding_size].
         """
         from components.backbone.layers import batch_norm_layers
 
@@ -64,14 +68,14 @@ class Backbone:
         return network
 
     def top_blocks(self, network: "keras.Model", num_blocks: int) -> list["keras.layers.Layer"]:
-        """Returns the layers of the last blocks; what lies above a block and in none belongs to it.
+        """Returns the layers of the last blocks; a layer whose name is of no block belongs to the block before it.
 
         Args:
-            network: From `build`.
-            num_blocks: 0..`num_blocks`, counted from the output.
+            network: A network that `build` made.
+            num_blocks: How many blocks, counted from the output, 0 to the kind's `num_blocks`.
 
         Raises:
-            ValueError: There are not so many.
+            ValueError: The network has fewer blocks.
         """
         if not 0 <= num_blocks <= self.num_blocks:
             raise ValueError(self.blocks_sentence(num_blocks))
@@ -81,26 +85,26 @@ class Backbone:
         return [layer for layer, name in blocks if name in chosen]
 
     def blocks_sentence(self, received: object) -> str:
-        """Says how many blocks can be trained where another number was asked for."""
+        """Returns the sentence that refuses `received` as the number of blocks to train."""
         return (
             f"trainer.fine_tune.blocks must be 0 to {self.num_blocks} or all; received {received}. "
             f"{self.title} has {self.num_blocks} blocks."
         )
 
     def _by_block(self, network: "keras.Model") -> Iterator[tuple["keras.layers.Layer", str]]:
-        """Every layer with its block's name, which is empty for the stem."""
+        """Yields every layer with its block's name, which is empty for the stem."""
         name = ""
         for layer in network.layers:
-            found = re.match(self.block, layer.name)
-            name = found.group() if found else name
+            match = re.match(self.block, layer.name)
+            name = match.group() if match else name
             yield layer, name
 
 
 def of(network: "keras.Model") -> Backbone:
-    """The kind that a network is of, by its name.
+    """Returns the kind of a network, which has the kind's name.
 
     Raises:
-        ValueError: It is none of them.
+        ValueError: No kind has the network's name.
     """
     if network.name not in KINDS:
         raise ValueError(f"expected one of the networks {', '.join(KINDS)}; received {network.name}.")
@@ -108,10 +112,10 @@ def of(network: "keras.Model") -> Backbone:
 
 
 def within(classifier: "keras.Model") -> "keras.Model":
-    """The backbone inside a classifier.
+    """Returns the backbone inside a classifier.
 
     Raises:
-        ValueError: There is none.
+        ValueError: The classifier has no layer with the name of a kind.
     """
     for layer in classifier.layers:
         if layer.name in KINDS:
@@ -120,14 +124,14 @@ def within(classifier: "keras.Model") -> "keras.Model":
 
 
 def _application(name: str, **options: Any) -> Callable[[int, str], "keras.Model"]:
-    """One of Keras' applications, averaged over the picture."""
+    """Returns the constructor of one of Keras' applications, with features averaged over the picture."""
 
     def construct(image_size: int, kind: str) -> "keras.Model":
         import keras
 
         shape = (image_size, image_size, 3)
-        made = getattr(keras.applications, name)
-        return made(include_top=False, weights=None, input_shape=shape, pooling="avg", name=kind, **options)
+        application = getattr(keras.applications, name)
+        return application(include_top=False, weights=None, input_shape=shape, pooling="avg", name=kind, **options)
 
     return construct
 
@@ -135,7 +139,7 @@ def _application(name: str, **options: Any) -> Callable[[int, str], "keras.Model
 def _efficientnet_v2_b0(image_size: int, kind: str) -> "keras.Model":
     import keras
 
-    # Keras looks its layers up by the name that it gives the whole.
+    # Keras finds the architecture by the network's name, so the network is named by its kind only afterwards.
     whole = _application("EfficientNetV2B0", include_preprocessing=False)(image_size, "efficientnetv2-b0")
     return keras.Model(whole.input, whole.output, name=kind)
 
@@ -144,7 +148,7 @@ def _convnext_tiny(image_size: int, kind: str) -> "keras.Model":
     import keras
 
     whole = _application("ConvNeXtTiny", include_preprocessing=False)(image_size, kind)
-    # Keras numbers the last layer by how many it has made, and a weight's name must not depend on that.
+    # Keras puts a running number into the last layer's name; a weight's name must not depend on what was built before.
     last = keras.layers.LayerNormalization(epsilon=1e-6, name="head_layernorm")
     return keras.Model(whole.input, last(whole.layers[-2].output), name=kind)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 
 def fingerprint(variables: Iterable[Any]) -> str:
-    """Returns the hex sha256 over names, shapes, dtypes and values, in order."""
+    """Returns the hex sha256 over the variables' names, shapes, dtypes and values, in order."""
     digest = hashlib.sha256()
     for variable in variables:
         value = np.ascontiguousarray(variable.numpy())
@@ -21,23 +21,23 @@ def fingerprint(variables: Iterable[Any]) -> str:
 
 
 def stable_name(variable: Any) -> str:
-    """The variable's path, without the number of what a layer left to Keras to name: it counts all that were made."""
+    """Returns the variable's path without the running number that Keras gives to variables that have no name."""
     return re.sub(r"/variable(_\d+)?$", "/variable", variable.path)
 
 
 @contextmanager
 def unchanged(model: keras.Model) -> Iterator[None]:
-    """Puts every variable back afterwards, and makes sure of it.
+    """Restores every variable at the end of the context.
 
     Raises:
-        RuntimeError: A variable is not as it was.
+        RuntimeError: A variable could not be restored.
     """
     values = [variable.numpy().copy() for variable in model.variables]
     try:
         yield
     finally:
         for variable, value in zip(model.variables, values, strict=True):
-            # Most were never touched, and to write them all again takes as long as a batch.
+            # Most variables were never changed, and writing all of them takes as long as a batch.
             if not _same(variable, value):
                 variable.assign(value)
                 if not _same(variable, value):
@@ -52,7 +52,7 @@ def _same(variable: Any, value: np.ndarray) -> bool:
 def nothing_random(model: keras.Model) -> Iterator[None]:
     """Runs every layer that draws random numbers (dropout, noise, augmentation) in inference mode.
 
-    Only BatchNorm can then tell training mode from inference mode.
+    Then only BatchNorm makes a difference between training mode and inference mode.
     """
     layers = [layer for layer in model._flatten_layers() if _draws(layer) and not _has_batch_norm(layer)]
     for layer in layers:
@@ -61,7 +61,7 @@ def nothing_random(model: keras.Model) -> Iterator[None]:
         yield
     finally:
         for layer in layers:
-            del layer.call  # Uncovers the method of the class.
+            del layer.call  # The method of the class comes back.
 
 
 def _draws(layer: keras.layers.Layer) -> bool:

@@ -4,7 +4,7 @@ import math
 
 
 def lint(num_updates: int, momentum: float) -> str | None:
-    """Says what is wrong with training BatchNorm for so few updates, or None.
+    """Returns a warning where BatchNorm's moving statistics get too few updates to converge, or None.
 
     After n updates `momentum ** n` of the initial statistics is left; five time constants leave less than 1 %.
 

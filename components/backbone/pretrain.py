@@ -45,17 +45,17 @@ def pretrain(source_dir: str, wanted: BackboneSettings, image_size: int, seed: i
 
 
 def keep(backbone: keras.Model, target: Path) -> None:
-    """Writes weights to a `.weights.h5` file, complete or absent, with what `is_whole` knows them by beside it."""
+    """Writes weights to a `.weights.h5` file, complete or absent, and their hash beside it for `is_whole`."""
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"unfinished-{os.getpid()}-{target.name}")
     backbone.save_weights(unfinished)
-    # First: weights that nothing vouches for are made again.
+    # The hash goes first: weights that lie there without one would be made again.
     _digest_file(target).write_text(sha256_of(unfinished))
     unfinished.replace(target)
 
 
 def is_whole(target: Path) -> bool:
-    """Whether pretrained weights are there as they were written; the log says which are not and are made again."""
+    """Returns whether the pretrained weights are as they were written; logs a warning where they are damaged."""
     if not target.exists():
         return False
     recorded = _digest_file(target)
@@ -79,18 +79,26 @@ def list_images(source_dir: str) -> tuple[list[str], list[int], int]:
         DataRefused: There are fewer than two class folders, or no files.
     """
     folders = sorted(folder for folder in Path(source_dir).iterdir() if folder.is_dir())
-    found = [(str(path), label) for label, folder in enumerate(folders) for path in sorted(folder.iterdir())]
-    if len(folders) < 2 or not found:
+    images = [(str(path), label) for label, folder in enumerate(folders) for path in sorted(folder.iterdir())]
+    if len(folders) < 2 or not images:
         raise DataRefused(
             f"backbone.pretrain.data_uri must be a folder with two or more class folders; {source_dir} is not."
         )
-    return [path for path, _ in found], [label for _, label in found], len(folders)
+    return [path for path, _ in images], [label for _, label in images], len(folders)
 
 
 def oriented_dataset(
     paths: Sequence[str], labels: Sequence[int], settings: PretrainSettings, image_size: int, seed: int, family: Family
 ) -> tf.data.Dataset:
     """Streams every picture in every orientation, reshuffled each epoch.
+
+    Args:
+        paths: The pictures' files.
+        labels: Their class indices.
+        settings: Number of orientations and batch size.
+        image_size: Side of the result, in pixels.
+        seed: Seed of the order.
+        family: How pixels are scaled.
 
     Returns:
         Batches of float32 [batch, image_size, image_size, 3] and int32 [batch].

@@ -1,4 +1,4 @@
-"""The same seed, the same weights."""
+"""Makes training repeatable: the same seed gives the same weights."""
 
 import keras
 import tensorflow as tf

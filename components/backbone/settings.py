@@ -1,4 +1,4 @@
-"""What may be said about the backbone and its weights."""
+"""The settings of the backbone and its weights."""
 
 from typing import TYPE_CHECKING, Literal
 

@@ -1,4 +1,4 @@
-"""Where a weights file is another network's: the first layer whose arrays have other shapes."""
+"""Finds the first layer of a weights file whose arrays do not have the network's shapes."""
 
 import os
 import tempfile
@@ -14,20 +14,23 @@ Shapes = tuple[tuple[int, ...], ...]
 
 
 def first_difference(network: keras.Model, path: str | os.PathLike[str]) -> str | None:
-    """Says which layer of a weights file is not the network's, as part of a sentence; None where all shapes fit.
+    """Names the first layer of a weights file that does not fit the network, as part of a sentence.
 
     Args:
-        network: What the weights were meant for.
+        network: The network that the weights were meant for.
         path: A `.weights.h5`, `.h5` or `.keras` file that can be read.
 
+    Returns:
+        A clause about the layer; None where all shapes fit.
+
     Raises:
-        OSError, KeyError, ValueError: It is none of these.
+        OSError, KeyError, ValueError: The file is in none of these formats.
     """
     with _opened(path) as file:
         group = file.get("model_weights", file)
         if "layer_names" in group.attrs:
-            return _compared(_by_position(network), dict(enumerate(_legacy(group))))
-        found = _tree(file)
+            return _difference(_by_position(network), dict(enumerate(_legacy(group))))
+        received = _tree(file)
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder, "own.weights.h5")
         network.save_weights(own)
@@ -35,18 +38,18 @@ def first_difference(network: keras.Model, path: str | os.PathLike[str]) -> str 
             expected = _tree(saved)
     order = {layer.name: position for position, layer in enumerate(network.layers)}
     ordered = sorted(expected, key=lambda key: order.get(expected[key][0], len(order)))
-    return _compared({key: expected[key] for key in ordered}, found)
+    return _difference({key: expected[key] for key in ordered}, received)
 
 
-def _compared(expected: Mapping[Any, tuple[str, Shapes]], found: Mapping[Any, tuple[str, Shapes]]) -> str | None:
+def _difference(expected: Mapping[Any, tuple[str, Shapes]], received: Mapping[Any, tuple[str, Shapes]]) -> str | None:
     for key, (name, shapes) in expected.items():
-        if key not in found:
+        if key not in received:
             return f"it has no layer in the place of {name}, {_written(shapes)}"
-        theirs, received = found[key]
-        if received != shapes:
-            return f"its layer {theirs} has {_written(received)} where {name} has {_written(shapes)}"
-    if surplus := [key for key in found if key not in expected]:
-        name, shapes = found[surplus[0]]
+        received_name, received_shapes = received[key]
+        if received_shapes != shapes:
+            return f"its layer {received_name} has {_written(received_shapes)} where {name} has {_written(shapes)}"
+    if surplus := [key for key in received if key not in expected]:
+        name, shapes = received[surplus[0]]
         return f"it has a layer {name}, {_written(shapes)}, which the network has not"
     return None
 
@@ -55,21 +58,21 @@ def _opened(path: str | os.PathLike[str]) -> h5py.File:
     if not str(path).endswith(".keras"):
         return h5py.File(path)
     with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-        # An open file outlives its name.
+        # The file stays readable after its folder is removed, because it is open.
         return h5py.File(archive.extract("model.weights.h5", folder))
 
 
 def _tree(file: h5py.File) -> dict[str, tuple[str, Shapes]]:
-    """Every layer with weights as Keras 3 saves it: place in the file -> name and shapes."""
-    found: dict[str, tuple[str, Shapes]] = {}
+    """Returns the layers with weights of a file in Keras 3's format: place in the file -> name and shapes."""
+    layers: dict[str, tuple[str, Shapes]] = {}
 
     def visit(place: str, entry: Any) -> None:
         if place.endswith("vars") and isinstance(entry, h5py.Group) and len(entry):
             arrays = [entry[key] for key in sorted(entry, key=int)]
-            found[place] = (str(entry.attrs.get("name", place)), tuple(array.shape for array in arrays))
+            layers[place] = (str(entry.attrs.get("name", place)), tuple(array.shape for array in arrays))
 
     file.visititems(visit)
-    return found
+    return layers
 
 
 def _by_position(network: keras.Model) -> dict[int, tuple[str, Shapes]]:
@@ -85,7 +88,7 @@ def _in_legacy_order(layer: keras.layers.Layer) -> list[Any]:
 
 
 def _legacy(group: Any) -> Iterator[tuple[str, Shapes]]:
-    """Every layer with weights as Keras saved it before Keras 3, and still publishes it, in order."""
+    """Yields name and shapes of the layers with weights, in order, from the format that Keras had before Keras 3."""
     for name in _texts(group.attrs["layer_names"]):
         shapes = tuple(group[name][weight].shape for weight in _texts(group[name].attrs["weight_names"]))
         if shapes:

@@ -26,10 +26,10 @@ def sha256_of(path: str | os.PathLike[str]) -> str:
 
 
 def download_imagenet(kind: Backbone, cache_dir: str) -> Path:
-    """Fetches the ImageNet weights of a backbone without its classifier, once.
+    """Downloads the ImageNet weights of a backbone without its classifier, unless the cache has them.
 
     Args:
-        kind: A backbone of which they are published.
+        kind: A backbone whose weights are published.
         cache_dir: Folder that keeps the file between runs; a file there with another hash is fetched again.
 
     Raises:
@@ -70,15 +70,15 @@ def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
     try:
         with fsspec.open(uri, "rb") as source, open(copy, "wb") as target:
             shutil.copyfileobj(source, target)
-    # Every store has errors of its own, and many are no OSError.
+    # Every store raises errors of its own, and many of them are no OSError.
     except Exception as error:
         copy.unlink(missing_ok=True)
         raise DataRefused(f"backbone.weights must be a readable file; {uri} is not ({error}).") from error
-    found = sha256_of(copy)
-    if expected_sha256 and found != expected_sha256:
+    sha256 = sha256_of(copy)
+    if expected_sha256 and sha256 != expected_sha256:
         copy.unlink()
-        raise DataRefused(f"backbone.sha256 is {expected_sha256}, but {uri} has {found}. Use the file that was meant.")
-    return copy.replace(folder / f"{found}{suffix}")
+        raise DataRefused(f"backbone.sha256 is {expected_sha256}, but {uri} has {sha256}. Use the file that was meant.")
+    return copy.replace(folder / f"{sha256}{suffix}")
 
 
 def load(backbone: keras.Model, path: str | os.PathLike[str]) -> None:
@@ -105,7 +105,7 @@ def load(backbone: keras.Model, path: str | os.PathLike[str]) -> None:
 def _why(backbone: keras.Model, path: str | os.PathLike[str]) -> str | None:
     try:
         return first_difference(backbone, path)
-    # It has to explain a refusal, whatever else is wrong with the file.
+    # The file is refused in any case; an error while explaining that must not hide the refusal.
     except Exception:
         return None
 
@@ -118,7 +118,7 @@ def load_strictly(model: keras.Model, path: str | os.PathLike[str]) -> None:
     """
     try:
         with warnings.catch_warnings():
-            # Keras skips what it does not find and goes on with random weights.
+            # Keras only warns of weights that it does not find, and goes on with random ones.
             warnings.simplefilter("error", UserWarning)
             model.load_weights(str(path))
     except Exception as error:
