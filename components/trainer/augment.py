@@ -49,7 +49,7 @@ def _crop(pixels: tf.Tensor, seed: tf.Tensor, largest: float) -> tf.Tensor:
 def _colour(pixels: tf.Tensor, seed: tf.Tensor, strength: float) -> tf.Tensor:
     count = tf.shape(pixels)[0]
     contrast = tf.random.stateless_uniform([count, 1, 1, 1], seed, 1 - strength, 1 + strength)
-    # Pixels span 255 whatever their zero is, so brightness moves by a share of that.
+    # Pixels of the family `caffe` span 255, wherever their zero is; brightness moves by a share of that.
     brightness = 255.0 * tf.random.stateless_uniform([count, 1, 1, 1], seed + 1, -strength / 2, strength / 2)
     mean = tf.reduce_mean(pixels, axis=[1, 2], keepdims=True)
     return (pixels - mean) * contrast + mean + brightness

@@ -32,7 +32,7 @@ class PhaseCheckpoint:
     """Keeps a phase's newest and best state; each file is complete or absent."""
 
     def __init__(self, folder: Path, model: keras.Model) -> None:
-        """Names the files.
+        """Creates the folder and names the files in it.
 
         Args:
             folder: The phase's own folder.
@@ -45,7 +45,7 @@ class PhaseCheckpoint:
         self._record = folder / "progress.json"
 
     def save(self, progress: Progress, is_best: bool) -> None:
-        """Writes the state after an epoch; the best weights first, the epoch that vouches for them last."""
+        """Writes the state after an epoch: the best weights first, and last the record that refers to them."""
         if is_best:
             _write_arrays(self._best, self._weights())
         newest = self._folder / f"epoch-{len(progress.epochs):05d}.npz"
@@ -62,8 +62,8 @@ class PhaseCheckpoint:
         """Puts the newest complete state back into the model and its optimizer.
 
         Returns:
-            How far the phase had come; nothing done, and the model as it was, when there is no checkpoint or one of its
-            files cannot be read. The phase then trains to the same weights from its beginning.
+            How far the phase had come. Without a checkpoint, or where one of its files cannot be read, no epoch is
+            done and the model stays as it was: the phase then trains to the same weights from its beginning.
         """
         if not self._record.exists():
             return Progress()
@@ -71,12 +71,12 @@ class PhaseCheckpoint:
         path = self._record
         try:
             progress = _read_progress(path)
-            # The best is needed when the phase ends, where it would be too late to train it again.
+            # The best weights are needed when the phase ends; to find them damaged then would be too late.
             path = self._best
             _read_arrays(path, self._model.variables)
             path = self._folder / f"epoch-{len(progress.epochs):05d}.npz"
             arrays = _read_arrays(path, everything)
-        # What a damaged file makes a reader raise is anything: BadZipFile, EOFError, KeyError, MemoryError.
+        # Reading a damaged file can raise anything: BadZipFile, EOFError, KeyError, MemoryError.
         except Exception as error:
             absl.logging.warning(
                 "%s cannot be read (%s: %s) and counts as absent; the phase is trained again from its beginning.",
@@ -106,12 +106,14 @@ def _write_arrays(path: Path, arrays: Sequence[np.ndarray]) -> None:
 
 
 def _read_arrays(path: Path, variables: Sequence[Any]) -> list[np.ndarray]:
-    """Reads an array for each variable; the archive keeps a checksum of each, which is looked at."""
+    """Reads one array for each variable; reading compares each array with its checksum in the archive."""
     with np.load(path, allow_pickle=False) as stored:
         arrays = [stored[f"arr_{index}"] for index in range(len(stored.files))]
-    expected, found = [tuple(one.shape) for one in variables], [one.shape for one in arrays]
-    if found != expected:
-        raise ValueError(f"it holds {len(found)} arrays, which are not those of the model's {len(expected)} variables")
+    expected, received = [tuple(variable.shape) for variable in variables], [array.shape for array in arrays]
+    if received != expected:
+        raise ValueError(
+            f"it holds {len(received)} arrays, which are not those of the model's {len(expected)} variables"
+        )
     return arrays
 
 

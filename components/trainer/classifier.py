@@ -1,4 +1,4 @@
-"""The classifier: a head on the backbone's features, and the whole from pixels to probabilities."""
+"""Builds the classifier: a head on the backbone's features, and the model from pixels to probabilities."""
 
 import keras
 
@@ -8,14 +8,14 @@ from components.trainer.settings import HeadSettings
 def build_head(settings: HeadSettings, embedding_size: int, num_classes: int) -> keras.Sequential:
     """Builds the layers from features float32 [batch, embedding_size] to probabilities float32 [batch, num_classes].
 
-    There is no BatchNorm in it: on little data its statistics are the first thing to go wrong.
+    The head has no BatchNorm, because BatchNorm's statistics are unreliable on little data.
     """
     layers: list[keras.layers.Layer] = [keras.Input((embedding_size,))]
     if settings.hidden_units:
         layers.append(keras.layers.Dense(settings.hidden_units, activation="relu", name="hidden"))
     if settings.dropout:
         layers.append(keras.layers.Dropout(settings.dropout, name="dropout"))
-    # Probabilities are compared between processes as float32 rounds them; bfloat16 could not be.
+    # The serving check compares probabilities between processes, for which bfloat16 is too coarse.
     layers.append(keras.layers.Dense(num_classes, activation="softmax", dtype="float32", name="probabilities"))
     return keras.Sequential(layers, name="head")
 
@@ -24,10 +24,10 @@ def assemble(backbone: keras.Model, head: keras.Model, frozen_batch_norm: bool) 
     """Joins backbone and head.
 
     Args:
-        backbone: Pixels to features.
-        head: Features to probabilities.
-        frozen_batch_norm: The backbone is called in inference mode, whatever mode the whole is called in. Its
-            BatchNorm layers must be frozen by themselves too, since Keras lets `trainable` win over this.
+        backbone: A model from pixels to features.
+        head: A model from features to probabilities.
+        frozen_batch_norm: Whether the backbone is called in inference mode even where the classifier is called in
+            training mode. Its BatchNorm layers must be frozen as well, since Keras lets `trainable` win over this.
 
     Returns:
         A model from pixels float32 [batch, size, size, 3] to probabilities float32 [batch, num_classes].

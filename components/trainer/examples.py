@@ -50,12 +50,16 @@ class ExampleReader:
         Returns:
             Pixels float32 [batch, size, size, 3].
         """
-        # Examples may carry one value as [batch] or [batch, 1]; the graph was traced for what the schema says.
+        # The graph was traced for the one shape that the schema declares, [batch] or [batch, 1].
         shape = self._spec[features.IMAGE_BYTES].shape
         return self.layer({features.IMAGE_BYTES: tf.reshape(contents, [-1, *shape])})[features.PIXELS]
 
     def batches(self, files: Sequence[str], batch_size: int) -> tf.data.Dataset:
         """Streams every example once, in order.
+
+        Args:
+            files: Gzipped TFRecord shards.
+            batch_size: Examples a batch.
 
         Returns:
             Batches of pixels float32 [batch, size, size, 3] and label index int64 [batch]; the last may be smaller.
@@ -85,19 +89,24 @@ class ExampleReader:
     ) -> tf.data.Dataset:
         """Streams shuffled epochs, each ending in its own smaller batch, that do not depend on the epochs before.
 
-        An epoch's order and augmentation follow from (seed, epoch) alone, so a resumed run sees what it would have.
+        An epoch's order and augmentation follow from (seed, epoch) alone, so a resumed run sees the same batches.
 
         Args:
             files: Gzipped TFRecord shards.
             batch_size: Images a step.
             first_epoch: Epoch to start with.
-            last_epoch: One past the last.
+            last_epoch: The epoch after the last one.
             seed: Seed of order and augmentation.
-            augment: Called with pixels float32 [batch, size, size, 3] and int32 [2], a seed.
+            augment: Takes pixels float32 [batch, size, size, 3] and a seed int32 [2], and returns changed pixels; None:
+                pixels are not changed.
+
+        Returns:
+            Batches of pixels float32 [batch, size, size, 3] and label index int64 [batch].
         """
 
         def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
-            # 4,096 encoded photographs are a few hundred megabytes; shards are shuffled by ingest's hash already.
+            # The buffer's 4,096 encoded photographs take a few hundred megabytes. It need not hold a whole shard,
+            # because ingest has already shuffled the shards by hash.
             shuffled = _records(files).shuffle(4096, seed=seed * 100_003 + epoch, reshuffle_each_iteration=False)
             batches = shuffled.batch(batch_size).map(
                 self.transform_serialized, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True

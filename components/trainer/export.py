@@ -1,4 +1,4 @@
-"""The export: one SavedModel from raw bytes to class names, and the Keras file beside it."""
+"""Exports a classifier: one SavedModel from raw bytes to class names, and the Keras file beside it."""
 
 import json
 import math
@@ -24,21 +24,25 @@ class Served(tf.Module):
         """Holds what must be saved.
 
         Args:
-            model: Pixels to probabilities.
+            model: A model from pixels to probabilities.
             reader: The `ExampleReader` with the Transform graph.
             classes: Names in the order of the outputs.
         """
         super().__init__()
         self.model = model
         self.backbone = kinds.within(model)
-        # Assigned so that its tables are saved with the module.
+        # An attribute of the module, so that the layer's tables are saved with it.
         self.transform_layer = reader.layer
         self.classes = tf.constant(classes)
         self._reader = reader
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encoded pictures to probabilities and class names."""
+        """Classifies encoded pictures, string [batch].
+
+        Returns:
+            Probabilities float32 [batch, num_classes], class index int64 [batch] and class name string [batch].
+        """
         probabilities = self.model(self._reader.transform_images(image_bytes), training=False)
         class_index = tf.argmax(probabilities, axis=-1)
         return {
@@ -49,23 +53,23 @@ class Served(tf.Module):
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Serialized tf.train.Example to probabilities."""
+        """Returns probabilities, float32 [batch, num_classes], of serialized tf.train.Example, string [batch]."""
         pixels, _ = self._reader.transform_serialized(examples)
         return {"probabilities": self.model(pixels, training=False)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
     def transform_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Serialized tf.train.Example to the label's index, int64 [batch]."""
+        """Returns the label indices, int64 [batch], of serialized tf.train.Example, string [batch]."""
         return {"label_index": self._reader.transform_serialized(examples)[1]}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def embeddings(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encoded pictures to the backbone's features, float32 [batch, embedding_size]."""
+        """Returns the backbone's features of encoded pictures, float32 [batch, embedding_size]."""
         return {"embeddings": self.backbone(self._reader.transform_images(image_bytes), training=False)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
     def pixels(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Encoded pictures to the backbone's input, float32 [batch, size, size, 3]."""
+        """Returns the backbone's input for encoded pictures, float32 [batch, size, size, 3]."""
         return {"pixels": self._reader.transform_images(image_bytes)}
 
 
@@ -77,24 +81,28 @@ def export(trained: Trained, inputs: Inputs, serving_dir: Path) -> None:
         inputs: What it was trained from.
         serving_dir: The Model artifact's `Format-Serving`.
     """
-    papers = {
+    documents = {
         "frostgate.json": inputs.contract(trained),
         "freeze_proof.json": trained.proof.model_dump(),
         "history.json": inputs.history(trained),
     }
-    write(in_float32(trained.model), inputs.reader, inputs.classes, papers, serving_dir)
+    write(in_float32(trained.model), inputs.reader, inputs.classes, documents, serving_dir)
 
 
 def write(
-    model: keras.Model, reader: ExampleReader, classes: tuple[str, ...], papers: Mapping[str, Any], serving_dir: Path
+    model: keras.Model,
+    reader: ExampleReader,
+    classes: tuple[str, ...],
+    documents: Mapping[str, Any],
+    serving_dir: Path,
 ) -> None:
     """Writes a classifier with all its signatures.
 
     Args:
-        model: Pixels to probabilities, in float32.
+        model: A model from pixels to probabilities, in float32.
         reader: Applies the Transform graph that becomes part of the export.
         classes: Names in the order of the outputs.
-        papers: File name -> JSON document, put beside the SavedModel.
+        documents: File name -> JSON document, put beside the SavedModel.
         serving_dir: The Model artifact's `Format-Serving`.
     """
     served = Served(model, reader, classes)
@@ -111,7 +119,7 @@ def write(
     )
     facts = serving_dir / "assets.extra"
     facts.mkdir()
-    for name, document in papers.items():
+    for name, document in documents.items():
         _write_json(facts / name, document)
     keras_file = serving_dir.parent / KERAS_FILE
     keras_file.parent.mkdir()
@@ -121,7 +129,7 @@ def write(
 def in_float32(model: keras.Model) -> keras.Model:
     """Returns the model itself, or its float32 twin when it was trained in mixed precision.
 
-    Serving runs on other hardware than training did; rounded weights times rounded inputs would not agree.
+    Serving may run on other hardware than training did, where results in mixed precision would differ.
     """
     if all(layer.dtype_policy.name == "float32" for layer in flatten(model)):
         return model
@@ -141,7 +149,7 @@ def _write_json(path: Path, value: Any) -> None:
 
 
 def _finite(value: Any) -> Any:
-    """Replaces what JSON has no word for by null."""
+    """Replaces infinity and NaN, which JSON cannot express, by null."""
     if isinstance(value, dict):
         return {key: _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

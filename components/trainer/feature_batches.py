@@ -15,10 +15,10 @@ def epochs(features: Features, targets: Targets, batch_size: int, first: int, la
 
     Args:
         features: A split's features.
-        targets: Turns labels into what the loss wants.
+        targets: Turns labels into one-hot targets and example weights.
         batch_size: Rows a step.
         first: Epoch to start with.
-        last: One past the last.
+        last: The epoch after the last one.
         seed: Seed of the order.
 
     Returns:
@@ -47,7 +47,7 @@ def steps_per_epoch(num_examples: int, batch_size: int) -> int:
 
 
 def score(head: keras.Model, features: Features, batch_size: int = 1024) -> tuple[float, float]:
-    """Returns mean cross-entropy and accuracy in inference mode, without label smoothing or weights."""
+    """Returns mean cross-entropy, in nats, and accuracy in [0, 1] in inference mode, without smoothing or weights."""
     loss, right = 0.0, 0
     for start in range(0, len(features), batch_size):
         labels = features.labels[start : start + batch_size]
@@ -63,8 +63,11 @@ def cross_entropy_and_hits(probabilities: np.ndarray, labels: np.ndarray) -> tup
     Args:
         probabilities: float32 [batch, num_classes].
         labels: int [batch].
+
+    Returns:
+        Sum of the cross-entropy, in nats, and number of right answers.
     """
-    true = probabilities[np.arange(len(labels)), labels].astype(np.float64)
-    # float32's smallest normal number: a wrong and certain answer is bad, not infinitely bad.
-    loss = -np.log(np.maximum(true, np.finfo(np.float32).tiny)).sum()
+    of_labels = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    # float32's smallest normal number is the lower bound: an answer that is certain and wrong must not cost infinity.
+    loss = -np.log(np.maximum(of_labels, np.finfo(np.float32).tiny)).sum()
     return float(loss), int((probabilities.argmax(axis=1) == labels).sum())

@@ -1,6 +1,6 @@
 """Features of the frozen backbone, computed once and kept on disk.
 
-A backbone that is frozen and in inference mode is a function of the image alone, so nothing is lost by asking it once.
+A backbone that is frozen and in inference mode is a function of the image alone, so it has to see each image only once.
 """
 
 import hashlib
@@ -38,8 +38,8 @@ def embedded(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Ite
     Args:
         folder: One split's cache; its name must change with whatever the features depend on.
         embed: Pixels float32 [batch, size, size, 3] to float32 [batch, embedding_size].
-        batches: Pixels and label index int64 [batch].
-        embedding_size: Width of a row.
+        batches: Pairs of pixels float32 [batch, size, size, 3] and label index int64 [batch].
+        embedding_size: Number of features of an image.
 
     Raises:
         ValueError: An example has a label that is no class.
@@ -48,7 +48,7 @@ def embedded(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Ite
     if done.exists():
         try:
             return _read(folder, embedding_size)
-        # What a damaged file makes a reader raise is anything.
+        # Reading a damaged file can raise anything.
         except Exception as error:
             absl.logging.warning(
                 "The features in %s cannot be read (%s: %s) and count as absent; they are computed again.",
@@ -60,7 +60,7 @@ def embedded(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Ite
     folder.mkdir(parents=True, exist_ok=True)
     count = _write(folder, embed, batches)
     facts = {"num_images": count} | {name: _sha256(folder / name) for name in (_VALUES, _LABELS)}
-    # Written last: a folder without it belongs to a run that was killed.
+    # This file is written last: a folder without it was left by a killed run.
     unfinished = folder / f"done-{os.getpid()}"
     unfinished.write_text(json.dumps(facts))
     unfinished.replace(done)

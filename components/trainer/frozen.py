@@ -1,4 +1,4 @@
-"""Training on a frozen backbone: features once, a head, and optionally its top blocks at a low rate."""
+"""Trains on a frozen backbone: computes features once, trains a head on them, and may fine-tune the top blocks."""
 
 import keras
 import numpy as np
@@ -14,13 +14,13 @@ from schemas.features import EVAL, TRAIN
 
 
 def train(inputs: Inputs) -> Trained:
-    """Runs phase one, and phase two where the configuration asks for it."""
+    """Trains the head (phase one) and, where the configuration asks for it, the top blocks (phase two)."""
     settings = inputs.settings
     blocks = settings.fine_tune.blocks
     backbone = load_backbone(inputs)
-    # Before anything of another model is loaded: what is frozen is held against the source.
+    # The fingerprint is taken before the champion's weights are loaded: frozen layers must stay as in the source.
     frozen = freezing.frozen_variables(backbone, blocks)
-    before = modes.fingerprint(frozen)
+    frozen_before = modes.fingerprint(frozen)
     if inputs.starts_warm:
         start.load_trained(inputs.weights_dir, backbone, blocks)
     train_features, eval_features = features_of(backbone, modes.fingerprint(backbone.weights), inputs)
@@ -29,20 +29,20 @@ def train(inputs: Inputs) -> Trained:
     head = inputs.new_head()
     if inputs.starts_warm:
         start.load_head(inputs.weights_dir, head)
-    done = [train_head(head, train_features, eval_features, targets, inputs)]
+    records = [train_head(head, train_features, eval_features, targets, inputs)]
     model = assemble(backbone, head, frozen_batch_norm=True)
     batch_size = settings.head.batch_size
     if blocks:
         freezing.unfreeze_top(backbone, blocks)
         batch_size = settings.fine_tune.batch_size
-        done.append(image_phase.train("fine_tune", model, settings.fine_tune, targets, len(train_features), inputs))
+        records.append(image_phase.train("fine_tune", model, settings.fine_tune, targets, len(train_features), inputs))
     difference = freezing.mode_difference(model, some_pixels(inputs))
     steps = feature_batches.steps_per_epoch(len(train_features), settings.head.batch_size)
     return Trained(
         model=model,
-        proof=freezing.prove(backbone, blocks, before, frozen, difference),
-        phases=tuple(done),
-        num_updates=len(done[0]["epochs"]) * steps,
+        proof=freezing.prove(backbone, blocks, frozen_before, frozen, difference),
+        phases=tuple(records),
+        num_updates=len(records[0]["epochs"]) * steps,
         momentum_lint=None,
         batch_size=batch_size,
     )
@@ -57,7 +57,13 @@ def load_backbone(inputs: Inputs) -> keras.Model:
 
 
 def features_of(backbone: keras.Model, fingerprint: str, inputs: Inputs) -> tuple[Features, Features]:
-    """Returns the features of both splits, from the cache where they are there already."""
+    """Returns the features of the training and the validation split, from the cache where it has them.
+
+    Args:
+        backbone: A frozen model from pixels to features.
+        fingerprint: Of the backbone's weights; features of other weights are not used.
+        inputs: Data and folders.
+    """
 
     @tf.function(reduce_retracing=True)
     def embed(pixels: tf.Tensor) -> tf.Tensor:

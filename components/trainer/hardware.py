@@ -1,4 +1,4 @@
-"""What the machine's accelerators are used for."""
+"""How training uses the machine's accelerators."""
 
 from typing import Literal
 

@@ -11,7 +11,7 @@ from components.trainer.inputs import Inputs
 from components.trainer.settings import FineTuneSettings, FromScratchSettings
 from components.trainer.targets import Targets
 
-# Enough for a curve; scoring all training images would cost a third of every epoch.
+# So many training images are scored for the curve; scoring all of them would cost a third of every epoch.
 _NUM_CURVE_IMAGES = 1024
 
 
@@ -27,9 +27,9 @@ def train(
 
     Args:
         name: The phase's name in `history.json`.
-        model: Its flags say what is trained; it is compiled here, without which they would not count.
-        settings: How long and how fast.
-        targets: Turns labels into what the loss wants.
+        model: Its `trainable` flags say what is trained; they take effect because it is compiled here.
+        settings: Epochs, learning rate, batch size and patience.
+        targets: Turns labels into one-hot targets and example weights.
         num_examples: Size of the training split.
         inputs: Data, seed and folders.
 

@@ -1,4 +1,4 @@
-"""What a training starts from, and what it ends with."""
+"""The inputs and the result of a training."""
 
 import hashlib
 import json
@@ -32,9 +32,9 @@ class Inputs:
     weights_dir: Path
     """Holds `backbone.json` and, unless weights are `none`, `backbone.weights.h5`; `warm_start.json` if asked for."""
     work_dir: Path
-    """Outlives a killed run."""
+    """Holds checkpoints and cached features; outlives a killed run."""
     log_dir: str
-    """TensorBoard's."""
+    """TensorBoard's folder."""
 
     @property
     def backbone(self) -> dict[str, str]:
@@ -52,17 +52,17 @@ class Inputs:
 
     @property
     def start(self) -> Start | None:
-        """What the training starts from beside the backbone; None: nobody asked."""
+        """The weights that a warm start begins with, or why there are none; None where no warm start was asked for."""
         return Start.read(self.weights_dir)
 
     @property
     def starts_warm(self) -> bool:
-        """Whether there are weights of another model to start from."""
+        """Whether the training starts from another model's weights."""
         return self.start is not None and self.start.version is not None
 
     @property
     def checkpoints(self) -> Path:
-        """The folder of what continues a killed run; each set of starting weights has a folder of its own."""
+        """The folder with the state of a killed run; each set of starting weights has a folder of its own."""
         # On a cluster the champion is known only when the step runs, so no key that the pipeline computes contains it.
         suffix = f"-{self.start.fingerprint[:16]}" if self.start is not None and self.starts_warm else ""
         return self.work_dir / f"checkpoints{suffix}"
@@ -90,7 +90,7 @@ class Inputs:
         }
 
     def history(self, trained: "Trained") -> dict[str, Any]:
-        """Returns `history.json`: what training did and, where a start was asked for, what it started from."""
+        """Returns `history.json`: what training did and, where a warm start was asked for, what it started from."""
         start = self.start
         origin = {"warm_start": {"version": start.version, "sentence": start.sentence}} if start else {}
         return trained.history | origin
@@ -101,19 +101,22 @@ class Trained:
     """A trained classifier and the evidence of how it was trained."""
 
     model: keras.Model
-    """Pixels to probabilities, flags as training left them."""
+    """A model from pixels to probabilities, its `trainable` flags as training left them."""
     proof: FreezeProof
     phases: tuple[dict[str, Any], ...]
+    """Each phase's part of `history.json`."""
     num_updates: int
+    """Training steps of the head, or of all layers where training is from scratch."""
     momentum_lint: str | None
+    """A warning where BatchNorm had too few updates, or None."""
     batch_size: int
-    """Images or rows a step, as BatchNorm would have seen them."""
+    """Images or rows a step; BatchNorm's batch statistics depend on it."""
     loss: str = "categorical_crossentropy"
-    """As Keras names it."""
+    """The loss by Keras' name."""
 
     @property
     def history(self) -> dict[str, Any]:
-        """What training did."""
+        """What training did, ready for JSON."""
         return {"phases": list(self.phases), "num_updates": self.num_updates, "momentum_lint": self.momentum_lint}
 
 

@@ -25,19 +25,22 @@ class Phase:
     model: keras.Model
     """Compiled."""
     batches: Callable[[int, int], tf.data.Dataset]
-    """All batches of the epochs from the first to one before the last; depends on these numbers alone."""
+    """Takes the first epoch and the one after the last; returns their batches, which depend on nothing else."""
     steps_per_epoch: int
     score_train: Score
     """Loss and accuracy on training images in inference mode."""
     score_eval: Score
     """Loss and accuracy on validation images in inference mode."""
     epochs: int
+    """At most as many are trained."""
     patience: int
+    """Epochs without a lower validation loss before training stops."""
     seed: int
+    """Seed of dropout."""
 
 
 class _Recorder(keras.callbacks.Callback):
-    """Scores, checkpoints and decides after every epoch."""
+    """Scores the model after every epoch, writes a checkpoint, and decides whether training stops."""
 
     def __init__(self, phase: Phase, checkpoint: PhaseCheckpoint, progress: Progress) -> None:
         super().__init__()
@@ -65,13 +68,13 @@ class _Recorder(keras.callbacks.Callback):
         is_best = eval_loss < self.progress.best_loss or epoch == 0
         self.progress = Progress((*self.progress.epochs, row), epoch if is_best else self.progress.best_epoch)
         self._checkpoint.save(self.progress, is_best)
-        # A loss that is not a number never becomes one again; the gate will say so.
+        # A loss that is not finite never becomes finite again, so training stops; the gate will refuse the model.
         if _should_stop(self.progress, self._phase.patience) or not math.isfinite(row["loss"]):
             self.model.stop_training = True
 
 
 def compile_classifier(model: keras.Model, learning_rate: float, label_smoothing: float) -> None:
-    """Compiles a model that puts out probabilities float32 [batch, num_classes] for one-hot targets."""
+    """Compiles a model whose outputs are probabilities float32 [batch, num_classes], for one-hot targets."""
     model.compile(
         keras.optimizers.Adam(learning_rate),
         keras.losses.CategoricalCrossentropy(label_smoothing=label_smoothing),
@@ -91,16 +94,16 @@ def run(phase: Phase, folder: Path, log_dir: str) -> dict[str, Any]:
         The phase's part of `history.json`.
     """
     checkpoint = PhaseCheckpoint(folder, phase.model)
-    # Optimizers make their variables on first use; a checkpoint needs somewhere to go.
+    # An optimizer creates its variables on first use, but the checkpoint is restored into them before that.
     phase.model.optimizer.build(phase.model.trainable_variables)
     progress = checkpoint.restore()
-    done = len(progress.epochs)
-    if done < phase.epochs and not _should_stop(progress, phase.patience):
+    num_done = len(progress.epochs)
+    if num_done < phase.epochs and not _should_stop(progress, phase.patience):
         recorder = _Recorder(phase, checkpoint, progress)
         board = keras.callbacks.TensorBoard(log_dir, write_graph=False)
         phase.model.fit(
-            phase.batches(done, phase.epochs),
-            initial_epoch=done,
+            phase.batches(num_done, phase.epochs),
+            initial_epoch=num_done,
             epochs=phase.epochs,
             steps_per_epoch=phase.steps_per_epoch,
             callbacks=[recorder, board],

@@ -23,7 +23,7 @@ def run_fn(fn_args: FnArgs) -> None:
     inputs = from_fn_args(fn_args)
     trained = train(inputs)
     export(trained, inputs, Path(fn_args.serving_model_dir))
-    # The features stay: they are right for the next training on the same backbone and data.
+    # The cached features stay, because the next training on the same backbone and data can use them.
     shutil.rmtree(inputs.checkpoints)
 
 

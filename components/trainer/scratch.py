@@ -1,4 +1,4 @@
-"""Training every layer, with an eye on BatchNorm's moving statistics."""
+"""Trains every layer, and warns where BatchNorm's moving statistics get too few updates."""
 
 import absl.logging
 import numpy as np
@@ -22,17 +22,17 @@ def train(inputs: Inputs) -> Trained:
     labels = np.concatenate([batch.numpy() for batch in inputs.reader.labels(inputs.train_files)])
     targets = Targets(labels, len(inputs.classes), inputs.settings.class_weights)
     steps = feature_batches.steps_per_epoch(len(labels), settings.batch_size)
-    # Moving statistics that were begun by the model before go on from there.
-    earlier = inputs.start.num_updates if inputs.start else 0
+    # A warm start goes on with the earlier model's moving statistics, so the updates of that model count, too.
+    earlier_updates = inputs.start.num_updates if inputs.start else 0
 
     def lint(num_updates: int) -> str | None:
         return momentum.lint(num_updates, settings.momentum) if inputs.kind.has_batch_norm else None
 
-    _warn(lint(earlier + steps * settings.epochs))
+    _warn(lint(earlier_updates + steps * settings.epochs))
 
     phase = image_phase.train("from_scratch", model, settings, targets, len(labels), inputs)
-    # What the moving statistics hold is the best epoch's, not the last one's.
-    num_updates = earlier + steps * (phase["best_epoch"] + 1)
+    # The model has the moving statistics of the best epoch, not of the last one.
+    num_updates = earlier_updates + steps * (phase["best_epoch"] + 1)
     warning = lint(num_updates)
     _warn(warning)
     return Trained(model, freezing.prove_nothing_frozen(backbone), (phase,), num_updates, warning, settings.batch_size)

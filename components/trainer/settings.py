@@ -1,4 +1,4 @@
-"""What the Trainer may be told."""
+"""The Trainer's settings."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""What a training starts from beside the backbone: a registered model's weights, or the reason why there are none."""
+"""The start of a training for which a warm start was asked: a registered model's weights, or why there are none."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -11,36 +11,36 @@ from components.backbone import freezing, kinds, weights
 
 START_FILE: Final = "warm_start.json"
 HEAD_FILE: Final = "head.weights.h5"
-# Absent where the model's backbone is the source backbone.
+# This file is absent where the registered model's backbone equals the source backbone.
 BACKBONE_FILE: Final = "champion.weights.h5"
 
 
 @dataclass(frozen=True)
 class Start:
-    """Where a training that asked for a start begins."""
+    """Where a training begins for which a warm start was asked."""
 
     version: str | None
-    """The registered version whose weights it starts from; None: cold, as if it had not asked."""
+    """The registered version whose weights it starts from; None for a cold start."""
     sentence: str
-    """The same for people."""
+    """The same as a sentence for people."""
     fingerprint: str = ""
-    """Of the weights: a half-finished training from others must not be continued. Empty when cold."""
+    """Fingerprint of these weights; only a training that began with them is continued. Empty for a cold start."""
     num_updates: int = 0
-    """Steps that the weights have behind them."""
+    """The number of training steps behind these weights."""
 
     @classmethod
     def cold(cls, reason: str) -> Self:
-        """There is nothing that fits, for a reason."""
+        """Returns a cold start; the reason is a clause that ends its sentence."""
         return cls(None, f"The training started cold: {reason}.")
 
     @classmethod
     def warm(cls, version: str, fingerprint: str, num_updates: int) -> Self:
-        """A version's weights fit."""
+        """Returns a start from a registered version's weights."""
         return cls(version, f"The training started from the weights of version {version}.", fingerprint, num_updates)
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
-        """Reads what `write` wrote; None where nobody asked for a start."""
+        """Reads `warm_start.json`; None where no warm start was asked for."""
         path = folder / START_FILE
         return cls(**json.loads(path.read_bytes())) if path.exists() else None
 
@@ -50,26 +50,26 @@ class Start:
 
 
 def load_head(folder: Path, head: keras.Model) -> None:
-    """Gives a head the weights that the training starts from."""
+    """Loads the registered model's weights into a head."""
     weights.load_strictly(head, folder / HEAD_FILE)
 
 
 def load_trained(folder: Path, backbone: keras.Model, blocks: int | Literal["all"]) -> None:
-    """Gives the backbone's layers that are about to be trained the weights to start from, and leaves all others.
+    """Loads the registered model's weights into the backbone's layers that are about to be trained, and into no others.
 
     Args:
-        folder: With the files.
-        backbone: With the source's weights.
-        blocks: What is trained, as `freezing.unfreeze_top` counts.
+        folder: The folder with the weights files.
+        backbone: The backbone with the source's weights.
+        blocks: How many blocks are trained, as `freezing.unfreeze_top` counts them.
     """
     if (folder / BACKBONE_FILE).exists():
-        other = kinds.of(backbone).build(backbone.input_shape[1])
-        weights.load(other, folder / BACKBONE_FILE)
-        mine, theirs = (freezing.trained_variables(model, blocks) for model in (backbone, other))
-        for variable, value in zip(mine, theirs, strict=True):
-            variable.assign(value.numpy())
+        registered = kinds.of(backbone).build(backbone.input_shape[1])
+        weights.load(registered, folder / BACKBONE_FILE)
+        targets, sources = (freezing.trained_variables(model, blocks) for model in (backbone, registered))
+        for target, source in zip(targets, sources, strict=True):
+            target.assign(source.numpy())
 
 
 def load_whole(folder: Path, backbone: keras.Model) -> None:
-    """Gives a backbone that is trained from scratch all weights and moving statistics to start from."""
+    """Loads all of the registered model's backbone, moving statistics included, for a training from scratch."""
     weights.load(backbone, folder / BACKBONE_FILE)

@@ -1,4 +1,4 @@
-"""What the loss is given for a label."""
+"""Turns labels into the targets and weights that the loss takes."""
 
 from typing import Literal
 

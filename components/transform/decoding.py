@@ -1,4 +1,4 @@
-"""Encoded bytes to an upright RGB picture, as graph operations, so that training and serving cannot differ."""
+"""Decodes bytes to an upright RGB picture by graph operations, so that training and serving cannot differ."""
 
 from typing import Final
 
@@ -42,13 +42,13 @@ def _starts_with(contents: tf.Tensor, magic: bytes) -> tf.Tensor:
 
 
 def _decode_jpeg(contents: tf.Tensor) -> tf.Tensor:
-    # The fast transform differs between processors; the accurate one does not.
+    # The fast discrete cosine transform differs between processors; the accurate one does not.
     picture = tf.io.decode_jpeg(contents, channels=3, dct_method="INTEGER_ACCURATE")
     return upright(picture, exif_orientation(contents))
 
 
 def _decode_png(contents: tf.Tensor) -> tf.Tensor:
-    # Asked for four channels, the decoder invents an alpha of 2^depth - 1 for pictures that have none.
+    # A picture without alpha must not be read with four channels: the decoder would invent an alpha of 2^depth - 1.
     return tf.cond(_png_has_alpha(contents), lambda: _over_white(contents), lambda: tf.io.decode_png(contents, 3))
 
 
@@ -62,17 +62,17 @@ def _png_has_alpha(contents: tf.Tensor) -> tf.Tensor:
 def _over_white(contents: tf.Tensor) -> tf.Tensor:
     picture = tf.cast(tf.io.decode_png(contents, channels=4), tf.float32)
     colour, alpha = picture[..., :3], picture[..., 3:] / 255.0
-    # Cut, a transparent pixel's colour is whatever the writer left there; over white it is what a viewer shows.
+    # Without its alpha a transparent pixel has whatever colour the writer left; over white it is as viewers show it.
     return tf.cast(tf.round(colour * alpha + 255.0 * (1.0 - alpha)), tf.uint8)
 
 
 def _leading_bytes(contents: tf.Tensor) -> tf.Tensor:
-    """int32 [at most 4096]: where metadata stands in the files of every writer we know."""
+    """Returns the first bytes, int32 [at most 4096]; every writer that we know puts the metadata there."""
     return tf.cast(tf.io.decode_raw(tf.strings.substr(contents, 0, _NUM_LEADING_BYTES), tf.uint8), tf.int32)
 
 
 def _positions(data: tf.Tensor, signature: bytes) -> tf.Tensor:
-    """Bool [size]: whether `signature` starts at each position of `data`."""
+    """Returns bool [size]: whether `signature` starts at each position of `data`."""
     width = len(signature)
     padded = tf.pad(data, [[0, width]])
     windows = tf.stack([padded[shift : shift + tf.size(data)] for shift in range(width)], axis=1)
@@ -102,14 +102,14 @@ def exif_orientation(contents: tf.Tensor) -> tf.Tensor:
     starts = tf.range(size)
     is_segment = _positions(data, _EXIF_SIGNATURE) & (byte(starts - 4) == 0xFF) & (byte(starts - 3) == 0xE1)
     tiff = tf.cast(tf.argmax(tf.cast(is_segment, tf.int32)), tf.int32) + len(_EXIF_SIGNATURE)
-    little = byte(tiff) == ord("I")
+    is_little_endian = byte(tiff) == ord("I")
 
     def uint16(position: tf.Tensor) -> tf.Tensor:
         first, second = byte(position), byte(position + 1)
-        return tf.where(little, first + 256 * second, 256 * first + second)
+        return tf.where(is_little_endian, first + 256 * second, 256 * first + second)
 
-    # A directory beyond the bytes searched is as good as none, so the low half of its 32-bit offset is enough.
-    directory = tiff + tf.where(little, uint16(tiff + 4), uint16(tiff + 6))
+    # The low half of the directory's 32-bit offset is enough, because only the leading bytes are searched.
+    directory = tiff + tf.where(is_little_endian, uint16(tiff + 4), uint16(tiff + 6))
     entries = directory + 2 + 12 * tf.range(tf.minimum(uint16(directory), _MAX_IFD_ENTRIES))
     values = tf.where(uint16(entries) == _ORIENTATION_TAG, uint16(entries + 8), 0)
     orientation = tf.reduce_max(tf.concat([values, [0]], axis=0))
@@ -118,7 +118,7 @@ def exif_orientation(contents: tf.Tensor) -> tf.Tensor:
 
 
 def upright(picture: tf.Tensor, orientation: tf.Tensor) -> tf.Tensor:
-    """Turns a stored picture the way its EXIF orientation says it was seen.
+    """Turns a stored picture upright, according to its EXIF orientation.
 
     Args:
         picture: [height, width, channels], any dtype.

@@ -1,4 +1,4 @@
-"""The Transform step: encoded bytes to the backbone's input, class name to index."""
+"""The Transform step's graph: from encoded bytes to the backbone's input, and from class names to indices."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -57,13 +57,13 @@ def to_index(labels: tf.Tensor, classes: Sequence[str]) -> tf.Tensor:
     Returns:
         int64 [batch], -1 for a name that is no class.
     """
-    # A table would be filled again at every call of the graph.
+    # Names are compared, because a lookup table would be filled again at every call of the graph.
     is_class = tf.equal(labels[:, tf.newaxis], tf.constant(list(classes))[tf.newaxis, :])
     return tf.where(tf.reduce_any(is_class, axis=1), tf.argmax(is_class, axis=1), -1)
 
 
 def _flat(feature: tf.Tensor | tf.SparseTensor) -> tf.Tensor:
-    """One value an example, whether the schema declares a shape or a value count."""
+    """Returns one value for each example, [batch], whether the schema declares a shape or a value count."""
     if isinstance(feature, tf.SparseTensor):
         feature = tf.sparse.to_dense(feature, default_value="")
     return tf.reshape(feature, [-1])

@@ -1,4 +1,4 @@
-"""What the Transform step may be told."""
+"""The Transform step's settings."""
 
 from pydantic import Field
 
