@@ -50,16 +50,16 @@ def WarmStart(
     """Fetches the champion's weights and keeps them if they fit; a champion that does not fit is no error.
 
     Args:
-        backbone: The Backbone node's.
-        baseline: The champion, or none.
+        backbone: The backbone's weights, from the Backbone node.
+        baseline: Names the champion, or none.
         ingest_report: Says how the images were split.
-        start: What the backbone's folder holds, and `warm_start.json`; where the training starts warm, the champion's
-            weights, too.
+        start: Receives the backbone's files, `warm_start.json` and, where the training starts warm, the champion's
+            weights.
         registry: JSON of RegistrySettings, `uri` and `model_name` filled in.
         trainer: JSON of TrainerSettings.
         classes: JSON list of the class names, in order.
         image_size: Side of the input, in pixels.
-        training_key: What the training is made of; a champion that was made of the same is not gone on from.
+        training_key: Hash of all that the training depends on; a champion that has the same one is not trained further.
         code_hash: Keys the cache by our code; not read.
 
     Raises:
@@ -81,17 +81,17 @@ def WarmStart(
     )
     version = json.loads(Path(baseline.uri, "baseline.json").read_bytes())["version"]
     if version is None:
-        found = Start.cold("there is no champion yet")
+        chosen = Start.cold("there is no champion yet")
     else:
-        opened = open_registry(RegistrySettings.model_validate_json(registry))
+        model_registry = open_registry(RegistrySettings.model_validate_json(registry))
         with tempfile.TemporaryDirectory() as scratch:
             try:
-                origin = _origin(opened, version, Path(baseline.uri), training_key, Path(scratch))
-                found = _started(opened, origin, wanted, settings, target, Path(scratch))
+                origin = _origin(model_registry, version, Path(baseline.uri), training_key, Path(scratch))
+                chosen = _started(model_registry, origin, wanted, settings, target, Path(scratch))
             except Unfit as error:
-                found = Start.cold(str(error))
-    found.write(target)
-    start.set_string_custom_property("warm_started_from", found.version or "none")
+                chosen = Start.cold(str(error))
+    chosen.write(target)
+    start.set_string_custom_property("warm_started_from", chosen.version or "none")
 
 
 @dataclass(frozen=True)
@@ -100,24 +100,24 @@ class _Origin:
 
     version: RegisteredVersion
     files: Path
-    """Holds its `Format-Serving`."""
+    """The folder that holds its `Format-Serving`."""
 
 
-def _origin(registry: ModelRegistry, champion: str, files: Path, training_key: str, scratch: Path) -> _Origin:
-    """Finds it: the champion, unless that came from a training of the same makes.
+def _origin(registry: ModelRegistry, number: str, files: Path, training_key: str, scratch: Path) -> _Origin:
+    """Finds the version to start from: the champion, unless the champion came from this very training.
 
-    A repetition begins where the training began that it repeats, or every one would go on a little further.
+    A repeated training starts where the first one started; otherwise each repetition would train a little further.
     """
-    found = registry.version(champion)
-    if found.tags.get(TRAINING_KEY) != training_key:
-        return _Origin(found, files)
-    before = found.tags.get(WARM_START, "none")
-    if before == "none":
-        raise Unfit(f"version {champion} came from this very training, and started cold")
+    champion = registry.version(number)
+    if champion.tags.get(TRAINING_KEY) != training_key:
+        return _Origin(champion, files)
+    earlier_number = champion.tags.get(WARM_START, "none")
+    if earlier_number == "none":
+        raise Unfit(f"version {number} came from this very training, and started cold")
     try:
-        earlier = registry.version(before)
+        earlier = registry.version(earlier_number)
     except DataRefused:
-        raise Unfit(f"version {before}, from which version {champion} started, is gone") from None
+        raise Unfit(f"version {earlier_number}, from which version {number} started, is gone") from None
     registry.download(earlier, scratch)
     return _Origin(earlier, scratch)
 
@@ -125,7 +125,11 @@ def _origin(registry: ModelRegistry, champion: str, files: Path, training_key: s
 def _started(
     registry: ModelRegistry, origin: _Origin, wanted: Kind, settings: TrainerSettings, target: Path, scratch: Path
 ) -> Start:
-    """Puts the version's weights beside the backbone's, if they fit."""
+    """Puts the version's weights beside the backbone's.
+
+    Raises:
+        Unfit: The weights do not fit the training.
+    """
     version, facts = origin.version, read_facts(str(origin.files), FACTS_FILE)
     reason = None if version.tags.get(KERAS) else "has no Keras file whose hash was registered"
     reason = reason or objection(Kind.of_export(facts, version.tags.get(VALIDATION, "")), wanted)

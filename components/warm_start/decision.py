@@ -11,30 +11,31 @@ _FROM_SCRATCH: Final = "none"
 
 @dataclass(frozen=True)
 class Kind:
-    """What a model's weights depend on, beside the pictures themselves."""
+    """What decides whether a model's weights fit a training."""
 
     classes: tuple[str, ...]
-    """In the order of the outputs."""
+    """Class names in the order of the outputs."""
     image_size: int
+    """Side of the input, in pixels."""
     hidden_units: int
-    """Of the head; 0 for none."""
+    """Width of the head's hidden layer; 0 for none."""
     backbone: str
-    """Its kind."""
+    """The backbone's kind."""
     source_sha256: str
-    """Of the weights that the backbone started from; empty: from scratch."""
+    """Hash of the weights that the backbone started from; empty: from scratch."""
     validation: str
-    """Share of the pictures that validate, drawn by content; `given` by the data; empty: not known."""
+    """The share of pictures that validate, drawn by content; `given` where the data were split; empty: not known."""
 
     @classmethod
     def of_export(cls, facts: Mapping[str, Any] | None, validation: str) -> Self | None:
-        """Reads it from the facts beside an export.
+        """Reads a model's kind from the facts beside its export.
 
         Args:
             facts: `frostgate.json`; None where there is none.
-            validation: As the registry has it.
+            validation: The registry's tag of how validation pictures were chosen.
 
         Returns:
-            None for an export that does not say all of it, as a `run_fn` of one's own may write.
+            None where a fact is missing, as in an export that a user's own `run_fn` wrote.
         """
         known = facts or {}
         try:
@@ -55,7 +56,7 @@ def source_of(backbone: Mapping[str, Any]) -> str:
     """Returns the sha256 of the weights that `backbone.json` describes; empty for a training from scratch.
 
     Raises:
-        ValueError: There are weights, and nobody says which.
+        ValueError: There are weights, but their hash is not known.
     """
     if backbone["weights"] == _FROM_SCRATCH:
         return ""
@@ -68,11 +69,11 @@ def objection(champion: Kind | None, wanted: Kind) -> str | None:
     """Says why a training cannot start from a model's weights.
 
     Args:
-        champion: The model; None for one that does not say what it is.
-        wanted: The training.
+        champion: The registered model's kind; None where its export does not tell it.
+        wanted: The kind of model that the training makes.
 
     Returns:
-        What the model does or is, to go behind its number; None where its weights fit.
+        The rest of a sentence that begins with `version N`; None where the weights fit.
     """
     if champion is None:
         return "does not say which classes, image size, backbone and head it has"
@@ -94,11 +95,11 @@ def objection(champion: Kind | None, wanted: Kind) -> str | None:
             f"began from other weights of the backbone ({_source(champion.source_sha256)}; "
             f"now {_source(wanted.source_sha256)})"
         )
-    return _of_validation(champion.validation, wanted.validation)
+    return _validation_objection(champion.validation, wanted.validation)
 
 
 def some(names: Sequence[str]) -> str:
-    """The first few names, for a sentence."""
+    """Lists the first five names for a sentence, with an ellipsis where there are more."""
     return ", ".join(names[:_NUM_NAMED]) + (", ..." if len(names) > _NUM_NAMED else "")
 
 
@@ -106,10 +107,10 @@ def _source(sha256: str) -> str:
     return f"sha256 {sha256[:12]}" if sha256 else "from scratch"
 
 
-def _of_validation(champion: str, wanted: str) -> str | None:
-    """A picture that validates now must not have trained the champion: the gate would praise what was learnt by heart.
+def _validation_objection(champion: str, wanted: str) -> str | None:
+    """Objects where the champion may have learnt pictures that validate now: the gate would reward what it remembers.
 
-    Drawn by content, a smaller share is part of a larger one.
+    Validation pictures are drawn by content, so a smaller share is part of a larger one.
     """
     if champion == wanted == GIVEN:
         return None

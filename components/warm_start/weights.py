@@ -1,4 +1,4 @@
-"""A registered model's weights, and nothing else of it, made ready for the Trainer."""
+"""Reads the weights of a registered model, and nothing else of it, for the Trainer to start from."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +15,18 @@ from components.warm_start.decision import Kind, some
 
 
 class Unfit(Exception):
-    """A version cannot be started from; the message says why, as part of a sentence."""
+    """A version's weights do not fit the training; the message says why, as part of a sentence."""
 
 
 @dataclass(frozen=True)
 class Taken:
-    """What a training starts from."""
+    """The weights that a training starts from."""
 
     head: keras.Model
     backbone: keras.Model | None
-    """None where it is the source backbone."""
+    """None where it equals the source backbone."""
     fingerprint: str
-    """Of all the weights."""
+    """Fingerprint of the weights of backbone and head."""
 
     def write(self, folder: Path) -> None:
         """Puts the weights where the Trainer looks for them."""
@@ -39,18 +39,18 @@ def take(keras_file: Path, source_file: Path | None, wanted: Kind, settings: Tra
     """Reads a model's weights into layers of our own, so that nothing the file describes is ever built or run.
 
     Args:
-        keras_file: As the registry has it; its hash was compared.
-        source_file: The backbone's weights; None for a training from scratch.
-        wanted: The training; the model is of this kind.
-        settings: The Trainer's.
+        keras_file: The registered Keras file; its hash has been compared.
+        source_file: The source backbone's weights; None for a training from scratch.
+        wanted: The kind of the model, and of the training.
+        settings: The Trainer's settings.
 
     Raises:
-        Unfit: The weights have other shapes or are not numbers, or a layer that is frozen is not the source's.
+        Unfit: The weights have other shapes or are not finite, or a frozen layer's are not the source backbone's.
     """
     num_classes = len(wanted.classes)
     kind = KINDS[wanted.backbone]
     backbone = kind.build(wanted.image_size)
-    # Without dropout, whose seed is no weight: the file may have one or not.
+    # The head is built without dropout, whose seed state is no weight: some files have it and some do not.
     head = build_head(settings.head.model_copy(update={"dropout": 0.0}), kind.embedding_size, num_classes)
     try:
         weights.load_strictly(assemble(backbone, head, frozen_batch_norm=True), keras_file)
@@ -64,10 +64,10 @@ def take(keras_file: Path, source_file: Path | None, wanted: Kind, settings: Tra
         weights.load(source, source_file)
         _must_be_frozen_as(source, backbone, settings)
         is_source = not _differing(source.weights, backbone.weights)
-    given = build_head(settings.head, kind.embedding_size, num_classes)
-    given.set_weights(head.get_weights())
+    head_to_train = build_head(settings.head, kind.embedding_size, num_classes)
+    head_to_train.set_weights(head.get_weights())
     fingerprint = modes.fingerprint((*backbone.weights, *head.weights))
-    return Taken(given, None if is_source else backbone, fingerprint)
+    return Taken(head_to_train, None if is_source else backbone, fingerprint)
 
 
 def _must_be_frozen_as(source: keras.Model, backbone: keras.Model, settings: TrainerSettings) -> None:
@@ -81,6 +81,7 @@ def _must_be_frozen_as(source: keras.Model, backbone: keras.Model, settings: Tra
         )
 
 
-def _differing(first: list, second: list) -> list[str]:
-    pairs = zip(first, second, strict=True)
-    return [one.path for one, other in pairs if not np.array_equal(one.numpy(), other.numpy())]
+def _differing(sources: list, variables: list) -> list[str]:
+    """Returns the paths of the source's variables whose values differ from their counterparts."""
+    pairs = zip(sources, variables, strict=True)
+    return [source.path for source, variable in pairs if not np.array_equal(source.numpy(), variable.numpy())]

@@ -66,8 +66,8 @@ def test_many_classes_are_not_all_named():
 
 @pytest.mark.parametrize("part", [*FACTS, "nothing"])
 def test_an_export_that_does_not_say_what_it_is_does_not_fit(part):
-    told = None if part == "nothing" else {key: value for key, value in FACTS.items() if key != part}
-    assert Kind.of_export(told, "0.33") is None
+    facts = None if part == "nothing" else {key: value for key, value in FACTS.items() if key != part}
+    assert Kind.of_export(facts, "0.33") is None
     assert objection(None, WANTED) == "does not say which classes, image size, backbone and head it has"
 
 
@@ -78,6 +78,6 @@ def test_weights_that_nobody_hashed_are_no_source():
 
 def test_models_trained_from_scratch_have_one_source():
     scratch = FACTS | {"backbone": {"kind": "resnet50", "weights": "none", "sha256": ""}}
-    found = Kind.of_export(scratch, "0.33")
-    assert found is not None and found.source_sha256 == ""
-    assert objection(found, replace(WANTED, source_sha256="")) is None
+    kind = Kind.of_export(scratch, "0.33")
+    assert kind is not None and kind.source_sha256 == ""
+    assert objection(kind, replace(WANTED, source_sha256="")) is None
