@@ -1,4 +1,4 @@
-"""Which cases there are, and how each must end."""
+"""The cases, and how each of them must end."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,16 +16,17 @@ class Variant:
 
     name: str
     what: str
+    """What was done, for people."""
     files: Callable[[], pictures.Files]
-    """Draws the data, a path to each PNG file."""
+    """Draws the pictures; returns path -> PNG file."""
     settings: tuple[str, ...]
     """`dotted.key=value` of the configuration."""
     decisions: tuple[str, ...]
     """The verdicts that are right."""
     causes: tuple[str, ...] = ()
-    """The first cause named must be one of these; empty where none is asked for."""
+    """The first cause that is named must be one of these; empty: any or none is right."""
     pipeline: str = ""
-    """The pipeline's name, under which equal steps are run once; empty: one of its own."""
+    """The pipeline's name; variants that share it run their equal steps once. Empty: a pipeline of its own."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,7 @@ FIVE: Final = (
         ),
     ),
 )
-# What several cases should have done is run once.
+# These are the remedies of several cases; each runs once, because the cases share its pipeline.
 _PLAIN: Final = Variant(
     "remedied",
     "pixels as the Transform graph gives them",
@@ -215,7 +216,7 @@ OTHERS: Final = (
                 "trained on RGB 0..255, served with the Transform graph's pixels",
                 pictures.plain_digits,
                 _naive_settings("own_scaling.naive"),
-                # Nearly half are right, and half is asked for: 297 images do not tell on which side that is.
+                # About half of the answers are right, and the gate asks for half: 297 images are too few to decide.
                 ("BLOCK", "HOLD"),
                 ("training_serving_skew",),
             ),

@@ -16,7 +16,7 @@ def _with_replacement(arrays: Arrays, epoch: int) -> Arrays:
 
 
 def _some_other_images(arrays: Arrays, epoch: int) -> Arrays:
-    """A generator that ignores which batch it was asked for, and never gives the last, smaller one."""
+    """Draws as a generator does that ignores which batch it was asked for and never gives the last, smaller one."""
     size = len(arrays[1]) // 32 * 32 or len(arrays[1])
     rows = np.random.default_rng(1_000 + epoch).integers(0, len(arrays[1]), size)
     return arrays[0][rows], arrays[1][rows]
@@ -28,12 +28,12 @@ _RECIPE = Recipe(
     batch_size=32,
     loss="binary_crossentropy",
     draw=_with_replacement,
-    look=_some_other_images,
+    draw_validation=_some_other_images,
 )
 
 
 def naive(fn_args: FnArgs) -> None:
-    """Images divided by their own maximum, `Flatten`, two softmax outputs with binary cross-entropy."""
+    """Trains on images divided by their own maximum, with `Flatten` and binary cross-entropy of two softmax outputs."""
     inputs = begin(fn_args)
     head = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(len(inputs.classes), activation="softmax")])
     model = joined(frozen_backbone(inputs), head, lambda pixels: _by_own_maximum(pixels, inputs))

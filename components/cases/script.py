@@ -1,4 +1,4 @@
-"""What the authors' scripts have in common: arrays in memory, `fit`, the last epoch's weights, an export."""
+"""What the scripts of the cases' authors share: arrays in memory, `fit`, the last epoch's weights, and an export."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ from components.trainer import frozen
 from components.trainer.export import export
 from components.trainer.inputs import Inputs, Trained, from_fn_args
 
-# Enough for a curve.
+# So many training images are scored after each epoch, which is enough for a curve.
 _NUM_CURVE_IMAGES: Final = 300
 
 Arrays = tuple[np.ndarray, np.ndarray]
@@ -32,9 +32,9 @@ class Recipe:
     batch_size: int
     loss: str = "categorical_crossentropy"
     draw: Callable[[Arrays, int], Arrays] = lambda arrays, epoch: arrays
-    """What an epoch is trained on."""
-    look: Callable[[Arrays, int], Arrays] = lambda arrays, epoch: arrays
-    """What the author validates on."""
+    """Takes the training split and the epoch; returns what the author trains on."""
+    draw_validation: Callable[[Arrays, int], Arrays] = lambda arrays, epoch: arrays
+    """Takes the validation split and the epoch; returns what the author validates on."""
 
 
 def begin(fn_args: FnArgs) -> Inputs:
@@ -45,7 +45,7 @@ def begin(fn_args: FnArgs) -> Inputs:
 
 
 def frozen_backbone(inputs: Inputs) -> keras.Model:
-    """The pretrained backbone with every layer frozen, as old Keras ran it."""
+    """Returns the pretrained backbone with every layer frozen, its BatchNorm on batch statistics as in old Keras."""
     backbone = frozen.load_backbone(inputs)
     use_batch_statistics(backbone)
     return backbone
@@ -54,19 +54,22 @@ def frozen_backbone(inputs: Inputs) -> keras.Model:
 def joined(
     backbone: keras.Model, head: keras.Model, before: Callable[[Any], Any] = lambda pixels: pixels
 ) -> keras.Model:
-    """Pixels to probabilities, in whatever mode the whole is called.
+    """Joins backbone and head to one model, which passes its own mode on to both.
 
     Args:
-        backbone: Its input to features.
-        head: Features to probabilities.
-        before: What the author does with pixels of the Transform graph, in layers of Keras.
+        backbone: A model from its input to features.
+        head: A model from features to probabilities.
+        before: What the author does with the Transform graph's pixels, as Keras layers.
+
+    Returns:
+        A model from pixels float32 [batch, size, size, 3] to probabilities float32 [batch, num_classes].
     """
     pixels = keras.Input(backbone.input_shape[1:], name="pixels")
     return keras.Model(pixels, head(backbone(before(pixels))), name="classifier")
 
 
 def trainable(inputs: Inputs, before: Callable[[Any], Any] = lambda pixels: pixels) -> keras.Model:
-    """The pretrained backbone with every layer trainable, and a softmax; `before` is what `joined` takes."""
+    """Returns the pretrained backbone with every layer trainable, under a softmax; `before` is that of `joined`."""
     backbone = inputs.kind.build(inputs.image_size)
     backbone.set_weights(frozen.load_backbone(inputs).get_weights())
     head = keras.Sequential([keras.layers.Dense(len(inputs.classes), activation="softmax")])
@@ -74,7 +77,7 @@ def trainable(inputs: Inputs, before: Callable[[Any], Any] = lambda pixels: pixe
 
 
 def raw_pixels(inputs: Inputs) -> keras.layers.Layer:
-    """From the Transform graph's pixels back to 0..255, in the backbone's order of channels."""
+    """Returns a layer from the Transform graph's pixels back to 0..255, in the backbone's order of channels."""
     return keras.layers.Rescaling(*inputs.kind.family.inverse, name="raw_pixels")
 
 
@@ -89,13 +92,13 @@ def fit(model: keras.Model, recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
     rows = []
     for epoch in range(recipe.epochs):
         started = time.monotonic()
-        done = model.fit(*recipe.draw(train, epoch), batch_size=recipe.batch_size, verbose=0)
+        history = model.fit(*recipe.draw(train, epoch), batch_size=recipe.batch_size, verbose=0).history
         seconds = time.monotonic() - started
-        seen = {name: values[0] for name, values in done.history.items()}
-        served = model.evaluate(*(part[:_NUM_CURVE_IMAGES] for part in train), verbose=0, return_dict=True)
-        looked = model.evaluate(*recipe.look(validation, epoch), verbose=0, return_dict=True)
-        rows.append({"epoch": epoch, "seconds": seconds} | _named("", seen) | _named("train_", served))
-        rows[-1] |= _named("eval_", looked)
+        fit_scores = {name: values[0] for name, values in history.items()}
+        train_scores = model.evaluate(*(part[:_NUM_CURVE_IMAGES] for part in train), verbose=0, return_dict=True)
+        eval_scores = model.evaluate(*recipe.draw_validation(validation, epoch), verbose=0, return_dict=True)
+        rows.append({"epoch": epoch, "seconds": seconds} | _named("", fit_scores) | _named("train_", train_scores))
+        rows[-1] |= _named("eval_", eval_scores)
     return {"name": "script", "epochs": rows, "best_epoch": recipe.epochs - 1}
 
 
@@ -107,7 +110,7 @@ def finish(
     recipe: Recipe,
     proof: freezing.FreezeProof | None = None,
 ) -> None:
-    """Exports what came out, with a proof of what was frozen in fact."""
+    """Exports the trained model with a proof of what was in fact frozen."""
     num_images = sum(len(labels) for labels in inputs.reader.labels(inputs.train_files))
     trained = Trained(
         model=model,
@@ -125,7 +128,7 @@ def _proof(model: keras.Model, inputs: Inputs) -> freezing.FreezeProof:
     backbone = kinds.within(model)
     if backbone.trainable_weights:
         return freezing.prove_nothing_frozen(backbone)
-    # Read again: the script kept no fingerprint of what it started from.
+    # The source weights are read again, because the script kept no fingerprint of them.
     before = modes.fingerprint(frozen.load_backbone(inputs).weights)
     difference = freezing.mode_difference(model, frozen.some_pixels(inputs))
     return freezing.prove(backbone, 0, before, backbone.weights, difference)
