@@ -27,7 +27,7 @@ def backend(small_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def arrives(small_run, backend):
-    """Delivers every third of the embedded pictures to the volume; returns where to."""
+    """Returns a function that delivers a span, every third embedded picture, and returns the folder of all spans."""
     (digits,) = [path for path in (small_run.output / "cache" / "embedded").iterdir() if (path / "5").is_dir()]
     incoming = backend.home / "volume" / "incoming"
 
@@ -46,11 +46,17 @@ def arrives(small_run, backend):
 def package(backend, arrives):
     from pipeline.runners.kubeflow.compiling import compile_pipeline
 
-    # Half of 300 pictures is what there is to validate on.
-    told = [f"data.uri={arrives(1)}/span-{{SPAN}}", "data.classes=['5', '6', '7', '8', '9']", "data.eval_fraction=0.5"]
-    told += ["gate.min_eval_examples=100", f"kubeflow.mount={backend.home / 'volume'}", "kubeflow.retries=0"]
+    # Half of the span's 300 pictures validate, fewer than the gate asks for by default.
+    overrides = [
+        f"data.uri={arrives(1)}/span-{{SPAN}}",
+        "data.classes=['5', '6', '7', '8', '9']",
+        "data.eval_fraction=0.5",
+        "gate.min_eval_examples=100",
+        f"kubeflow.mount={backend.home / 'volume'}",
+        "kubeflow.retries=0",
+    ]
     path = backend.home / "scheduled.yaml"
-    path.write_text(compile_pipeline(load(None, [IMAGE, SMALL, *told])).to_yaml())
+    path.write_text(compile_pipeline(load(None, [IMAGE, SMALL, *overrides])).to_yaml())
     return path
 
 
@@ -60,7 +66,7 @@ def first(backend, package):
 
 
 def states(executions):
-    return {name: one.state for name, one in executions.items()}
+    return {name: execution.state for name, execution in executions.items()}
 
 
 def versions_of(backend):
@@ -69,7 +75,7 @@ def versions_of(backend):
 
 
 def test_the_first_span_is_trained_and_the_verdict_is_remembered(backend, first):
-    failed = {name: one.log[-3_000:] for name, one in first.items() if one.state == "FAILED"}
+    failed = {name: execution.log[-3_000:] for name, execution in first.items() if execution.state == "FAILED"}
     assert not failed, failed
     skipped = {name for name, state in states(first).items() if state == "SKIPPED"}
     assert skipped == {"Unchanged", "Blocked", "Held"}
@@ -89,8 +95,8 @@ def test_the_same_span_is_not_trained_again(backend, package, first):
         "training": "SKIPPED",
         "Unchanged": "COMPLETE",
     }, done["News"].log[-2_000:]
-    said = "Nothing new in span 1 since run a-run (pushed); again=true runs all the same."
-    assert done["Unchanged"].log.strip() == said
+    sentence = "Nothing new in span 1 since run a-run (pushed); again=true runs all the same."
+    assert done["Unchanged"].log.strip() == sentence
     assert len(versions_of(backend)) == 1
 
 

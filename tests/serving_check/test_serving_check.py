@@ -48,18 +48,18 @@ def test_a_good_export_passes_every_request_and_its_latency_is_recorded(good_mod
 
 
 def sloppy(image_bytes: tf.Tensor, size: int, family: Family) -> tf.Tensor:
-    def one(contents: tf.Tensor) -> tf.Tensor:
+    def decode(contents: tf.Tensor) -> tf.Tensor:
         picture = tf.io.decode_image(contents, channels=3, expand_animations=False)
         return tf.reshape(tf.image.resize(picture, [size, size]), [size, size, 3])
 
-    return tf.map_fn(one, image_bytes, fn_output_signature=tf.float32)
+    return tf.map_fn(decode, image_bytes, fn_output_signature=tf.float32)
 
 
 def test_a_decoder_that_ignores_exif_and_reads_bmp_is_found_out(make_model: MakeModel, images: list[bytes]) -> None:
-    found = run(make_model(pixels_of=sloppy), images)["findings"]
-    assert any(text.startswith("exif_turned_jpeg: probabilities differ from exif_upright_png's") for text in found)
-    assert "bmp: must be refused; it was answered with probabilities" in found
-    assert any(text.startswith("batch_of_1: probabilities differ from the training graph's") for text in found)
+    findings = run(make_model(pixels_of=sloppy), images)["findings"]
+    assert any(text.startswith("exif_turned_jpeg: probabilities differ from exif_upright_png's") for text in findings)
+    assert "bmp: must be refused; it was answered with probabilities" in findings
+    assert any(text.startswith("batch_of_1: probabilities differ from the training graph's") for text in findings)
 
 
 def test_an_export_of_other_weights_is_found_out(make_model: MakeModel, images: list[bytes]) -> None:
@@ -75,8 +75,8 @@ def test_an_export_without_class_names_is_refused(make_model: MakeModel, images:
 
 
 def test_class_names_in_another_order_are_found_out(make_model: MakeModel, images: list[bytes]) -> None:
-    found = run(make_model(classes=["dog", "cat", "emu"]), images)["findings"]
-    assert any("class_index and class_name must name the most probable class" in text for text in found)
+    findings = run(make_model(classes=["dog", "cat", "emu"]), images)["findings"]
+    assert any("class_index and class_name must name the most probable class" in text for text in findings)
 
 
 def test_an_export_that_does_not_load_is_refused_with_the_reason(make_model: MakeModel, images: list[bytes]) -> None:
