@@ -1,4 +1,4 @@
-"""Reaching a Kubeflow Model Registry: one request at a time, with bounded patience, and with errors of one sentence."""
+"""Reaches a Kubeflow Model Registry: one request at a time, with bounded retries, and with errors of one sentence."""
 
 import asyncio
 import os
@@ -24,12 +24,12 @@ from components.registry.protocol import RegistryUnavailable
 Answer = TypeVar("Answer")
 Call = Callable[[ModelRegistryServiceApi], Awaitable[Answer]]
 
-# As the library's own registry class finds the token.
+# The variable by which the library's own registry class finds the token, too.
 TOKEN_FILE: Final = "KF_PIPELINES_SA_TOKEN_PATH"
 _POD_TOKEN_FILE: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 _PREFIX: Final = "/api/model_registry/"
-# What the client speaks, and what servers before it do.
+# The version of the API that the client speaks, and the one that older servers speak.
 _DIALECTS: Final = ("v1", "v1alpha3")
 
 _ATTEMPTS: Final = 5
@@ -39,36 +39,36 @@ _PAGE_SIZE: Final = "100"
 
 
 class Page(Protocol):
-    """A part of a list, as the server gives it."""
+    """A page of a list, as the server answers it."""
 
     items: list[Any]
     next_page_token: str
 
 
 class Connection:
-    """A server, asked synchronously: the library is asynchronous, nobody else here is."""
+    """Asks a server synchronously: the library is asynchronous, but all code that uses this class is not."""
 
     def __init__(self, uri: str) -> None:
-        """Prepares for a server; asks it nothing yet.
+        """Prepares the client; sends no request yet.
 
         Args:
-            uri: Its address, http or https.
+            uri: The server's address, http or https.
 
         Raises:
-            DataRefused: The token's file is named and cannot be read.
+            DataRefused: The environment names a file for the token, and it cannot be read.
         """
         self.address = without_credentials(uri)
-        # Made once: it reads the machine's certificates, which takes longer than a request.
+        # The client is made once, because it reads the machine's certificates, which takes longer than a request.
         self._client = _Client(Configuration(host=complete(uri).rstrip("/"), access_token=_token()))
 
     def ask(self, call: Call[Answer]) -> Answer:
-        """Makes one request; again where the server may answer the next time.
+        """Makes one request, and repeats it after errors that may pass.
 
         Args:
-            call: Makes it; must be one that does no harm twice.
+            call: Makes the request, which must be harmless to repeat.
 
         Raises:
-            RegistryUnavailable: It did not come to anything.
+            RegistryUnavailable: The server could not be reached, or answered with an error.
         """
         try:
             return self._with_patience(call)
@@ -76,7 +76,7 @@ class Connection:
             raise self._unavailable(error) from error
 
     def ask_or_none(self, call: Call[Answer]) -> Answer | None:
-        """Makes one request; None where there is no such thing.
+        """Makes one request; returns None where the server does not know what was asked for.
 
         Raises:
             RegistryUnavailable: The server could not be reached, or answered with an error other than 404.
@@ -86,30 +86,30 @@ class Connection:
         return None
 
     def make(self, find: Callable[[], Answer | None], create: Call[Answer]) -> Answer:
-        """Makes a thing of which the server lets only one exist, by its name; who comes second takes what is there.
+        """Creates a thing whose name the server allows only once, or returns the existing one.
 
         Args:
-            find: Looks for it.
-            create: Makes it.
+            find: Returns the existing thing, or None.
+            create: Creates it; fails where another client was faster.
 
         Raises:
-            RegistryUnavailable: It neither is there nor can be made.
+            RegistryUnavailable: The thing neither exists nor can be created.
         """
-        found = find()
-        if found is not None:
-            return found
+        existing = find()
+        if existing is not None:
+            return existing
         try:
             return self._with_patience(create)
         except ApiException as error:
-            if (found := find()) is None:
+            if (existing := find()) is None:
                 raise self._unavailable(error) from error
-            return found
+            return existing
 
     def pages(self, call: Callable[..., Awaitable[Page]]) -> Iterator[Any]:
-        """Everything in a list, page by page.
+        """Yields the items of a list, page by page.
 
         Args:
-            call: Takes the service, and page size and token by name; gives a page.
+            call: Takes the service, and `page_size` and `next_page_token` by name; returns a page.
 
         Raises:
             RegistryUnavailable: The server gives no list, or the same page for ever.
@@ -125,7 +125,7 @@ class Connection:
                 return
 
     def _with_patience(self, call: Call[Answer]) -> Answer:
-        """Passes on alone what may be an answer: that there is no such thing, or one already."""
+        """Makes a request with retries; every error but "not found" and "conflict" becomes RegistryUnavailable."""
         for attempt in range(_ATTEMPTS):
             try:
                 return self._in_its_dialect(call)
@@ -141,7 +141,7 @@ class Connection:
         try:
             return asyncio.run(self._answer(call))
         except NotFoundException as error:
-            # The registry's own "not found" is JSON; the other kind says that there is no such path.
+            # A "not found" in JSON is the registry's own; any other one says that the server does not know the path.
             if _is_json(error):
                 raise
             if self._client.dialect == _DIALECTS[-1]:
@@ -161,7 +161,7 @@ class Connection:
 
 
 class _Client(ApiClient):
-    """The library's client, which knows the newest dialect's paths alone and lives in one event loop."""
+    """The library's client, extended to older servers' paths and to a new event loop for each request."""
 
     def __init__(self, configuration: Configuration) -> None:
         super().__init__(configuration)
@@ -169,24 +169,24 @@ class _Client(ApiClient):
         self.dialect = _DIALECTS[0]
 
     async def call_api(self, method: str, url: str, *args: Any, **kwargs: Any) -> RESTResponse:
-        spoken = url.replace(f"{_PREFIX}{_DIALECTS[0]}/", f"{_PREFIX}{self.dialect}/", 1)
-        return await super().call_api(method, spoken, *args, **kwargs)
+        url = url.replace(f"{_PREFIX}{_DIALECTS[0]}/", f"{_PREFIX}{self.dialect}/", 1)
+        return await super().call_api(method, url, *args, **kwargs)
 
     async def close(self) -> None:
         await super().close()
-        # The next request, in a loop of its own, opens another.
+        # The next request has an event loop of its own and opens another pool.
         self.rest_client.pool_manager = None
 
 
 def _token() -> str | None:
-    named = os.environ.get(TOKEN_FILE)
+    token_file = os.environ.get(TOKEN_FILE)
     try:
-        token = Path(named or _POD_TOKEN_FILE).read_text().strip()
+        token = Path(token_file or _POD_TOKEN_FILE).read_text().strip()
     except OSError as error:
-        if not named:
+        if not token_file:
             return None
         raise DataRefused(
-            f"{TOKEN_FILE} must name a file with the registry's token; {named} cannot be read ({error.strerror}). "
+            f"{TOKEN_FILE} must name a file with the registry's token; {token_file} cannot be read ({error.strerror}). "
             "Name another one, or unset it where the registry asks for none."
         ) from error
     conceal([token])
@@ -210,6 +210,6 @@ def _reason(error: Exception) -> str:
         return "its answer is not one of a Model Registry"
     if not isinstance(error, ApiException):
         return first_line(error)
-    said = getattr(error.data, "message", None) or error.reason
+    message = getattr(error.data, "message", None) or error.reason
     advice = f"; name a file with its token in {TOKEN_FILE}" if error.status in (401, 403) else ""
-    return f"{error.status} {safe(str(said).strip())[:300]}{advice}"
+    return f"{error.status} {safe(str(message).strip())[:300]}{advice}"

@@ -1,4 +1,4 @@
-"""One push at a time: from the look at the champion to the move of the alias, two steps later."""
+"""A lease that allows one push at a time, from reading the champion to moving the alias two steps later."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from components.errors import DataRefused
 
 _FILE: Final = ".push-lease.json"
 _LOCK: Final = ".push-lease.lock"
-# Longer than a registration with its retries takes; what died is overtaken after it.
+# Longer than a registration with its retries takes; after that time the lease of a process that died is free.
 LEASE_SECONDS: Final = 900.0
 _ASK_AGAIN_SECONDS: Final = 5.0
 # How far the clocks of two machines may be apart.
@@ -28,9 +28,9 @@ def take(
     clock: Callable[[], float] = time.time,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
-    """Takes the destination for one model, or waits for whoever has it.
+    """Takes the lease on a destination for one model, or waits until it is free.
 
-    Taking it again prolongs it, so that a step that is tried again is not stopped by itself.
+    The same holder may take it again, which prolongs it: so a step that is tried again does not block itself.
 
     Args:
         root: Folder that receives versions; exists.
@@ -40,27 +40,27 @@ def take(
         sleep: Waits.
 
     Raises:
-        DataRefused: Somebody else had it all the time.
+        DataRefused: Another holder had the lease all the time.
     """
     deadline = clock() + patience_seconds
     while True:
         with FileLock(root / _LOCK, timeout=60):
-            found = _read(root)
-            if found is None or found["holder"] == holder or _has_ended(found["until"], clock()):
+            lease = _read(root)
+            if lease is None or lease["holder"] == holder or _has_ended(lease["until"], clock()):
                 _write(root, holder, clock() + LEASE_SECONDS)
                 return
         if clock() >= deadline:
             raise DataRefused(
-                f"Another push, of model {found['holder'][:12]}, has held {root} for {patience_seconds:g} "
+                f"Another push, of model {lease['holder'][:12]}, has held {root} for {patience_seconds:g} "
                 "seconds. Wait until that run has ended and run again."
             )
-        logging.info("waiting for the push of model %s to end", found["holder"][:12])
+        logging.info("waiting for the push of model %s to end", lease["holder"][:12])
         sleep(_ASK_AGAIN_SECONDS)
 
 
 @contextmanager
 def given_back(root: Path, holder: str) -> Iterator[None]:
-    """Gives the destination back whatever happens inside; an empty holder has nothing to give back."""
+    """Gives the lease back at the end of the context, errors included; does nothing for an empty holder."""
     try:
         yield
     finally:
@@ -69,24 +69,24 @@ def given_back(root: Path, holder: str) -> Iterator[None]:
 
 
 def release(root: Path, holder: str) -> None:
-    """Gives the destination back; somebody else's is left alone, and so is a folder that is gone."""
+    """Gives the lease back; leaves another holder's lease alone, and does nothing where the folder is gone."""
     if not root.is_dir():
         return
     with FileLock(root / _LOCK, timeout=60):
-        found = _read(root)
-        if found is not None and found["holder"] == holder:
+        lease = _read(root)
+        if lease is not None and lease["holder"] == holder:
             (root / _FILE).unlink()
 
 
 def _has_ended(until: float, now: float) -> bool:
-    """Nobody was given more than LEASE_SECONDS: what ends later was written by a clock that is wrong, or by hand."""
+    """Returns whether a lease is over; so is one that ends too late, which a wrong clock or a person wrote."""
     return not now < until <= now + LEASE_SECONDS + _CLOCKS_APART_SECONDS
 
 
 def _read(root: Path) -> dict | None:
     try:
-        found = json.loads((root / _FILE).read_bytes())
-        return {"holder": str(found["holder"]), "until": float(found["until"])}
+        lease = json.loads((root / _FILE).read_bytes())
+        return {"holder": str(lease["holder"]), "until": float(lease["until"])}
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         # Without a readable file nobody holds the lease; a half-written one was left by a process that died taking it.
         return None
