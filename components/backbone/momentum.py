@@ -1,4 +1,4 @@
-"""Whether BatchNorm's moving statistics had a chance to converge."""
+"""Checks whether BatchNorm's moving statistics had a chance to converge."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Where the backbone's weights come from: a download, a file, or nowhere."""
+"""Gets the backbone's weights from a download or a file, and loads them."""
 
 import hashlib
 import os

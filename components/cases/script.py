@@ -129,9 +129,9 @@ def _proof(model: keras.Model, inputs: Inputs) -> freezing.FreezeProof:
     if backbone.trainable_weights:
         return freezing.prove_nothing_frozen(backbone)
     # The source weights are read again, because the script kept no fingerprint of them.
-    before = modes.fingerprint(frozen.load_backbone(inputs).weights)
+    source_fingerprint = modes.fingerprint(frozen.load_backbone(inputs).weights)
     difference = freezing.mode_difference(model, frozen.some_pixels(inputs))
-    return freezing.prove(backbone, 0, before, backbone.weights, difference)
+    return freezing.prove(backbone, 0, source_fingerprint, backbone.weights, difference)
 
 
 def _arrays(inputs: Inputs, files: tuple[str, ...]) -> Arrays:

@@ -17,7 +17,7 @@ _LOCK: Final = ".push-lease.lock"
 # Longer than a registration with its retries takes; after that time the lease of a process that died is free.
 LEASE_SECONDS: Final = 900.0
 _ASK_AGAIN_SECONDS: Final = 5.0
-# How far the clocks of two machines may be apart.
+# The difference that is allowed between the clocks of two machines.
 _CLOCKS_APART_SECONDS: Final = 3_600.0
 
 

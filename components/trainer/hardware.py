@@ -1,4 +1,4 @@
-"""How training uses the machine's accelerators."""
+"""Decides how training uses the machine's accelerators."""
 
 from typing import Literal
 

@@ -19,6 +19,6 @@ def to_input(picture: tf.Tensor, image_size: int, family: Family) -> tf.Tensor:
     Returns:
         float32 [image_size, image_size, 3], in the family's range and order of channels.
     """
-    # Without antialiasing a large photograph is sampled, not averaged, and a small change of it can change much.
+    # Without antialiasing a large photograph is sampled, not averaged, and a small change of it can change a lot.
     resized = tf.image.resize(picture, [image_size, image_size], method="bilinear", antialias=True)
     return family.apply(tf.ensure_shape(resized, [image_size, image_size, 3]))

@@ -1,4 +1,4 @@
-"""Whether a registered model's weights fit the training that is about to start; pure."""
+"""Decides whether a registered model's weights fit the training that is about to start; pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

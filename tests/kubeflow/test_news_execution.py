@@ -88,42 +88,42 @@ def test_the_first_span_is_trained_and_the_verdict_is_remembered(backend, first)
 
 
 def test_the_same_span_is_not_trained_again(backend, package, first):
-    done = backend.run(package)
-    assert states(done) == {
+    executions = backend.run(package)
+    assert states(executions) == {
         "News": "COMPLETE",
         "NewsEnded": "COMPLETE",
         "training": "SKIPPED",
         "Unchanged": "COMPLETE",
-    }, done["News"].log[-2_000:]
+    }, executions["News"].log[-2_000:]
     sentence = "Nothing new in span 1 since run a-run (pushed); again=true runs all the same."
-    assert done["Unchanged"].log.strip() == sentence
+    assert executions["Unchanged"].log.strip() == sentence
     assert len(versions_of(backend)) == 1
 
 
 def test_it_is_trained_all_the_same_where_somebody_wants_it(backend, package, first):
-    done = backend.run(package, {"again": True}, only={"News", "Unchanged", "Champion"})
-    assert states(done) == {
+    executions = backend.run(package, {"again": True}, only={"News", "Unchanged", "Champion"})
+    assert states(executions) == {
         "News": "COMPLETE",
         "Unchanged": "SKIPPED",
         "Champion": "COMPLETE",
         "training": "RUNNING",
-    }, done["News"].log[-2_000:]
+    }, executions["News"].log[-2_000:]
 
 
 def test_a_registry_that_does_not_answer_fails_the_look_and_nothing_is_skipped_silently(backend, package, first):
     database = backend.home / "volume" / "digits" / "mlflow.db"
     shutil.move(database, database.with_suffix(".aside"))
     database.mkdir()
-    done = backend.run(package)
+    executions = backend.run(package)
     database.rmdir()
     shutil.move(database.with_suffix(".aside"), database)
-    assert states(done) == {
+    assert states(executions) == {
         "News": "FAILED",
         "NewsEnded": "COMPLETE",
         "training": "OMITTED",
         "Unchanged": "OMITTED",
     }
-    assert "mlflow.db" in done["News"].log and "digits, run a-run, failed." in done["NewsEnded"].log
+    assert "mlflow.db" in executions["News"].log and "digits, run a-run, failed." in executions["NewsEnded"].log
 
 
 def test_a_new_span_is_trained_and_again_if_that_failed(backend, package, first, arrives, tmp_path):
@@ -136,9 +136,10 @@ def test_a_new_span_is_trained_and_again_if_that_failed(backend, package, first,
         backend.environment = {"PATH": str(tmp_path)} if task == "Trainer" else {}
 
     backend.before = break_trainer
-    done = backend.run(package)
+    executions = backend.run(package)
     backend.before = lambda task, attempt: None
-    assert (done["Trainer"].state, done["training"].state) == ("FAILED", "FAILED"), done["Trainer"].log[-2_000:]
-    assert "out of memory" in done["Trainer"].log and "digits, run a-run, failed." in done["Ended"].log
+    trainer = executions["Trainer"]
+    assert (trainer.state, executions["training"].state) == ("FAILED", "FAILED"), trainer.log[-2_000:]
+    assert "out of memory" in trainer.log and "digits, run a-run, failed." in executions["Ended"].log
     repeated = backend.run(package, only={"News"})
     assert repeated["News"].parameters["new"] == "yes", repeated["News"].log[-2_000:]
