@@ -1,12 +1,9 @@
 """What tests of several rooms share."""
 
-import ctypes
 import fcntl
 import functools
-import gc
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,20 +13,12 @@ from typing import Any
 import pytest
 
 from components import errors
+from tests.forking import ForkedFiles
 from tests.servers import chat_server, gateway_in
 
 # Chosen before anything imports TensorFlow: Keras 3 beside tensorflow_transform, and a quiet log.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def memory_is_given_back() -> Iterator[None]:
-    """Two processes run all files, and what one file's models held must not be there beside the next one's."""
-    yield
-    if "tensorflow" in sys.modules:
-        gc.collect()
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +53,12 @@ class Finished:
 
 # The one makes the first run, for which the other waits no longer than its image takes to build.
 _FIRST = ("test_whole_pipeline.py", "test_containers.py")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The processes of pytest-xdist run every file in a process of its own."""
+    if hasattr(config, "workerinput"):
+        config.pluginmanager.register(ForkedFiles())
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
