@@ -2,6 +2,8 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV ?= .tools/uv/bin/uv
 RUN = $(UV) run --no-sync
+# More processes than cores: some of a test is waiting for servers, containers and processes of its own.
+PYTEST = $(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
 RULE = kubeflow/monitoring/prometheus-rule.yaml
 # The committed files are of no image in particular.
 NO_IMAGE = frostgate@sha256:0000000000000000000000000000000000000000000000000000000000000000
@@ -12,7 +14,7 @@ MANIFESTS = kubeflow/manifests/*/[!k]*.yaml kubeflow/monitoring/pushgateway.yaml
 export UV_COMPILE_BYTECODE = 1
 export TF_USE_LEGACY_KERAS = 1
 
-.PHONY: help run test test-fast check cases golden format clean
+.PHONY: help run test test-all test-fast tests-need check cases golden format clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,14 +23,19 @@ run: .tools/uv/bin/uv ## Train, judge, push and register a classifier of the emb
 	$(UV) sync --frozen --no-dev --inexact --quiet
 	$(RUN) frostgate run
 
-test: .tools/dev ## Run every test
+test: .tools/dev tests-need ## Run the tests but the long ones; 20 minutes on two cores
+	$(PYTEST) -m "not long"
+
+test-all: .tools/dev tests-need ## Run every test, the long ones too; 40 minutes on two cores
+	$(PYTEST)
+
+test-fast: .tools/dev ## Run the tests that need no TFX, browser, server or other process; two minutes
+	$(PYTEST) -m "not (tfx or engine or browser or slow or long)"
+
+tests-need:
 	sh tests/install-browser.sh
 	sh tests/install-docker.sh
 	sh tests/install-prometheus.sh
-	$(RUN) pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
-
-test-fast: .tools/dev ## Run the tests that need neither TFX nor a browser
-	$(RUN) pytest -m "not tfx and not engine and not browser"
 
 check: .tools/dev ## Lint, check formatting, types, Dockerfile, manifests and alert rules
 	$(UV) lock --check --quiet

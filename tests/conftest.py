@@ -4,6 +4,7 @@ import fcntl
 import functools
 import json
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ def passwords_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # What a test runs with whose question is not about the backbone: ResNet50 takes several times as long.
 SMALL = "backbone.kind=resnet8"
+# TFX otherwise builds a wheel of itself for each node that uses Beam, which takes over a second.
+NOT_PACKED = ["--direct_running_mode=in_memory", "--sdk_container_image=none"]
 
 
 @dataclass(frozen=True)
@@ -90,22 +93,39 @@ def run_small(run_in_process: Callable[..., Finished]) -> Callable[..., Finished
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Returns a folder by its name; of several test processes the first that asks fills it for all."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+    def folder(name: str, make: Callable[[Path], None]) -> Path:
+        place, mark = shared / "shared" / name, shared / "shared" / f"{name}.made"
+        place.parent.mkdir(exist_ok=True)
+        with open(place.with_name(f"{name}.lock"), "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not mark.exists():
+                shutil.rmtree(place, ignore_errors=True)
+                place.mkdir()
+                make(place)
+                mark.touch()
+        return place
+
+    return folder
+
+
+@pytest.fixture(scope="session")
 def run_once(
-    run_in_process: Callable[..., Finished], tmp_path_factory: pytest.TempPathFactory, worker_id: str
+    run_in_process: Callable[..., Finished], made_once: Callable[[str, Callable[[Path], None]], Path]
 ) -> Callable[..., Finished]:
     """Runs the embedded example on a machine that never ran it; of several test processes one does so for all."""
 
     def run(name: str, small: bool) -> Finished:
-        if worker_id == "master":
-            return run_in_process(tmp_path_factory.mktemp(name) / "frostgate-output", small=small)
-        shared = tmp_path_factory.getbasetemp().parent / name
-        output, summary = shared / "frostgate-output", shared / "summary.json"
-        shared.mkdir(exist_ok=True)
-        with open(shared / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not summary.exists():
-                summary.write_text(json.dumps(run_in_process(output, small=small).summary))
-        return Finished(json.loads(summary.read_text()), output)
+        def make(folder: Path) -> None:
+            finished = run_in_process(folder / "frostgate-output", small=small)
+            (folder / "summary.json").write_text(json.dumps(finished.summary))
+
+        folder = made_once(name, make)
+        return Finished(json.loads((folder / "summary.json").read_text()), folder / "frostgate-output")
 
     return run
 

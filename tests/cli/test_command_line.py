@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 HEAVY = {"tensorflow", "tfx", "mlflow", "mr_openapi", "apache_beam", "pandas", "matplotlib", "keras"}
 SUMMARY = {

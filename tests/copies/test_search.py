@@ -11,6 +11,8 @@ from scipy.ndimage import gaussian_filter
 from components.cases import pictures as drawn
 from components.copies.search import find_copies
 
+pytestmark = pytest.mark.slow
+
 SIDE = 64
 Family = Callable[[np.random.Generator, int], np.ndarray]
 

@@ -11,6 +11,7 @@ from PIL import Image
 from components.errors import DataRefused
 from components.ingest.settings import DataSettings
 from components.ingest.sources import discover
+from tests.conftest import NOT_PACKED
 
 pytestmark = pytest.mark.tfx
 
@@ -73,7 +74,10 @@ def run(tmp_path: Path) -> Callable[..., Path]:
         store = metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
         nodes = [ingest, schema, statistics, validator, gate]
         root = str(tmp_path / "root")
-        LocalDagRunner().run(tfx.dsl.Pipeline("gate", root, components=nodes, metadata_connection_config=store))
+        pipeline = tfx.dsl.Pipeline(
+            "gate", root, components=nodes, metadata_connection_config=store, beam_pipeline_args=NOT_PACKED
+        )
+        LocalDagRunner().run(pipeline)
         return tmp_path / "root"
 
     return start

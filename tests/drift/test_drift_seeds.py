@@ -12,8 +12,9 @@ from PIL import Image
 from components.drift.decision import Decision, decide
 from components.drift.settings import DriftSettings
 from schemas import features
+from tests.conftest import NOT_PACKED
 
-pytestmark = pytest.mark.tfx
+pytestmark = [pytest.mark.tfx, pytest.mark.long]
 
 SEEDS = range(20)
 NUM_REFERENCE, NUM_REQUESTS = 300, 200
@@ -107,6 +108,7 @@ def decisions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Decision]:
             metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
                 str(root / "metadata.sqlite")
             ),
+            beam_pipeline_args=NOT_PACKED,
         )
     )
     (anomalies,) = (root / "artifacts" / "DistributionValidator" / "anomalies").iterdir()

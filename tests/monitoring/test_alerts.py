@@ -15,6 +15,8 @@ from components.monitoring.sending import send
 from components.monitoring.settings import MonitoringSettings
 from tests.monitoring.summaries import BLOCKED
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "kubeflow" / "monitoring"
 UNIT_TESTS = Path(__file__).with_name("rules.test.yaml")

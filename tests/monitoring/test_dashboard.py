@@ -18,6 +18,8 @@ from components.monitoring.sending import send
 from components.monitoring.settings import MonitoringSettings
 from tests.monitoring.summaries import PUSHED
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parents[2] / "kubeflow" / "monitoring"
 DASHBOARD = json.loads((FOLDER / "dashboard.json").read_text())
 PANELS = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]

@@ -47,6 +47,7 @@ def test_frozen_batch_statistics_are_blocked_explained_and_mended(run_case):
     assert remedied.summary.served_version == "1"
 
 
+@pytest.mark.long
 def test_three_images_are_repaired_and_still_too_few(run_case):
     naive, repaired = run_case("three-images", "naive", "reestimated")
     assert naive.as_expected and repaired.as_expected, (naive.summary.message, repaired.summary.message)

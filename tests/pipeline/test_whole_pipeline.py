@@ -106,6 +106,18 @@ def test_a_healthy_model_is_passed_on_by_the_repair_as_it_is(small_run, run_smal
     assert finished.versions == ["1"] and champion_version(finished.output) == "1"
 
 
+def test_statistics_that_never_converged_are_blocked_repaired_and_pushed(with_backbone, run_small, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    finished = run_small(with_backbone, "trainer.run_fn=broken_models.unconverged", "repair=batch_norm")
+    naive = json.loads((finished.newest("PushGate", "verdict") / "verdict.json").read_text())
+    assert naive["decision"] == "BLOCK" and naive["diagnosis"]["causes"][0]["id"] == "statistics_not_converged"
+    assert finished.summary["status"] == "pushed", finished.summary["message"]
+    repaired = verdict_of(finished)
+    assert repaired["repaired_from"] == naive["fingerprints"]["model"] != repaired["fingerprints"]["model"]
+    assert repaired["measurements"]["C"]["value"] >= 0.9
+    assert finished.versions == ["1"] == [champion_version(finished.output)]
+
+
 @pytest.mark.parametrize(
     ("broken", "codes"),
     [

@@ -1,7 +1,8 @@
 """Shared by the gate's tests: healthy evidence, and toy models that were really exported."""
 
+import json
 from collections.abc import Callable
-from functools import cache
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -40,17 +41,19 @@ def healthy() -> Evidence:
 
 
 @pytest.fixture(scope="session")
-def run_of(toy: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
-    """Kind of toy -> its artifacts, trained, exported and evaluated once a session; not to be changed."""
-    root = tmp_path_factory.mktemp("toys")
-    data = toy.digits()
-    toy.write_examples(root / "examples", data)
-    toy.write_documents(root, data)
+def run_of(toy: ModuleType, made_once: Callable[[str, Callable[[Path], None]], Path]) -> Callable[[str], Any]:
+    """Kind of toy -> its artifacts, trained, exported and evaluated once for all tests; not to be changed."""
 
-    @cache
     def run(kind: str) -> Any:
-        model = toy.export(root / kind / "model", toy.KINDS[kind](data["train"]))
-        evaluations = toy.evaluate(root / kind / "evaluations", root / "examples", model, ("format",))
-        return toy.Run(root, model, evaluations)
+        def make(root: Path) -> None:
+            data = toy.digits()
+            toy.write_examples(root / "examples", data)
+            toy.write_documents(root, data)
+            model = toy.export(root / "model", toy.KINDS[kind](data["train"]))
+            evaluations = toy.evaluate(root / "evaluations", root / "examples", model, ("format",))
+            (root / "evaluations.json").write_text(json.dumps(evaluations))
+
+        root = made_once(f"toy-{kind}", make)
+        return toy.Run(root, root / "model", json.loads((root / "evaluations.json").read_text()))
 
     return run

@@ -16,6 +16,8 @@ from components.push_gate.rule import decide, decide_on_scores
 from components.push_gate.settings import GateSettings
 from tests.push_gate.tables import guessing
 
+pytestmark = pytest.mark.slow
+
 NUM_TRAIN, TRAIN_ACCURACY, NUM_DRAWS = 2_000, 0.98, 4_000
 
 # Ten even classes, no champion, and no hold for few examples: the gap alone decides.

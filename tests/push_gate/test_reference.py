@@ -1,9 +1,13 @@
+import pytest
+
 from components.push_gate.examples import first_examples, read_split
 from components.push_gate.measure import measure
 from components.push_gate.reference import write
 from components.push_gate.settings import GateSettings
 from components.serving_log.reference import read_examples, read_mean
 from schemas import features
+
+pytestmark = pytest.mark.tfx
 
 
 def value(example, key):

@@ -15,6 +15,7 @@ from sklearn.datasets import load_digits
 
 from components.push_gate.judge import Uris
 from schemas import features
+from tests.conftest import NOT_PACKED
 
 CLASSES = ("5", "6", "7", "8", "9")
 IMAGE_SIZE = 8
@@ -229,9 +230,7 @@ def evaluate(root: Path, examples: Path, model: Path, slice_features: tuple[str,
     for split in features.SPLITS:
         evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
         evaluation.uri, blessing.uri = str(root / split), str(root / "blessing")
-        context = Executor.Context(
-            beam_pipeline_args=["--direct_running_mode=in_memory"], tmp_dir=str(root / "tmp"), unique_id=split
-        )
+        context = Executor.Context(beam_pipeline_args=NOT_PACKED, tmp_dir=str(root / "tmp"), unique_id=split)
         Executor(context).Do(
             inputs,
             {"evaluation": [evaluation], "blessing": [blessing]},

@@ -12,6 +12,8 @@ from components.push_gate.fingerprint import directory_fingerprint
 from components.pusher import versions
 from components.pusher.versions import MANIFEST, file_hashes, is_served, push, verify
 
+pytestmark = pytest.mark.slow
+
 FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"index", "variables/data": b"w" * 70_000}
 
 # Dies as a SIGKILL would, without clean-up, before the file system operation of the given number.

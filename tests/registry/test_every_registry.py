@@ -26,6 +26,8 @@ from components.registry.protocol import (
 from components.registry.publishing import publish
 from components.registry.settings import RegistrySettings
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., ModelRecord]
 
 

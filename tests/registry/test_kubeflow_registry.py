@@ -25,6 +25,8 @@ from components.registry.publishing import publish
 from components.registry.settings import RegistrySettings
 from tests.registry.kubeflow_server import Fault, Json, KubeflowServer
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., ModelRecord]
 Moment = Literal["before", "after"]
 

@@ -35,6 +35,8 @@ from components.registry.protocol import (
 from components.registry.publishing import publish
 from components.registry.settings import RegistrySettings
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., ModelRecord]
 
 

@@ -16,6 +16,8 @@ from components.registry.publishing import publish
 from components.registry.settings import RegistrySettings
 from pipeline.cli.main import main
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., ModelRecord]
 Say = Callable[..., tuple[int, str, str]]
 

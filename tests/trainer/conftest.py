@@ -6,11 +6,16 @@ import keras
 import pytest
 
 from components.backbone.kinds import KINDS
+from tests.conftest import NOT_PACKED
 
 
 @pytest.fixture(scope="session")
-def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def prepared(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
     """A folder with real ingested examples of digits 5-9 and the Transform graph, made by the real nodes."""
+    return made_once("prepared", _prepare)
+
+
+def _prepare(root: Path) -> None:
     from tfx import v1 as tfx
 
     from components.ingest.component import ImageExampleGen
@@ -18,7 +23,6 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from components.ingest.settings import EMBEDDED_DIGITS, DataSettings
     from schemas.images import write_schema
 
-    root = tmp_path_factory.mktemp("prepared")
     classes = list("56789")
     data = DataSettings(uri=materialise(EMBEDDED_DIGITS, str(root / "embedded")))
     ingest = ImageExampleGen(settings=data, classes=classes, input_fingerprint="", code_hash="")
@@ -37,19 +41,21 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         str(root / "artifacts"),
         components=[ingest, schema, transform],
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root / "m.db")),
+        beam_pipeline_args=NOT_PACKED,
     )
     tfx.orchestration.LocalDagRunner().run(pipeline)
-    return root
 
 
 @pytest.fixture(scope="session")
-def random_backbone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def random_backbone(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
     """A Backbone artifact with weights that were drawn, not trained."""
-    folder = tmp_path_factory.mktemp("backbone")
-    keras.utils.set_random_seed(5)
-    KINDS["resnet8"].build(32).save_weights(folder / "backbone.weights.h5")
-    (folder / "backbone.json").write_text('{"kind": "resnet8", "weights": "file", "sha256": ""}')
-    return folder
+
+    def draw(folder: Path) -> None:
+        keras.utils.set_random_seed(5)
+        KINDS["resnet8"].build(32).save_weights(folder / "backbone.weights.h5")
+        (folder / "backbone.json").write_text('{"kind": "resnet8", "weights": "file", "sha256": ""}')
+
+    return made_once("random-backbone", draw)
 
 
 @pytest.fixture(scope="session")

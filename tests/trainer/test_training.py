@@ -125,7 +125,7 @@ def test_fine_tuning_without_weights_is_refused(make_args, tmp_path):
         run_fn(make_args(FINE_TUNED, tmp_path / "run", base_model=str(tmp_path)))
 
 
-@pytest.mark.parametrize(("phase", "num_epochs"), [("head", 2), ("fine_tune", 1)])
+@pytest.mark.parametrize(("phase", "num_epochs"), [pytest.param("head", 2, marks=pytest.mark.long), ("fine_tune", 1)])
 def test_a_killed_training_continues_to_the_same_weights(
     make_args, fine_tuned, prepared, random_backbone, tmp_path, phase, num_epochs
 ):
@@ -150,6 +150,7 @@ def test_a_finished_training_leaves_features_but_no_checkpoints(head_only):
     assert len(list((work / "features").glob("*/done.json"))) == 2
 
 
+@pytest.mark.long
 def test_four_devices_train_as_one_does_and_what_is_frozen_stays_so(make_args, prepared, random_backbone, tmp_path):
     # Devices draw dropout and augmentation each for itself; without them only the order of sums differs.
     told = TrainerSettings(
