@@ -6,7 +6,6 @@ import keras
 import numpy as np
 from tfx.v1.components import FnArgs
 
-from components.backbone.layers import batch_norm_layers
 from components.trainer.export import export
 from components.trainer.inputs import from_fn_args
 from components.trainer.run_fn import train
@@ -27,16 +26,6 @@ def not_a_number(fn_args: FnArgs) -> None:
     trained = train(inputs)
     kernel, bias = _last_layer(trained.model).get_weights()
     _last_layer(trained.model).set_weights([np.nan * kernel, 0 * bias])
-    export(trained, inputs, Path(fn_args.serving_model_dir))
-
-
-def unconverged(fn_args: FnArgs) -> None:
-    """Learns with its statistics in place, and is exported with those that a BatchNorm starts with."""
-    inputs = from_fn_args(fn_args)
-    trained = train(inputs)
-    for layer in batch_norm_layers(trained.model):
-        layer.moving_mean.assign(0 * layer.moving_mean)
-        layer.moving_variance.assign(0 * layer.moving_variance + 1)
     export(trained, inputs, Path(fn_args.serving_model_dir))
 
 

@@ -43,13 +43,15 @@ def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
     # Half of 300 pictures is what there is to validate on.
     settings = [f"data.uri={tmp_path}/incoming/span-{{SPAN}}", "data.classes=['5', '6', '7', '8', '9']"]
     settings += ["data.eval_fraction=0.5", "gate.min_eval_examples=100", f"monitoring.textfile={tmp_path}"]
-    settings += ["trainer.warm_start=champion"]
+    # At the default rate a warm head does not learn the changed labels within its epochs.
+    settings += ["trainer.warm_start=champion", "trainer.head.learning_rate=0.005"]
     arrives(1)
     first = run_small(with_backbone, *settings)
     assert (first.summary["status"], first.summary["spans"]) == ("pushed", [1]), first.summary["message"]
     sentence = "The training started cold: there is no champion yet."
     assert first.summary["verdict"]["warm_start"] == {"version": None, "sentence": sentence}
     assert first.summary["warnings"] == [sentence] and sentence in Path(first.summary["card"]).read_text()
+    cold = epochs(first)
     assert run_small(with_backbone, *settings).summary["status"] == "unchanged"
     before = numbers(tmp_path)
     assert (before["run_status", "unchanged"], before["verdict", "PASS"], before["champion_version"]) == (1, 1, 1)
@@ -83,7 +85,7 @@ def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
     assert third.summary["warnings"] == [] and sentence in Path(third.summary["card"]).read_text()
     assert third.nodes["Backbone"] == "cached" and third.nodes["WarmStart"] == third.nodes["Trainer"] == "done"
     # Pictures that neither model was trained on.
-    assert epochs(third)[0]["eval_loss"] < epochs(first)[0]["eval_loss"]
+    assert epochs(third)[0]["eval_loss"] < cold[0]["eval_loss"]
     now = numbers(tmp_path)
     assert (now["run_status", "pushed"], now["verdict", "PASS"], now["check_fired", "label order", "G4"]) == (1, 1, 0)
     assert (now["newest_span"], now["champion_version"]) == (3, 2)

@@ -106,9 +106,9 @@ def test_a_healthy_model_is_passed_on_by_the_repair_as_it_is(small_run, run_smal
     assert finished.versions == ["1"] and champion_version(finished.output) == "1"
 
 
-def test_statistics_that_never_converged_are_blocked_repaired_and_pushed(with_backbone, run_small, monkeypatch):
-    monkeypatch.syspath_prepend(Path(__file__).parent)
-    finished = run_small(with_backbone, "trainer.run_fn=broken_models.unconverged", "repair=batch_norm")
+def test_statistics_that_never_converged_are_blocked_repaired_and_pushed(run_small, tmp_path):
+    settings = ["backbone.weights=none", "trainer.from_scratch.epochs=10", "trainer.from_scratch.momentum=0.999"]
+    finished = run_small(tmp_path / "frostgate-output", *settings, "repair=batch_norm")
     naive = json.loads((finished.newest("PushGate", "verdict") / "verdict.json").read_text())
     assert naive["decision"] == "BLOCK" and naive["diagnosis"]["causes"][0]["id"] == "statistics_not_converged"
     assert finished.summary["status"] == "pushed", finished.summary["message"]
