@@ -4,14 +4,16 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from components.preprocessing import Family
 from components.trainer.settings import AugmentSettings
 
 
-def augmentation(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
+def augmentation(settings: AugmentSettings, family: Family) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor] | None:
     """Builds the configured augmentation, or None when nothing is asked for.
 
     Args:
         settings: Which changes, and how strong.
+        family: How the pixels were scaled for the network; brightness moves by a share of what black and white span.
 
     Returns:
         A function of pixels float32 [batch, size, size, 3] and a seed int32 [2] that returns changed pixels; the same
@@ -27,7 +29,7 @@ def augmentation(settings: AugmentSettings) -> Callable[[tf.Tensor, tf.Tensor], 
         if settings.crop:
             pixels = _crop(pixels, seeds[1], settings.crop)
         if settings.colour:
-            pixels = _colour(pixels, seeds[2], settings.colour)
+            pixels = _colour(pixels, seeds[2], settings.colour, family)
         return pixels
 
     return augment
@@ -46,10 +48,10 @@ def _crop(pixels: tf.Tensor, seed: tf.Tensor, largest: float) -> tf.Tensor:
     return tf.image.crop_and_resize(pixels, boxes, tf.range(count), [size, size])
 
 
-def _colour(pixels: tf.Tensor, seed: tf.Tensor, strength: float) -> tf.Tensor:
+def _colour(pixels: tf.Tensor, seed: tf.Tensor, strength: float, family: Family) -> tf.Tensor:
     count = tf.shape(pixels)[0]
     contrast = tf.random.stateless_uniform([count, 1, 1, 1], seed, 1 - strength, 1 + strength)
-    # Pixels of the family `caffe` span 255, wherever their zero is; brightness moves by a share of that.
-    brightness = 255.0 * tf.random.stateless_uniform([count, 1, 1, 1], seed + 1, -strength / 2, strength / 2)
+    share = tf.random.stateless_uniform([count, 1, 1, 1], seed + 1, -strength / 2, strength / 2)
+    brightness = 255.0 * share * tf.constant(family.scale)
     mean = tf.reduce_mean(pixels, axis=[1, 2], keepdims=True)
     return (pixels - mean) * contrast + mean + brightness

@@ -55,7 +55,7 @@ def train(
             first,
             last,
             inputs.settings.seed,
-            augmentation(inputs.settings.augment),
+            augmentation(inputs.settings.augment, inputs.kind.family),
         )
         return epochs.map(lambda pixels, labels: (pixels, *targets(labels)))
 

@@ -6,6 +6,7 @@ import tensorflow as tf
 from components.backbone import freezing
 from components.backbone.kinds import KINDS
 from components.backbone.layers import flatten
+from components.preprocessing import CAFFE, FAMILIES, NONE, Family
 from components.trainer import feature_batches, hardware
 from components.trainer.augment import augmentation
 from components.trainer.classifier import assemble, build_head
@@ -76,11 +77,11 @@ def test_complete_features_are_not_computed_again(tmp_path):
 
 
 def test_nothing_asked_for_is_no_augmentation():
-    assert augmentation(AugmentSettings()) is None
+    assert augmentation(AugmentSettings(), CAFFE) is None
 
 
 def test_the_same_seed_gives_the_same_augmentation_and_another_does_not():
-    augment = augmentation(AugmentSettings(flip=True, crop=0.3, colour=0.3))
+    augment = augmentation(AugmentSettings(flip=True, crop=0.3, colour=0.3), CAFFE)
     assert augment is not None
     pixels = tf.random.stateless_uniform([8, 32, 32, 3], [1, 2], -120, 150)
     first = augment(pixels, tf.constant([3, 4]))
@@ -90,13 +91,25 @@ def test_the_same_seed_gives_the_same_augmentation_and_another_does_not():
 
 
 def test_a_flip_mirrors_some_pictures_and_no_others():
-    augment = augmentation(AugmentSettings(flip=True))
+    augment = augmentation(AugmentSettings(flip=True), CAFFE)
     assert augment is not None
     pixels = tf.random.stateless_uniform([64, 8, 8, 3], [1, 2])
     out = augment(pixels, tf.constant([0, 1])).numpy()
     kept = (out == pixels.numpy()).all(axis=(1, 2, 3))
     mirrored = (out == pixels.numpy()[:, :, ::-1]).all(axis=(1, 2, 3))
     assert (kept | mirrored).all() and 10 < mirrored.sum() < 54
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+def test_a_picture_is_changed_alike_however_its_pixels_are_scaled(family):
+    pictures = tf.random.stateless_uniform([8, 16, 16, 3], [1, 2], 0, 255)
+
+    def changed(scaled_as: Family) -> np.ndarray:
+        augment = augmentation(AugmentSettings(flip=True, crop=0.3, colour=0.3), scaled_as)
+        assert augment is not None
+        return scaled_as.undo(augment(scaled_as.apply(pictures), tf.constant([3, 4]))).numpy()
+
+    np.testing.assert_allclose(changed(family), changed(NONE), atol=0.01)
 
 
 def test_a_machine_without_gpu_trains_in_float32_on_one_device():
