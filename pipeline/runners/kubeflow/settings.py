@@ -80,7 +80,8 @@ class StepSettings(Settings):
     """Whether a step with the same inputs is skipped; News, ingest, Champion, Pusher, RegistryPush, ServingLogGen and
     DriftGate never are."""
     beam_args: tuple[str, ...] = ()
-    """Further flags of the step's Beam pipeline, such as another runner."""
+    """Further flags of the step's Beam pipeline, such as another runner; one whose workers are containers also needs
+    `--sdk_container_image`."""
 
 
 class KubeflowSettings(Settings):
