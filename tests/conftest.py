@@ -20,6 +20,10 @@ from tests.servers import chat_server, gateway_in
 # Chosen before anything imports TensorFlow: Keras 3 beside tensorflow_transform, and a quiet log.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# The order of a sum depends on the number of threads: with one, weights are the same on every machine. Processes that run
+# tests side by side do not wait for each other's threads either.
+ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+os.environ.update(ONE_THREAD)
 
 
 @pytest.fixture(autouse=True)
@@ -30,6 +34,8 @@ def passwords_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # What a test runs with whose question is not about the backbone: ResNet50 takes several times as long.
 SMALL = "backbone.kind=resnet8"
+# A quarter of the default's steps; a long test takes all of them.
+SHORT_PRETRAINING = ("backbone.pretrain.epochs=1", "backbone.pretrain.orientations=4")
 # TFX otherwise builds a wheel of itself for each node that uses Beam, which takes over a second.
 NOT_PACKED = ["--direct_running_mode=in_memory", "--sdk_container_image=none"]
 
@@ -119,9 +125,9 @@ def run_once(
 ) -> Callable[..., Finished]:
     """Runs the embedded example on a machine that never ran it; of several test processes one does so for all."""
 
-    def run(name: str, small: bool) -> Finished:
+    def run(name: str, *overrides: str) -> Finished:
         def make(folder: Path) -> None:
-            finished = run_in_process(folder / "frostgate-output", small=small)
+            finished = run_in_process(folder / "frostgate-output", *overrides)
             (folder / "summary.json").write_text(json.dumps(finished.summary))
 
         folder = made_once(name, make)
@@ -133,7 +139,7 @@ def run_once(
 @pytest.fixture(scope="session")
 def first_run(run_once: Callable[..., Finished]) -> Finished:
     """The embedded example on ResNet50; whoever takes it only reads there."""
-    return run_once("first", small=False)
+    return run_once("first", *SHORT_PRETRAINING)
 
 
 @pytest.fixture(scope="session")
@@ -142,7 +148,7 @@ def small_run(run_once: Callable[..., Finished]) -> Finished:
 
     The tests of the whole pipeline go on in its folder, all others only read there.
     """
-    return run_once("small", small=True)
+    return run_once("small", SMALL)
 
 
 @pytest.fixture

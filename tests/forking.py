@@ -5,6 +5,7 @@ gigabytes. A fork costs no import of TFX, which takes seven seconds. Only the pr
 debugger works in a run without it.
 """
 
+import gc
 import importlib
 import multiprocessing
 import os
@@ -40,6 +41,9 @@ class ForkedFiles:
         if any(item.get_closest_marker(name) for item in session.items for name in ("tfx", "engine")):
             for name in _PRELOADED:
                 importlib.import_module(name)
+        # What is alive now is no garbage; a collection that walks it would have every child copy it.
+        gc.collect()
+        gc.freeze()
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:

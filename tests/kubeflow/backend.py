@@ -23,6 +23,7 @@ import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as specs
 
+from tests.conftest import ONE_THREAD
 from tests.kubeflow import steps
 
 REPOSITORY = Path(__file__).parents[2]
@@ -254,6 +255,7 @@ class Backend:
             "HOME": str(self._pod),
             "FROSTGATE_LOCAL_ROOT": str(self._pod),
             "TF_CPP_MIN_LOG_LEVEL": "2",
+            **ONE_THREAD,
         }
 
     def _local(self, uri: str) -> Path:

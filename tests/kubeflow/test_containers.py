@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load
+from tests.conftest import ONE_THREAD, SHORT_PRETRAINING
 from tests.kubeflow import containers
 
 pytestmark = [pytest.mark.engine, pytest.mark.containers]
@@ -55,6 +56,7 @@ def test_the_pipeline_comes_to_the_local_runs_verdict(engine, image, first_run, 
     shutil.copytree(first_run.output / "cache" / "backbones", tmp_path / "volume" / "cache" / "backbones")
     _open_to_everybody(tmp_path)
     told = [f"kubeflow.image=frostgate@sha256:{64 * '0'}", f"kubeflow.mount={tmp_path}/volume", "kubeflow.gpus=0"]
+    told += [*SHORT_PRETRAINING, *(f"kubeflow.env.{name}='{value}'" for name, value in ONE_THREAD.items())]
     package = tmp_path / "training.yaml"
     package.write_text(compile_pipeline(load(None, told)).to_yaml())
     containers.run(engine, package, image, tmp_path)

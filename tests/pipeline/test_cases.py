@@ -7,13 +7,17 @@ import pytest
 
 from components.cases.catalogue import CASES, Case
 from pipeline.cases import Finished, run_variant
+from tests.conftest import SHORT_PRETRAINING
 
 pytestmark = pytest.mark.engine
 
 
 @pytest.fixture
-def run_case(with_resnet50):
+def run_case(with_resnet50, monkeypatch):
     """Runs variants of a case on the first run's backbone."""
+    for setting in SHORT_PRETRAINING:
+        key, _, value = setting.upper().partition("=")
+        monkeypatch.setenv(f"FROSTGATE__{key.replace('.', '__')}", value)
 
     def run(case_id: str, *names: str) -> list[Finished]:
         case: Case = next(one for one in CASES if one.id == case_id)
@@ -33,9 +37,9 @@ def accuracies(finished: Finished) -> dict[str, float]:
     return {name: measured[name]["value"] for name in ("claimed", "A", "B", "C")}
 
 
-def test_frozen_batch_statistics_are_blocked_explained_and_mended(run_case):
-    naive, remedied = run_case("frozen-batch-stats", "naive", "remedied")
-    assert naive.as_expected and remedied.as_expected, (naive.summary.message, remedied.summary.message)
+def test_frozen_batch_statistics_are_blocked_and_explained(run_case):
+    (naive,) = run_case("frozen-batch-stats", "naive")
+    assert naive.as_expected, naive.summary.message
     assert naive.decision == "BLOCK" and naive.causes[0] == "batch_norm_mode"
     # The same pictures as the author saw them right, and as they would have been served.
     assert accuracies(naive)["A"] > accuracies(naive)["B"] + 0.2
@@ -44,6 +48,12 @@ def test_frozen_batch_statistics_are_blocked_explained_and_mended(run_case):
     assert naive.summary.message.endswith(
         "Cause: frozen BatchNorm trained on batch statistics and is served with other ones."
     )
+
+
+@pytest.mark.long
+def test_frozen_batch_statistics_are_mended(run_case):
+    (remedied,) = run_case("frozen-batch-stats", "remedied")
+    assert remedied.as_expected, remedied.summary.message
     assert remedied.summary.served_version == "1"
 
 

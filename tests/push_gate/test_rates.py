@@ -57,6 +57,7 @@ def test_a_true_gap_of_three_points_is_not_blocked(healthy: Evidence, num_valida
     assert rates(healthy, num_validation, 0.03)["BLOCK"] <= 0.005
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("num_validation", "gap", "share", "tolerance"),
     [
