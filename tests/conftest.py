@@ -20,8 +20,8 @@ from tests.servers import chat_server, gateway_in
 # Chosen before anything imports TensorFlow: Keras 3 beside tensorflow_transform, and a quiet log.
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# The order of a sum depends on the number of threads: with one, weights are the same on every machine. Processes that run
-# tests side by side do not wait for each other's threads either.
+# The order of a sum depends on the number of threads: with one, weights are the same on every machine. Nor do processes
+# that run tests side by side wait for each other's threads.
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 os.environ.update(ONE_THREAD)
 
