@@ -1,8 +1,11 @@
 """A model to register, a registry in a file, a real MLflow server, and a stand-in for Kubeflow Model Registry's."""
 
+import contextlib
 import os
+import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,15 +19,35 @@ import pytest
 
 from components.push_gate.fingerprint import directory_fingerprint
 from components.registry import kubeflow_connection
+from components.registry.mlflow_connection import make_whole
 from components.registry.protocol import BASELINE, DECISION, FINGERPRINT, RUN_KEY, ModelRecord
 from components.registry.settings import RegistrySettings
 from tests.registry.kubeflow_server import KubeflowServer
 
 
+@pytest.fixture(scope="session")
+def empty_registry(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
+    """A database as `make_whole` leaves it, which takes a second."""
+    return made_once("registry", lambda folder: make_whole(folder / "mlflow.db")) / "mlflow.db"
+
+
 @pytest.fixture
-def file_settings(tmp_path: Path) -> RegistrySettings:
+def absent_settings(tmp_path: Path) -> RegistrySettings:
+    """Settings of a registry that is not there yet."""
     # The space is deliberate: addresses are built from paths.
     return RegistrySettings(uri=f"sqlite:///{tmp_path}/the registry/mlflow.db", model_name="digits")
+
+
+@pytest.fixture
+def file_settings(absent_settings: RegistrySettings, tmp_path: Path, empty_registry: Path) -> RegistrySettings:
+    """Settings of a registry with nothing in it."""
+    file = tmp_path / "the registry" / "mlflow.db"
+    file.parent.mkdir()
+    shutil.copyfile(empty_registry, file)
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        places = [database.parent.as_uri() for database in (empty_registry, file)]
+        connection.execute("UPDATE experiments SET artifact_location = replace(artifact_location, ?, ?)", places)
+    return absent_settings
 
 
 @pytest.fixture

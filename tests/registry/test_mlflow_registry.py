@@ -349,36 +349,36 @@ def num_statements(tmp_path_factory: pytest.TempPathFactory) -> int:
 
 
 def test_a_registry_whose_making_was_killed_at_ten_moments_registers(
-    file_settings: RegistrySettings, make_record: Make, num_statements: int
+    absent_settings: RegistrySettings, make_record: Make, num_statements: int
 ) -> None:
     for moment in range(10):
-        died = dying(moment * num_statements // 10, lambda: MlflowRegistry(file_settings))
+        died = dying(moment * num_statements // 10, lambda: MlflowRegistry(absent_settings))
         assert died == -signal.SIGKILL, moment
-    assert push(MlflowRegistry(file_settings), make_record()).version == "1"
-    folder = Path(file_settings.uri.removeprefix("sqlite:///")).parent
+    assert push(MlflowRegistry(absent_settings), make_record()).version == "1"
+    folder = Path(absent_settings.uri.removeprefix("sqlite:///")).parent
     assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db", "mlflow.db.lock"]
 
 
 def test_a_database_that_another_process_left_half_made_is_named_and_kept(
-    file_settings: RegistrySettings, num_statements: int
+    absent_settings: RegistrySettings, num_statements: int
 ) -> None:
-    file = Path(file_settings.uri.removeprefix("sqlite:///"))
+    file = Path(absent_settings.uri.removeprefix("sqlite:///"))
     file.parent.mkdir()
     # As MLflow itself makes one, in its place.
-    assert dying(num_statements // 2, lambda: MlflowClient(file_settings.uri)) == -signal.SIGKILL
+    assert dying(num_statements // 2, lambda: MlflowClient(absent_settings.uri)) == -signal.SIGKILL
     with pytest.raises(DataRefused, match=r"database .*mlflow\.db was left half made .* move it away and run again"):
-        MlflowRegistry(file_settings)
+        MlflowRegistry(absent_settings)
     assert file.exists()
 
 
-def test_another_programs_database_is_refused_and_not_written_to(file_settings: RegistrySettings) -> None:
-    file = Path(file_settings.uri.removeprefix("sqlite:///"))
+def test_another_programs_database_is_refused_and_not_written_to(absent_settings: RegistrySettings) -> None:
+    file = Path(absent_settings.uri.removeprefix("sqlite:///"))
     file.parent.mkdir()
     with contextlib.closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE notes (text)")
     before = file.read_bytes()
     with pytest.raises(DataRefused, match=r"mlflow\.db is another program's"):
-        MlflowRegistry(file_settings)
+        MlflowRegistry(absent_settings)
     assert file.read_bytes() == before
 
 
@@ -390,11 +390,11 @@ def test_an_address_that_cannot_be_opened_here_is_a_sentence(uri: str) -> None:
     assert "canary" not in str(caught.value)
 
 
-def test_an_empty_file_becomes_a_registry(file_settings: RegistrySettings, make_record: Make) -> None:
-    file = Path(file_settings.uri.removeprefix("sqlite:///"))
+def test_an_empty_file_becomes_a_registry(absent_settings: RegistrySettings, make_record: Make) -> None:
+    file = Path(absent_settings.uri.removeprefix("sqlite:///"))
     file.parent.mkdir()
     file.touch()
-    assert push(MlflowRegistry(file_settings), make_record()).version == "1"
+    assert push(MlflowRegistry(absent_settings), make_record()).version == "1"
 
 
 @pytest.mark.parametrize("harm", ["gone", "damaged", "more"])
@@ -419,8 +419,8 @@ def test_a_registry_without_address_or_name_is_refused() -> None:
         MlflowRegistry(RegistrySettings())
 
 
-def test_looking_before_there_is_a_registry_makes_none(file_settings: RegistrySettings, tmp_path: Path) -> None:
-    assert existing_registry(file_settings) is None
+def test_looking_before_there_is_a_registry_makes_none(absent_settings: RegistrySettings, tmp_path: Path) -> None:
+    assert existing_registry(absent_settings) is None
     assert not (tmp_path / "the registry").exists()
 
 

@@ -243,22 +243,22 @@ def test_the_alias_needs_both_a_pass_and_a_push(
 
 @pytest.mark.parametrize(("decision", "pushed"), [("PASS", 1.0), ("BLOCK", 0.0)])
 def test_a_model_that_is_not_the_judged_one_is_refused(
-    push_node: Push, file_settings: RegistrySettings, saved_model: Path, decision: str, pushed: float
+    push_node: Push, absent_settings: RegistrySettings, saved_model: Path, decision: str, pushed: float
 ) -> None:
     with pytest.raises(ArtifactChanged, match="the model must be what was judged, sha256 eeeeeeeeeeee") as caught:
-        push_node(file_settings, decision, pushed, judged="e" * 64)
+        push_node(absent_settings, decision, pushed, judged="e" * 64)
     assert caught.value.folder == str(saved_model)
-    assert not Path(file_settings.uri.removeprefix("sqlite:///")).exists()
+    assert not Path(absent_settings.uri.removeprefix("sqlite:///")).exists()
 
 
 @pytest.mark.parametrize(("decision", "said"), [("HOLD", "PASS"), ("BLOCK", "PASS"), ("PASS", "BLOCK")])
 def test_a_verdict_that_was_edited_after_the_gate_is_recorded_as_nothing(
-    push_node: Push, file_settings: RegistrySettings, decision: str, said: str
+    push_node: Push, absent_settings: RegistrySettings, decision: str, said: str
 ) -> None:
     edited = {"Verdict/verdict.json": json.dumps({"decision": said, "fingerprints": {"model": None}})}
     with pytest.raises(ArtifactChanged, match=r"Verdict: verdict\.json must be what was judged"):
-        push_node(file_settings, decision, float(decision == "PASS"), edits=edited)
-    assert not Path(file_settings.uri.removeprefix("sqlite:///")).exists()
+        push_node(absent_settings, decision, float(decision == "PASS"), edits=edited)
+    assert not Path(absent_settings.uri.removeprefix("sqlite:///")).exists()
 
 
 def test_a_serving_report_that_was_edited_is_recorded_as_nothing(
