@@ -6,7 +6,6 @@ import keras
 import pytest
 
 from components.backbone.kinds import KINDS
-from tests.conftest import NOT_PACKED
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +40,8 @@ def _prepare(root: Path) -> None:
         str(root / "artifacts"),
         components=[ingest, schema, transform],
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root / "m.db")),
-        beam_pipeline_args=NOT_PACKED,
+        # As NOT_PACKED of the tests; processes of their own read this file alone.
+        beam_pipeline_args=["--sdk_container_image=none"],
     )
     tfx.orchestration.LocalDagRunner().run(pipeline)
 
