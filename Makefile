@@ -23,10 +23,10 @@ run: .tools/uv/bin/uv ## Train, judge, push and register a classifier of the emb
 	$(UV) sync --frozen --no-dev --inexact --quiet
 	$(RUN) frostgate run
 
-test: .tools/dev tests-need ## Run the tests but the long ones; 20 minutes on two cores
+test: .tools/dev tests-need ## Run the tests but the long ones; 25 minutes on two cores
 	$(PYTEST) -m "not long"
 
-test-all: .tools/dev tests-need ## Run every test, the long ones too; 40 minutes on two cores
+test-all: .tools/dev tests-need ## Run every test, the long ones too
 	$(PYTEST)
 
 test-fast: .tools/dev ## Run the tests that need no TFX, browser, server or other process; two minutes
