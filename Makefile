@@ -29,7 +29,7 @@ test: .tools/dev tests-need ## Run the tests but the long ones; 25 minutes on tw
 test-all: .tools/dev tests-need ## Run every test, the long ones too
 	$(PYTEST)
 
-test-fast: .tools/dev ## Run the tests that need no TFX, browser, server or other process; two minutes
+test-fast: .tools/dev ## Run the quick tests, without TFX, browsers and what is marked slow; two minutes
 	$(PYTEST) -m "not (tfx or engine or browser or slow or long)"
 
 tests-need:

@@ -1,7 +1,6 @@
 """What tests of several rooms share."""
 
 import fcntl
-import functools
 import json
 import os
 import shutil
@@ -36,8 +35,6 @@ def passwords_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 SMALL = "backbone.kind=resnet8"
 # A quarter of the default's steps; a long test takes all of them.
 SHORT_PRETRAINING = ("backbone.pretrain.epochs=1", "backbone.pretrain.orientations=4")
-# TFX otherwise builds a wheel of itself for each node that uses Beam, which takes over a second.
-NOT_PACKED = ["--direct_running_mode=in_memory", "--sdk_container_image=none"]
 
 
 @dataclass(frozen=True)
@@ -81,11 +78,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def run_in_process() -> Callable[..., Finished]:
     """Runs a configuration in this process, which has paid for importing TFX already."""
 
-    def run(output: Path, *overrides: str, small: bool = False) -> Finished:
+    def run(output: Path, *overrides: str) -> Finished:
         from pipeline.config import load
         from pipeline.runners.local import run as run_locally
 
-        summary = run_locally(load(None, [f"output={output}", *([SMALL] if small else []), *overrides]))
+        summary = run_locally(load(None, [f"output={output}", *overrides]))
         stored = output / summary.pipeline / "runs" / summary.run_id / "summary.json"
         return Finished(json.loads(stored.read_text()), output)
 
@@ -95,7 +92,7 @@ def run_in_process() -> Callable[..., Finished]:
 @pytest.fixture(scope="session")
 def run_small(run_in_process: Callable[..., Finished]) -> Callable[..., Finished]:
     """Runs a configuration with the small backbone in this process."""
-    return functools.partial(run_in_process, small=True)
+    return lambda output, *overrides: run_in_process(output, SMALL, *overrides)
 
 
 @pytest.fixture(scope="session")

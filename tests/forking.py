@@ -11,7 +11,6 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,7 +31,6 @@ class ForkedFiles:
     """A plugin of a process that runs tests."""
 
     def __init__(self) -> None:
-        self._path: Path | None = None
         self._child: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
 
@@ -48,8 +46,8 @@ class ForkedFiles:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> bool:
         """Has a test run by its file's process, and reports what that process says of it."""
-        if self._path != item.path or self._child is None:
-            self._fork(item)
+        if self._child is None:
+            self._fork(item.session)
         is_last = nextitem is None or nextitem.path != item.path
         hook = item.ihook
         hook.pytest_runtest_logstart(nodeid=item.nodeid, location=item.location)
@@ -60,37 +58,32 @@ class ForkedFiles:
             self._end()
         return True
 
-    def _fork(self, item: pytest.Item) -> None:
-        self._end()
-        ours, theirs = multiprocessing.Pipe()
-        self._path = item.path
-        self._child = multiprocessing.get_context("fork").Process(target=_serve, args=(item.session, theirs, ours))
+    def _fork(self, session: pytest.Session) -> None:
+        self._connection, theirs = multiprocessing.Pipe()
+        arguments = (session, theirs, self._connection)
+        self._child = multiprocessing.get_context("fork").Process(target=_serve, args=arguments)
         self._child.start()
         theirs.close()
-        self._connection = ours
 
     def _run(self, item: pytest.Item, following: pytest.Item | None) -> Sequence[pytest.TestReport]:
         assert self._connection is not None and self._child is not None
-        positions = {id(known): position for position, known in enumerate(item.session.items)}
         try:
-            self._connection.send((positions[id(item)], positions[id(following)] if following else None))
+            self._connection.send((item.nodeid, following and following.nodeid))
             documents = self._connection.recv()
         except (EOFError, BrokenPipeError):
             self._child.join()
             reason = f"the process of {item.path.name} ended with code {self._child.exitcode}"
-            self._child = None
+            self._end()
             call = pytest.CallInfo.from_call(lambda: pytest.fail(reason, pytrace=False), "call")
             return [pytest.TestReport.from_item_and_call(item, call)]
         hook = item.config.hook
         return [hook.pytest_report_from_serializable(config=item.config, data=document) for document in documents]
 
     def _end(self) -> None:
-        if self._connection is not None:
+        if self._connection is not None and self._child is not None:
             self._connection.close()
-            self._connection = None
-        if self._child is not None:
             self._child.join()
-            self._child = None
+        self._connection = self._child = None
 
 
 class _Reports:
@@ -114,15 +107,15 @@ def _serve(session: pytest.Session, connection: Connection, parents: Connection)
             plugins.unregister(plugin)
     plugins.register(reports)
     hook = session.config.hook
+    items: dict[str | None, pytest.Item | None] = {item.nodeid: item for item in session.items} | {None: None}
     while True:
         try:
-            position, following = connection.recv()
+            nodeid, following = connection.recv()
         except EOFError:
             # Neither the session's end nor the parent's exit handlers are this process's business.
             os._exit(0)
         reports.kept.clear()
-        nextitem = None if following is None else session.items[following]
-        hook.pytest_runtest_protocol(item=session.items[position], nextitem=nextitem)
+        hook.pytest_runtest_protocol(item=items[nodeid], nextitem=items[following])
         connection.send(
             [hook.pytest_report_to_serializable(config=session.config, report=kept) for kept in reports.kept]
         )

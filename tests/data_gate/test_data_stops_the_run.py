@@ -11,7 +11,6 @@ from PIL import Image
 from components.errors import DataRefused
 from components.ingest.settings import DataSettings
 from components.ingest.sources import discover
-from tests.conftest import NOT_PACKED
 
 pytestmark = pytest.mark.tfx
 
@@ -56,6 +55,8 @@ def run(tmp_path: Path) -> Callable[..., Path]:
         from components.data_gate.component import DataGate
         from components.data_gate.statistics import statistics_options
         from components.ingest.component import ImageExampleGen
+        from pipeline.config import BeamSettings
+        from pipeline.training import beam_args
         from schemas.images import write_schema
 
         settings = DataSettings(uri=uri, classes=classes, **options)
@@ -75,7 +76,11 @@ def run(tmp_path: Path) -> Callable[..., Path]:
         nodes = [ingest, schema, statistics, validator, gate]
         root = str(tmp_path / "root")
         pipeline = tfx.dsl.Pipeline(
-            "gate", root, components=nodes, metadata_connection_config=store, beam_pipeline_args=NOT_PACKED
+            "gate",
+            root,
+            components=nodes,
+            metadata_connection_config=store,
+            beam_pipeline_args=beam_args(BeamSettings()),
         )
         LocalDagRunner().run(pipeline)
         return tmp_path / "root"

@@ -12,7 +12,6 @@ from PIL import Image
 from components.drift.decision import Decision, decide
 from components.drift.settings import DriftSettings
 from schemas import features
-from tests.conftest import NOT_PACKED
 
 pytestmark = [pytest.mark.tfx, pytest.mark.long]
 
@@ -76,6 +75,8 @@ def decisions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Decision]:
     from components.drift.samples import compare, read_samples
     from components.ingest.record import Inspector
     from components.ingest.settings import DataSettings
+    from pipeline.config import BeamSettings
+    from pipeline.training import beam_args
 
     root: Path = tmp_path_factory.mktemp("drift")
     inspector = Inspector(DataSettings())
@@ -108,7 +109,7 @@ def decisions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Decision]:
             metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
                 str(root / "metadata.sqlite")
             ),
-            beam_pipeline_args=NOT_PACKED,
+            beam_pipeline_args=beam_args(BeamSettings()),
         )
     )
     (anomalies,) = (root / "artifacts" / "DistributionValidator" / "anomalies").iterdir()

@@ -15,7 +15,6 @@ from sklearn.datasets import load_digits
 
 from components.push_gate.judge import Uris
 from schemas import features
-from tests.conftest import NOT_PACKED
 
 CLASSES = ("5", "6", "7", "8", "9")
 IMAGE_SIZE = 8
@@ -221,6 +220,8 @@ def evaluate(root: Path, examples: Path, model: Path, slice_features: tuple[str,
 
     from components.evaluation.config import eval_config
     from components.evaluation.settings import EvaluationSettings
+    from pipeline.config import BeamSettings
+    from pipeline.training import beam_args
 
     config = eval_config(EvaluationSettings(slice_features=slice_features))
     inputs = {"examples": [standard_artifacts.Examples()], "model": [standard_artifacts.Model()]}
@@ -230,7 +231,9 @@ def evaluate(root: Path, examples: Path, model: Path, slice_features: tuple[str,
     for split in features.SPLITS:
         evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
         evaluation.uri, blessing.uri = str(root / split), str(root / "blessing")
-        context = Executor.Context(beam_pipeline_args=NOT_PACKED, tmp_dir=str(root / "tmp"), unique_id=split)
+        context = Executor.Context(
+            beam_pipeline_args=beam_args(BeamSettings()), tmp_dir=str(root / "tmp"), unique_id=split
+        )
         Executor(context).Do(
             inputs,
             {"evaluation": [evaluation], "blessing": [blessing]},

@@ -20,6 +20,8 @@ def _prepare(root: Path) -> None:
     from components.ingest.component import ImageExampleGen
     from components.ingest.embedded import materialise
     from components.ingest.settings import EMBEDDED_DIGITS, DataSettings
+    from pipeline.config import BeamSettings
+    from pipeline.training import beam_args
     from schemas.images import write_schema
 
     classes = list("56789")
@@ -40,8 +42,7 @@ def _prepare(root: Path) -> None:
         str(root / "artifacts"),
         components=[ingest, schema, transform],
         metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root / "m.db")),
-        # As NOT_PACKED of the tests; processes of their own read this file alone.
-        beam_pipeline_args=["--sdk_container_image=none"],
+        beam_pipeline_args=beam_args(BeamSettings()),
     )
     tfx.orchestration.LocalDagRunner().run(pipeline)
 
