@@ -33,8 +33,8 @@ def passwords_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # What a test runs with whose question is not about the backbone: ResNet50 takes several times as long.
 SMALL = "backbone.kind=resnet8"
-# A quarter of the default's steps; a long test takes all of them.
-SHORT_PRETRAINING = ("backbone.pretrain.epochs=1", "backbone.pretrain.orientations=4")
+# An eighth of the default's steps; a long test takes all of them.
+SHORT_PRETRAINING = ("backbone.pretrain.epochs=1", "backbone.pretrain.orientations=2")
 
 
 @dataclass(frozen=True)

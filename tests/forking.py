@@ -9,6 +9,7 @@ import gc
 import importlib
 import multiprocessing
 import os
+import tempfile
 from collections.abc import Sequence
 from multiprocessing.connection import Connection
 from typing import Any
@@ -33,6 +34,7 @@ class ForkedFiles:
     def __init__(self) -> None:
         self._child: multiprocessing.process.BaseProcess | None = None
         self._connection: Connection | None = None
+        self._scratch: tempfile.TemporaryDirectory[str] | None = None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Imports once what most files need."""
@@ -60,7 +62,9 @@ class ForkedFiles:
 
     def _fork(self, session: pytest.Session) -> None:
         self._connection, theirs = multiprocessing.Pipe()
-        arguments = (session, theirs, self._connection)
+        # TensorFlow writes a file for every function that it compiles, and removes it in an exit handler.
+        self._scratch = tempfile.TemporaryDirectory(prefix="frostgate-", ignore_cleanup_errors=True)
+        arguments = (session, theirs, self._connection, self._scratch.name)
         self._child = multiprocessing.get_context("fork").Process(target=_serve, args=arguments)
         self._child.start()
         theirs.close()
@@ -83,7 +87,9 @@ class ForkedFiles:
         if self._connection is not None and self._child is not None:
             self._connection.close()
             self._child.join()
-        self._connection = self._child = None
+        if self._scratch is not None:
+            self._scratch.cleanup()
+        self._connection = self._child = self._scratch = None
 
 
 class _Reports:
@@ -96,9 +102,10 @@ class _Reports:
         self.kept.append(report)
 
 
-def _serve(session: pytest.Session, connection: Connection, parents: Connection) -> None:
-    """Runs the tests that it is sent until the other end is closed."""
+def _serve(session: pytest.Session, connection: Connection, parents: Connection, scratch: str) -> None:
+    """Runs the tests that it is sent until the other end is closed; temporary files of theirs are in `scratch`."""
     parents.close()
+    os.environ["TMPDIR"] = tempfile.tempdir = scratch
     reports = _Reports()
     plugins = session.config.pluginmanager
     for plugin in plugins.get_plugins():

@@ -45,6 +45,7 @@ def test_left_out():
 """
 SECOND = """
 import os
+import tempfile
 import pytest
 
 @pytest.fixture(scope="session")
@@ -56,6 +57,10 @@ def undone():
 def test_another_file_has_another_process(undone):
     assert not hasattr(os, "is_used")
     os.is_used = True
+
+def test_what_it_leaves_behind_is_removed():
+    with open("left", "a") as log:
+        print(tempfile.mkdtemp(), file=log)
 """
 
 
@@ -75,8 +80,11 @@ def test_files_run_apart_and_a_process_that_ends_fails_one_test(tmp_path: Path) 
         "test_the_process_ends": "FAILED",
         "test_and_the_rest_goes_on": "PASSED",
         "test_another_file_has_another_process": "PASSED",
+        "test_what_it_leaves_behind_is_removed": "PASSED",
     }, done.stdout
     assert "ValueError: as it should" in done.stdout
     assert "the process of test_first.py ended with code 3" in done.stdout
     assert (tmp_path / "undone").read_text() == "once once "
-    assert re.search(r"2 failed, 4 passed, 1 skipped", done.stdout)
+    left = [Path(line) for line in (tmp_path / "left").read_text().splitlines()]
+    assert len(left) == 2 and not any(path.exists() for path in left)
+    assert re.search(r"2 failed, 6 passed, 1 skipped", done.stdout)

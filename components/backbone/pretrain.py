@@ -108,6 +108,7 @@ def oriented_dataset(
     pairs = pictures.flat_map(lambda path, label: turns.map(lambda turn: (path, label, turn)))
     num_pairs = len(paths) * settings.orientations
 
+    @tf.autograph.experimental.do_not_convert
     def load(path: tf.Tensor, label: tf.Tensor, turn: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         # The eight EXIF orientations are the eight symmetries of the square.
         picture = upright(decode_image(tf.io.read_file(path)), turn + 1)

@@ -28,7 +28,8 @@ class Inspector:
         """Compiles the decoder that the Transform graph uses."""
         self._settings = settings
         signature = [tf.TensorSpec([], tf.string)]
-        self._decode = cast(Callable[[bytes], tf.Tensor], tf.function(decode_image, input_signature=signature))
+        decode = tf.function(decode_image, input_signature=signature, autograph=False)
+        self._decode = cast(Callable[[bytes], tf.Tensor], decode)
 
     def inspect(self, raw: Raw, container: Container) -> Measured | Reject:
         """Measures a picture or says why it is not used; never raises for what is wrong with it."""

@@ -83,7 +83,8 @@ def _pixels(encoded: Sequence[bytes], side: int) -> np.ndarray:
 
 
 @tf.function(
-    input_signature=[tf.TensorSpec([None], tf.string, name="encoded"), tf.TensorSpec([], tf.int32, name="side")]
+    input_signature=[tf.TensorSpec([None], tf.string, name="encoded"), tf.TensorSpec([], tf.int32, name="side")],
+    autograph=False,
 )
 def _decoded(encoded: tf.Tensor, side: tf.Tensor) -> tf.Tensor:
     def read(one: tf.Tensor) -> tf.Tensor:

@@ -50,7 +50,7 @@ def training_mode_predictions(
     """
     order = np.random.default_rng(seed).permutation(num_examples)
     result = np.empty(num_examples, dtype=np.int64)
-    step = tf.function(lambda pixels: model(pixels, training=True))
+    step = tf.function(lambda pixels: model(pixels, training=True), autograph=False)
     with unchanged(model), nothing_random(model):
         for start in range(0, num_examples, batch_size):
             new = order[start : start + batch_size]

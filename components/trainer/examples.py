@@ -9,6 +9,9 @@ import tensorflow_transform as tft
 from schemas import features
 
 Batch = tuple[tf.Tensor, tf.Tensor]
+# A function that `tf.data` takes. AutoGraph would rewrite its source and that of all that it calls, which takes seconds
+# where Transform's layer is called and changes nothing: none of it branches on a tensor.
+as_written = tf.autograph.experimental.do_not_convert
 
 
 class ExampleReader:
@@ -29,6 +32,7 @@ class ExampleReader:
             if key in (features.IMAGE_BYTES, features.LABEL)
         }
 
+    @as_written
     def transform_serialized(self, serialized: tf.Tensor) -> Batch:
         """Parses and transforms a batch.
 
@@ -75,8 +79,11 @@ class ExampleReader:
         """Streams label indices int64 [batch] without decoding a picture."""
         key = features.LABEL
         spec = {key: self._spec[key]}
-        parsed = _records(files).batch(batch_size).map(lambda serialized: tf.io.parse_example(serialized, spec))
-        return parsed.map(lambda raw: self.layer(raw)[features.LABEL_INDEX])
+        return (
+            _records(files)
+            .batch(batch_size)
+            .map(as_written(lambda serialized: self.layer(tf.io.parse_example(serialized, spec))[features.LABEL_INDEX]))
+        )
 
     def epochs(
         self,
@@ -104,6 +111,7 @@ class ExampleReader:
             Batches of pixels float32 [batch, size, size, 3] and label index int64 [batch].
         """
 
+        @as_written
         def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
             # The buffer's 4,096 encoded photographs take a few hundred megabytes. It need not hold a whole shard,
             # because ingest has already shuffled the shards by hash.
@@ -114,9 +122,11 @@ class ExampleReader:
             if augment is None:
                 return batches
             return batches.enumerate().map(
-                lambda step, batch: (
-                    augment(batch[0], tf.cast(tf.stack([epoch * 1_000_003 + step, seed]), tf.int32)),
-                    batch[1],
+                as_written(
+                    lambda step, batch: (
+                        augment(batch[0], tf.cast(tf.stack([epoch * 1_000_003 + step, seed]), tf.int32)),
+                        batch[1],
+                    )
                 )
             )
 

@@ -31,12 +31,10 @@ class Served(tf.Module):
         super().__init__()
         self.model = model
         self.backbone = kinds.within(model)
-        # An attribute of the module, so that the layer's tables are saved with it.
-        self.transform_layer = reader.layer
         self.classes = tf.constant(classes)
         self._reader = reader
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")], autograph=False)
     def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Classifies encoded pictures, string [batch].
 
@@ -51,23 +49,23 @@ class Served(tf.Module):
             "class_name": tf.gather(self.classes, class_index),
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns probabilities, float32 [batch, num_classes], of serialized tf.train.Example, string [batch]."""
         pixels, _ = self._reader.transform_serialized(examples)
         return {"probabilities": self.model(pixels, training=False)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def transform_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the label indices, int64 [batch], of serialized tf.train.Example, string [batch]."""
         return {"label_index": self._reader.transform_serialized(examples)[1]}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")], autograph=False)
     def embeddings(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the backbone's features of encoded pictures, float32 [batch, embedding_size]."""
         return {"embeddings": self.backbone(self._reader.transform_images(image_bytes), training=False)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")], autograph=False)
     def pixels(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns the backbone's input for encoded pictures, float32 [batch, size, size, 3]."""
         return {"pixels": self._reader.transform_images(image_bytes)}

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.trainer.examples import as_written
 from components.trainer.feature_cache import Features
 from components.trainer.targets import Targets
 
@@ -29,11 +30,13 @@ def epochs(features: Features, targets: Targets, batch_size: int, first: int, la
     def rows(indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return features.values[indices], features.labels[indices]
 
+    @as_written
     def load(indices: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         values, labels = tf.numpy_function(rows, [indices], (tf.float32, tf.int32))
         values, labels = tf.ensure_shape(values, [None, size]), tf.ensure_shape(labels, [None])
         return values, *targets(labels)
 
+    @as_written
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         order = tf.random.experimental.stateless_shuffle(tf.range(len(features)), seed=[seed, epoch])
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)

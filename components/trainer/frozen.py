@@ -65,7 +65,7 @@ def features_of(backbone: keras.Model, fingerprint: str, inputs: Inputs) -> tupl
         inputs: Data and folders.
     """
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def embed(pixels: tf.Tensor) -> tf.Tensor:
         return backbone(pixels, training=False)
 

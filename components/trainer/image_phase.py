@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from components.trainer import feature_batches, phases
 from components.trainer.augment import augmentation
+from components.trainer.examples import as_written
 from components.trainer.inputs import Inputs
 from components.trainer.settings import FineTuneSettings, FromScratchSettings
 from components.trainer.targets import Targets
@@ -37,7 +38,7 @@ def train(
         The phase's part of `history.json`.
     """
     phases.compile_classifier(model, settings.learning_rate, inputs.settings.label_smoothing)
-    infer = tf.function(lambda pixels: model(pixels, training=False), reduce_retracing=True)
+    infer = tf.function(lambda pixels: model(pixels, training=False), reduce_retracing=True, autograph=False)
 
     def score(files: tuple[str, ...], limit: int | None) -> tuple[float, float]:
         loss, right, count = 0.0, 0, 0
@@ -57,7 +58,7 @@ def train(
             inputs.settings.seed,
             augmentation(inputs.settings.augment, inputs.kind.family),
         )
-        return epochs.map(lambda pixels, labels: (pixels, *targets(labels)))
+        return epochs.map(as_written(lambda pixels, labels: (pixels, *targets(labels))))
 
     return phases.run(
         phases.Phase(

@@ -73,5 +73,5 @@ def _open_to_everybody(folder: Path) -> None:
     for place in (folder, *folder.rglob("*")):
         place.chmod(0o777 if place.is_dir() else 0o666)
     for above in folder.parents:
-        if str(above).startswith(tempfile.gettempdir()) and above != Path(tempfile.gettempdir()):
+        if above.name.startswith(("pytest-", "popen-")):
             os.chmod(above, above.stat().st_mode | 0o011)

@@ -104,7 +104,7 @@ class Served(tf.Module):
         spec = {key: tf.io.FixedLenFeature([], tf.string) for key in (features.IMAGE_BYTES, features.LABEL)}
         return tf.io.parse_example(examples, spec)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")], autograph=False)
     def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         probabilities = self._model(self._pixels(image_bytes), training=False)
         index = tf.argmax(probabilities, axis=-1)
@@ -114,22 +114,22 @@ class Served(tf.Module):
             "class_name": tf.gather(self._classes, index),
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         pixels = self._pixels(self._parse(examples)[features.IMAGE_BYTES])
         return {"probabilities": self._model(pixels, training=False)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def transform_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         matches = self._parse(examples)[features.LABEL][:, None] == self._classes[None, :]
         index = tf.argmax(tf.cast(matches, tf.int64), axis=-1)
         return {features.LABEL_INDEX: tf.where(tf.reduce_any(matches, axis=-1), index, -1)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")], autograph=False)
     def embeddings(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"embeddings": self._penultimate(self._pixels(image_bytes), training=False)}
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")], autograph=False)
     def pixels(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
         return {"pixels": self._pixels(image_bytes)}
 

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.python.autograph.impl import api as autograph
 
 from components.backbone.kinds import KINDS
 from components.backbone.modes import fingerprint
@@ -42,14 +43,28 @@ def keras_model(args) -> keras.Model:
 
 
 @pytest.fixture(scope="module")
-def fine_tuned(make_args, tmp_path_factory):
+def rewritten():
+    """The modules of the functions whose source AutoGraph rewrote while the trainings below ran."""
+    convert, modules = autograph._convert_actual, []
+
+    def spy(entity, *rest):
+        modules.append(entity.__module__)
+        return convert(entity, *rest)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(autograph, "_convert_actual", spy)
+        yield modules
+
+
+@pytest.fixture(scope="module")
+def fine_tuned(make_args, rewritten, tmp_path_factory):
     args = make_args(FINE_TUNED, tmp_path_factory.mktemp("whole"))
     run_fn(args)
     return args
 
 
 @pytest.fixture(scope="module")
-def head_only(make_args, tmp_path_factory):
+def head_only(make_args, rewritten, tmp_path_factory):
     args = make_args(HEAD_ONLY, tmp_path_factory.mktemp("head"))
     run_fn(args)
     return args
@@ -89,6 +104,11 @@ def test_a_head_on_frozen_features_exports_one_model_with_five_ways_in(head_only
     (phase,) = facts(args, "history.json")["phases"]
     assert len(phase["epochs"]) == 6
     assert phase["epochs"][-1]["train_accuracy"] > phase["epochs"][0]["train_accuracy"]
+
+
+def test_no_second_is_spent_on_rewriting_sources_that_branch_on_no_tensor(head_only, fine_tuned, rewritten):
+    ours = ("components.", "tensorflow_transform.", "tf_keras.")
+    assert [module for module in rewritten if module.startswith(ours)] == []
 
 
 def test_fine_tuning_changes_the_top_block_and_nothing_else_of_the_backbone(fine_tuned, random_backbone):

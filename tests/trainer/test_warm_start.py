@@ -302,7 +302,8 @@ def test_a_half_finished_training_is_not_continued_from_another_start(
     assert are_equal(train(make_args(HEAD, tmp_path, base_model=str(hashed_backbone))), trained(HEAD))
 
 
-@pytest.mark.parametrize(("phase", "num_epochs"), [("head", 2), pytest.param("fine_tune", 1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize(("phase", "num_epochs"), [("head", 2), ("fine_tune", 1)])
 def test_a_killed_warm_training_continues_to_the_same_weights(
     goes_on, trained, make_args, prepared, tmp_path, phase, num_epochs
 ):
