@@ -43,8 +43,9 @@ check: .tools/dev ## Lint, check formatting, types, Dockerfile, manifests and al
 	$(RUN) ruff format --check
 	$(RUN) mypy
 	$(RUN) hadolint --ignore DL3008 kubeflow/Dockerfile
-	$(RUN) kubernetes-validate -k 1.30 --strict --quiet $(MANIFESTS)
-	$(RUN) kubernetes-validate -k 1.37 --strict --quiet $(MANIFESTS)
+	UV_PROJECT_ENVIRONMENT=.tools/manifests $(UV) sync --frozen --quiet --only-group manifests
+	.tools/manifests/bin/kubernetes-validate -k 1.30 --strict --quiet $(MANIFESTS)
+	.tools/manifests/bin/kubernetes-validate -k 1.37 --strict --quiet $(MANIFESTS)
 	@if command -v promtool >/dev/null; then promtool check rules --lint=all --lint-fatal kubeflow/monitoring/rules.yaml; \
 	else echo "promtool is not installed: the alert rules were not checked"; fi
 

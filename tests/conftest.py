@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from components import errors
+from components.garbage import collect_seldom
 from tests.forking import ForkedFiles
 from tests.servers import chat_server, gateway_in
 
@@ -23,6 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # that run tests side by side wait for each other's threads.
 ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
 os.environ.update(ONE_THREAD)
+collect_seldom()
 
 
 @pytest.fixture(autouse=True)
@@ -33,8 +35,8 @@ def passwords_are_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
 
 # What a test runs with whose question is not about the backbone: ResNet50 takes several times as long.
 SMALL = "backbone.kind=resnet8"
-# An eighth of the default's steps; a long test takes all of them.
-SHORT_PRETRAINING = ("backbone.pretrain.epochs=1", "backbone.pretrain.orientations=2")
+# A quarter of the default's steps; a long test takes all of them.
+SHORT_PRETRAINING = ("backbone.pretrain.epochs=1", "backbone.pretrain.orientations=4")
 
 
 @dataclass(frozen=True)

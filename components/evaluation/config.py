@@ -32,6 +32,8 @@ def eval_config(settings: EvaluationSettings) -> tfma.EvalConfig:
     return tfma.EvalConfig(
         model_specs=[
             tfma.ModelSpec(
+                # Or TFMA finds out by loading the whole export as a Keras 2 model.
+                model_type=tfma.TF_GENERIC,
                 signature_name="evaluate",
                 prediction_key="probabilities",
                 label_key=features.LABEL_INDEX,

@@ -33,6 +33,8 @@ class Served(tf.Module):
         self.backbone = kinds.within(model)
         self.classes = tf.constant(classes)
         self._reader = reader
+        # A function of its own, so that the network is traced, saved and loaded once for both signatures that classify.
+        self._classify = tf.function(lambda pixels: model(pixels, training=False), autograph=False)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")], autograph=False)
     def serve(self, image_bytes: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -41,7 +43,7 @@ class Served(tf.Module):
         Returns:
             Probabilities float32 [batch, num_classes], class index int64 [batch] and class name string [batch].
         """
-        probabilities = self.model(self._reader.transform_images(image_bytes), training=False)
+        probabilities = self._classify(self._reader.transform_images(image_bytes))
         class_index = tf.argmax(probabilities, axis=-1)
         return {
             "probabilities": probabilities,
@@ -53,7 +55,7 @@ class Served(tf.Module):
     def evaluate(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Returns probabilities, float32 [batch, num_classes], of serialized tf.train.Example, string [batch]."""
         pixels, _ = self._reader.transform_serialized(examples)
-        return {"probabilities": self.model(pixels, training=False)}
+        return {"probabilities": self._classify(pixels)}
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="examples")], autograph=False)
     def transform_labels(self, examples: tf.Tensor) -> dict[str, tf.Tensor]:

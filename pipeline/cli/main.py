@@ -8,6 +8,7 @@ from importlib.metadata import version
 import typer
 
 from components.errors import DataRefused, safe
+from components.garbage import collect_seldom
 from components.kserve.errors import ClusterUnavailable
 from components.registry.protocol import ChampionMoved, RegistryUnavailable
 from pipeline.cli import (
@@ -73,6 +74,7 @@ def _frostgate(
 
 def main() -> None:
     """Runs a command; what the user did wrong is a sentence and exit code 2, never a traceback."""
+    collect_seldom()
     print_threads_errors_safely()
     try:
         app(standalone_mode=True)

@@ -49,8 +49,10 @@ def run_kind(kind, pictures, run_in_process, tmp_path_factory):
     return lambda *overrides: run_in_process(folder / "output", *told, *overrides)
 
 
-TRAINED = ("trainer.head.epochs=20", "trainer.head.learning_rate=0.01", "trainer.fine_tune.blocks=1")
-TRAINED += ("trainer.fine_tune.epochs=1", "trainer.fine_tune.learning_rate=1e-5")
+TRAINED = (
+    *("trainer.head.epochs=20", "trainer.head.learning_rate=0.01"),
+    *("trainer.fine_tune.blocks=1", "trainer.fine_tune.epochs=1", "trainer.fine_tune.learning_rate=1e-5"),
+)
 
 
 @pytest.fixture(scope="module")

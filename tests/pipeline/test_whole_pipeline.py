@@ -105,6 +105,7 @@ def test_another_threshold_re_runs_the_gate_and_what_follows_it(small_run, run_s
     assert again.versions == ["1"] and champion_version(again.output) == "1"
 
 
+@pytest.mark.long
 def test_a_healthy_model_is_passed_on_by_the_repair_as_it_is(small_run, run_small):
     finished = run_small(small_run.output, "repair=batch_norm")
     assert finished.summary["exit_code"] == 0
@@ -203,6 +204,7 @@ def write_folder(digits: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_a_run_killed_in_the_trainer_continues_to_the_same_weights(small_run, with_backbone, run_small):
     command = [sys.executable, "-m", "pipeline.cli.main", "run", f"--set={SMALL}", f"--set=output={with_backbone}"]
     running = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

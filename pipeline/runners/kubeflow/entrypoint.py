@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 from components.errors import ArtifactChanged, DataRefused
+from components.garbage import collect_seldom
 from pipeline.runners.console import safe_output
 
 FAILED: Final = 1
@@ -35,6 +36,7 @@ REFUSED: Final = 2
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the step and ends the process: 0 done, 2 data or configuration refused, 1 any other failure."""
+    collect_seldom()
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(message)s", stream=sys.stderr)
     told, beam_args = parsed(arguments)
     with safe_output():
