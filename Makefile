@@ -1,6 +1,10 @@
 # Everything is installed into this folder: uv into .tools, Python packages into .venv.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV ?= .tools/uv/bin/uv
+OPTIMISED := $(shell sh .ci/optimised_python.sh)
+ifneq ($(OPTIMISED),)
+export UV_PYTHON ?= $(OPTIMISED)
+endif
 RUN = $(UV) run --no-sync
 # More processes than cores: some of a test is waiting for servers, containers and processes of its own.
 PYTEST = $(RUN) pytest -n 3 --dist loadfile --no-loadscope-reorder --durations=25
