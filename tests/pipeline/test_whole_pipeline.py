@@ -126,12 +126,10 @@ def test_statistics_that_never_converged_are_blocked_repaired_and_pushed(run_sma
     assert finished.versions == ["1"] == [champion_version(finished.output)]
 
 
+# test_execution.py has a broken trainer blocked step by step, as on a cluster, always.
+@pytest.mark.long
 @pytest.mark.parametrize(
-    ("broken", "codes"),
-    [
-        ("broken_models.constant", {"G2", "G5"}),
-        pytest.param("broken_models.not_a_number", {"G0"}, marks=pytest.mark.long),
-    ],
+    ("broken", "codes"), [("broken_models.constant", {"G2", "G5"}), ("broken_models.not_a_number", {"G0"})]
 )
 def test_a_broken_trainer_is_blocked_and_nothing_is_touched(small_run, run_small, monkeypatch, broken, codes):
     monkeypatch.syspath_prepend(Path(__file__).parent)
