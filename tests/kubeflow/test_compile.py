@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 from kfp.pipeline_spec import pipeline_spec_pb2 as specs
 
+from components.backbone.kinds import KINDS
 from components.errors import DataRefused
 from pipeline.config import load
 from pipeline.config_errors import ConfigRefused
@@ -431,6 +432,13 @@ def test_every_step_that_asks_the_registry_is_told_which_one():
     ]
     told = {"kind": "kubeflow", "uri": "http://registry:8080", "storage": "s3://models", "model_name": "digits"}
     assert all(told.items() <= json.loads(text).items() for text in parameters)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "resnet50"])
+def test_every_kind_of_backbone_reaches_its_step(kind):
+    package = compiled(f"backbone.kind={kind}")
+    for step in ("Backbone", "Trainer"):
+        assert kind in json.dumps(executor(package, step)), step
 
 
 def test_classes_must_be_given_where_the_data_cannot_be_read():
