@@ -1,9 +1,9 @@
 """The monitoring pipeline: a list of nodes from a log of requests to an alert."""
 
-from tfx import v1 as tfx
-from tfx.components import DistributionValidator
+from tfx.components import DistributionValidator, StatisticsGen
 from tfx.dsl.components.base.base_node import BaseNode
-from tfx.v1.components import StatisticsGen
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
 
 from components.data_gate.statistics import statistics_options
 from components.drift.comparing import validator_config
@@ -15,7 +15,7 @@ from pipeline.watching import Watch
 from schemas import features
 
 
-def build(watch: Watch) -> tfx.dsl.Pipeline:
+def build(watch: Watch) -> Pipeline:
     """Builds the pipeline that takes one look at the log.
 
     Args:
@@ -24,12 +24,10 @@ def build(watch: Watch) -> tfx.dsl.Pipeline:
     Returns:
         A pipeline for any TFX runner.
     """
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=f"{watch.config.name}-monitoring",
         pipeline_root=str(watch.folders.artifacts),
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(watch.folders.metadata)
-        ),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(watch.folders.metadata)),
         components=nodes(watch),
         enable_cache=True,
         beam_pipeline_args=beam_args(watch.config.beam),

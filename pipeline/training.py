@@ -4,9 +4,13 @@ import hashlib
 import json
 import os
 
-from tfx import v1 as tfx
+from tfx.components import Evaluator, ExampleValidator, StatisticsGen, Trainer, Transform
+from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
 from tfx.dsl.components.base.base_node import BaseNode
-from tfx.v1.components import Evaluator, ExampleValidator, ImportSchemaGen, StatisticsGen, Trainer, Transform
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
+from tfx.proto.trainer_pb2 import EvalArgs, TrainArgs
+from tfx.types.channel import Channel
 
 from components.backbone.component import Backbone
 from components.backbone.kinds import KINDS
@@ -31,7 +35,7 @@ GATE = "PushGate"
 REPAIRED = "-repaired"
 
 
-def build(plan: Plan) -> tfx.dsl.Pipeline:
+def build(plan: Plan) -> Pipeline:
     """Builds the pipeline that a plan describes.
 
     Args:
@@ -40,12 +44,10 @@ def build(plan: Plan) -> tfx.dsl.Pipeline:
     Returns:
         A pipeline for any TFX runner.
     """
-    return tfx.dsl.Pipeline(
+    return Pipeline(
         pipeline_name=plan.config.name,
         pipeline_root=str(plan.folders.artifacts),
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-            str(plan.folders.metadata)
-        ),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(plan.folders.metadata)),
         components=nodes(plan),
         enable_cache=True,
         beam_pipeline_args=beam_args(plan.config.beam),
@@ -150,8 +152,8 @@ def nodes(plan: Plan) -> list[BaseNode]:
         transform_graph=transform.outputs["transform_graph"],
         schema=schema,
         base_model=base_model,
-        train_args=tfx.proto.TrainArgs(splits=[TRAIN]),
-        eval_args=tfx.proto.EvalArgs(splits=[EVAL]),
+        train_args=TrainArgs(splits=[TRAIN]),
+        eval_args=EvalArgs(splits=[EVAL]),
         custom_config={
             "settings": config.trainer.model_dump_json(),
             "image_size": config.transform.image_size,
@@ -162,7 +164,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
     )
     model = trainer.outputs["model"]
 
-    def judged(candidate: tfx.dsl.Channel, suffix: str = "") -> list[BaseNode]:
+    def judged(candidate: Channel, suffix: str = "") -> list[BaseNode]:
         """Returns the nodes that judge a model; the last is the gate."""
         evaluations = {split: _evaluator(plan, split, examples, candidate, suffix) for split in (TRAIN, EVAL)}
         gate = PushGate(
@@ -256,7 +258,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
     ]
 
 
-def _evaluator(plan: Plan, split: str, examples: tfx.dsl.Channel, model: tfx.dsl.Channel, suffix: str) -> Evaluator:
+def _evaluator(plan: Plan, split: str, examples: Channel, model: Channel, suffix: str) -> Evaluator:
     """Returns the Evaluator of one split: a single node for both splits would merge them and hide the gap."""
     return Evaluator(
         examples=examples,

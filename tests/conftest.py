@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import random
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -45,6 +46,7 @@ class Finished:
 
     summary: dict[str, Any]
     output: Path
+    name: str = "digits"
 
     @property
     def nodes(self) -> dict[str, str]:
@@ -52,10 +54,10 @@ class Finished:
 
     @property
     def versions(self) -> list[str]:
-        return sorted(path.name for path in (self.output / "digits" / "models").glob("[0-9]*"))
+        return sorted(path.name for path in (self.output / self.name / "models").glob("[0-9]*"))
 
     def newest(self, node: str, output: str) -> Path:
-        artifacts = self.output / "digits" / "artifacts" / node / output
+        artifacts = self.output / self.name / "artifacts" / node / output
         return max(artifacts.iterdir(), key=lambda path: int(path.name))
 
 
@@ -74,6 +76,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     slow = [{item.path for item in items if item.get_closest_marker(name)} for name in ("engine", "tfx")]
     slow.insert(0, {item.path for item in items if item.path.name in _FIRST})
     items.sort(key=lambda item: [item.path not in paths for paths in slow])
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begins a test and its fixtures at the same random numbers; Keras draws its seeds from Python's."""
+    random.seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -4,8 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
-from tfx.v1.dsl.components import OutputArtifact, Parameter, component
-from tfx.v1.types.standard_artifacts import Model
+from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.types.standard_artifacts import Model
 
 from components.backbone import weights
 from components.backbone.kinds import KINDS

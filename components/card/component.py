@@ -3,9 +3,10 @@
 import json
 import os
 
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
-from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
-from tfx.v1.types.standard_artifacts import ModelBlessing
+from tfx.types.standard_artifacts import ModelBlessing
 
 from components.artifacts import Card as CardArtifact
 from components.artifacts import ServingReport, Verdict

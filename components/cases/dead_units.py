@@ -1,7 +1,7 @@
 """A hidden layer that dies in its first updates: the answer is always the frequent class."""
 
 import keras
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cases.script import Recipe, begin, finish, fit
 from components.trainer import frozen

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 import numpy as np
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cases.script import Arrays, Recipe, begin, finish, fit, frozen_backbone, joined, raw_pixels
 from components.trainer.inputs import Inputs

@@ -1,7 +1,7 @@
 """ResNet50 from scratch on raw pixels in big batches: too few updates for momentum 0.99."""
 
 import keras
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cases.script import Recipe, begin, finish, fit, joined, raw_pixels
 from components.trainer.inputs import Inputs

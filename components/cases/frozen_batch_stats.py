@@ -1,7 +1,7 @@
 """CIFAR-10 on ImageNet's ResNet50, all layers frozen: training climbs, validation is one class."""
 
 import keras
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cases.script import Recipe, begin, finish, fit, frozen_backbone, joined
 

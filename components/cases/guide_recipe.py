@@ -1,7 +1,7 @@
 """Keras' well-known recipe for fine-tuning, on Keras 3: unfreezing puts BatchNorm on batch statistics."""
 
 import keras
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.backbone import freezing, modes
 from components.cases.script import Recipe, begin, finish, fit

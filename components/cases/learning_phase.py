@@ -1,7 +1,7 @@
 """A frozen ResNet50 under a wide head with BatchNorm and L2: validation stays behind, whatever the penalty."""
 
 import keras
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cases.script import Recipe, begin, finish, fit, frozen_backbone, joined
 

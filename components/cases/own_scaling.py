@@ -1,7 +1,7 @@
 """Pixels scaled by the training script as another family wants them, and by the Transform graph in serving."""
 
 import keras
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cases.script import Recipe, begin, finish, fit, raw_pixels
 from components.trainer import frozen

@@ -1,7 +1,7 @@
 """A network that scales pixels by itself, on pixels that were scaled before."""
 
 import keras
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cases.script import Recipe, begin, finish, fit, trainable
 

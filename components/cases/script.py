@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import keras
 import numpy as np
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.backbone import freezing, kinds, modes
 from components.backbone.seeding import make_deterministic

@@ -1,7 +1,7 @@
 """ResNet50 on three images, five epochs: accuracy is 1 while training, and a third when the images are asked again."""
 
 import keras
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.cases.script import Recipe, begin, finish, fit, trainable
 

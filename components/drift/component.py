@@ -6,10 +6,11 @@ import os
 from typing import Any
 
 from tensorflow_metadata.proto.v0 import anomalies_pb2
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
-from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
-from tfx.v1.types.standard_artifacts import ExampleAnomalies, Examples
+from tfx.types.standard_artifacts import ExampleAnomalies, Examples
 
 from components.artifacts import DriftReport, ServingLogReport
 from components.drift.comparing import distances

@@ -5,9 +5,10 @@ import logging
 from contextlib import ExitStack
 from pathlib import Path
 
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel
 from tfx.utils import io_utils, path_utils
-from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import Baseline
 from components.blessing import must_be_judged

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel, Schema
 from tfx.utils import path_utils
-from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import Baseline, Card, IngestReport, Reference, Registration, ServingReport, Verdict
 from components.blessing import MODEL_FINGERPRINT, must_be_judged, must_be_said

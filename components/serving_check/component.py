@@ -4,10 +4,11 @@ import json
 from pathlib import Path
 from typing import Final
 
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples, InfraBlessing, Model
 from tfx.utils import io_utils, path_utils
-from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import ServingReport
 from components.blessing import vouch

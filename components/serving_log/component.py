@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from typing import Final
 
 import tensorflow as tf
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
 from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples
-from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import Baseline, ServingLogReport
 from components.serving_log.days import files_of, window

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 import tensorflow as tf
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.backbone.freezing import FreezeProof
 from components.backbone.kinds import KINDS, Backbone

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import absl.logging
 import keras
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.backbone.seeding import make_deterministic
 from components.errors import DataRefused

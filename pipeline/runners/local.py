@@ -30,7 +30,7 @@ from pipeline.runners.summaries import newest_runs, same_as_last
 from pipeline.runners.telling import tell
 
 if TYPE_CHECKING:
-    from tfx.v1.dsl import Pipeline
+    from tfx.orchestration.pipeline import Pipeline
 
 
 @dataclass(frozen=True)

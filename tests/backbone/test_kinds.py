@@ -28,8 +28,17 @@ APPLICATIONS = {
 }
 
 
+# Asked of the default and of the small network by make test, of the others by make test-all.
+SOME = [pytest.param(name, marks=() if name in ("resnet50", "resnet8") else pytest.mark.long) for name in KINDS]
+
+
 @pytest.fixture(params=list(KINDS))
 def kind(request):
+    return KINDS[request.param]
+
+
+@pytest.fixture(params=SOME)
+def some_kind(request):
     return KINDS[request.param]
 
 
@@ -49,15 +58,15 @@ def test_an_entry_says_what_its_network_is(kind):
         assert {layer.momentum for layer in batch_norm_layers(kind.build(32, momentum=0.8))} == {0.8}
 
 
-def test_nothing_above_the_top_blocks_is_left_out(kind):
-    network = kind.build(32)
+def test_nothing_above_the_top_blocks_is_left_out(some_kind):
+    network = some_kind.build(32)
     trained = {id(weight) for weight in freezing.trained_variables(network, 1)}
     last = [layer for layer in network.layers if any(id(weight) in trained for weight in layer.weights)][-1]
     weighted = [
         layer for layer in network.layers if layer.weights and not isinstance(layer, keras.layers.BatchNormalization)
     ]
     assert last is weighted[-1]
-    assert kind.top_blocks(network, 0) == []
+    assert some_kind.top_blocks(network, 0) == []
     both = freezing.trained_variables(network, 2)
     assert trained < {id(weight) for weight in both}
 
@@ -94,19 +103,20 @@ def test_what_is_frozen_stays_and_what_is_not_is_trained(name, blocks):
     assert changed >= len(trained) / 2
 
 
-def test_from_scratch_everything_but_moving_statistics_is_trainable(kind):
-    network = kind.build(32)
+def test_from_scratch_everything_but_moving_statistics_is_trainable(some_kind):
+    network = some_kind.build(32)
     assert freezing.prove_nothing_frozen(network).passed
     next(layer for layer in network.layers if layer.weights).trainable = False
     assert not freezing.prove_nothing_frozen(network).passed
 
 
-def test_a_classifier_is_read_again_in_safe_mode_and_answers_the_same(kind, tmp_path):
-    model = assemble(kind.build(32), build_head(HeadSettings(), kind.embedding_size, 2), frozen_batch_norm=True)
+def test_a_classifier_is_read_again_in_safe_mode_and_answers_the_same(some_kind, tmp_path):
+    head = build_head(HeadSettings(), some_kind.embedding_size, 2)
+    model = assemble(some_kind.build(32), head, frozen_batch_norm=True)
     model.save(tmp_path / "model.keras")
     again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
-    assert kinds.of(kinds.within(again)) is kind
-    pixels = kind.family.apply(PICTURES)
+    assert kinds.of(kinds.within(again)) is some_kind
+    pixels = some_kind.family.apply(PICTURES)
     np.testing.assert_allclose(again(pixels, training=False), model(pixels, training=False), atol=1e-6)
 
 

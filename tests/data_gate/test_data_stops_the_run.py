@@ -48,9 +48,11 @@ def run(tmp_path: Path) -> Callable[..., Path]:
     """Runs ingest to gate on settings, through TFX's own local runner."""
 
     def start(uri: str, classes: tuple[str, ...] = (), **options: Any) -> Path:
-        from tfx import v1 as tfx
+        from tfx.components import ExampleValidator, StatisticsGen
+        from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
         from tfx.orchestration import metadata
         from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+        from tfx.orchestration.pipeline import Pipeline
 
         from components.data_gate.component import DataGate
         from components.data_gate.statistics import statistics_options
@@ -62,11 +64,11 @@ def run(tmp_path: Path) -> Callable[..., Path]:
         settings = DataSettings(uri=uri, classes=classes, **options)
         found = discover(settings)
         ingest = ImageExampleGen(settings, found.classes, found.fingerprint, code_hash="")
-        schema = tfx.components.ImportSchemaGen(write_schema(found.classes, str(tmp_path / "schemas")))
-        statistics = tfx.components.StatisticsGen(
+        schema = ImportSchemaGen(write_schema(found.classes, str(tmp_path / "schemas")))
+        statistics = StatisticsGen(
             ingest.outputs["examples"], schema.outputs["schema"], stats_options=statistics_options()
         )
-        validator = tfx.components.ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
+        validator = ExampleValidator(statistics.outputs["statistics"], schema.outputs["schema"])
         gate = DataGate(
             anomalies=validator.outputs["anomalies"], statistics=statistics.outputs["statistics"],
             schema=schema.outputs["schema"], report=ingest.outputs["report"],
@@ -75,7 +77,7 @@ def run(tmp_path: Path) -> Callable[..., Path]:
         store = metadata.sqlite_metadata_connection_config(str(tmp_path / "metadata.sqlite"))
         nodes = [ingest, schema, statistics, validator, gate]
         root = str(tmp_path / "root")
-        pipeline = tfx.dsl.Pipeline(
+        pipeline = Pipeline(
             "gate",
             root,
             components=nodes,

@@ -65,9 +65,13 @@ def asked(image: np.ndarray, model: Any, mean: np.ndarray, measured: dict[bytes,
 def decisions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Decision]:
     """Split -> what was decided of it."""
     import tensorflow as tf
-    import tfx.v1 as tfx
     from tensorflow_metadata.proto.v0 import anomalies_pb2
-    from tfx.components import DistributionValidator
+    from tfx.components import DistributionValidator, StatisticsGen
+    from tfx.dsl.components.common.importer import Importer
+    from tfx.orchestration import metadata
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+    from tfx.orchestration.pipeline import Pipeline
+    from tfx.types import standard_artifacts
     from tfx.types.artifact_utils import encode_split_names
 
     from components.data_gate.statistics import statistics_options
@@ -89,26 +93,24 @@ def decisions(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Decision]:
             for example in found:
                 writer.write(example.SerializeToString())
     pairs = [(f"{name}-{seed}", f"reference-{seed}") for seed in SEEDS for name in ("same", "moved")]
-    examples = tfx.dsl.Importer(
+    examples = Importer(
         source_uri=str(root / "examples"),
-        artifact_type=tfx.types.standard_artifacts.Examples,
+        artifact_type=standard_artifacts.Examples,
         properties={"split_names": encode_split_names(list(written))},
     ).with_id("examples")
-    statistics = tfx.components.StatisticsGen(examples.outputs["result"], stats_options=statistics_options())
+    statistics = StatisticsGen(examples.outputs["result"], stats_options=statistics_options())
     validator = DistributionValidator(
         statistics=statistics.outputs["statistics"],
         baseline_statistics=statistics.outputs["statistics"],
         config=validator_config(LIMITS),
         include_split_pairs=pairs,
     )
-    tfx.orchestration.LocalDagRunner().run(
-        tfx.dsl.Pipeline(
+    LocalDagRunner().run(
+        Pipeline(
             pipeline_name="drift",
             pipeline_root=str(root / "artifacts"),
             components=[examples, statistics, validator],
-            metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(
-                str(root / "metadata.sqlite")
-            ),
+            metadata_connection_config=metadata.sqlite_metadata_connection_config(str(root / "metadata.sqlite")),
             beam_pipeline_args=beam_args(BeamSettings()),
         )
     )

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import keras
 import numpy as np
-from tfx.v1.components import FnArgs
+from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.trainer.export import export
 from components.trainer.inputs import from_fn_args

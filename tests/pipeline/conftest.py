@@ -1,4 +1,7 @@
+import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -6,7 +9,15 @@ import pytest
 
 from tests.conftest import Finished
 
+ROOT = Path(__file__).parents[2]
 CLASSES = "56789"
+
+
+def frostgate(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Types a command and waits for it."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
+    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=580)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import contextlib
 import io
 import json
-import os
 import random
 import re
 import shutil
@@ -27,10 +26,9 @@ from components.registry.opening import open_registry
 from pipeline.config import load
 from pipeline.resolve import effective_registry, folders_of
 from tests.conftest import SMALL
+from tests.pipeline.conftest import ROOT, frostgate
 
 pytestmark = pytest.mark.engine
-
-ROOT = Path(__file__).parents[2]
 
 
 def champion_version(output: Path) -> str | None:
@@ -239,9 +237,3 @@ def weights_of(finished) -> list[np.ndarray]:
     models = finished.output / "digits" / "artifacts" / "Trainer" / "model"
     oldest = min(models.glob("*/Format-Keras/model.keras"), key=lambda path: int(path.parts[-3]))
     return keras.models.load_model(oldest).get_weights()
-
-
-def frostgate(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "pipeline.cli.main", *arguments]
-    return subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=580)

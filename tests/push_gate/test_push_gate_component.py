@@ -14,14 +14,17 @@ pytestmark = pytest.mark.tfx
 
 def run_gate(run: Any, folder: Path, settings: str) -> tuple[dict[str, Any], Any]:
     """Runs importers and the gate; the verdict and the blessing artifact."""
-    import tfx.v1 as tfx
+    from tfx.dsl.components.common.importer import Importer
     from tfx.orchestration import metadata
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+    from tfx.orchestration.pipeline import Pipeline
+    from tfx.types import standard_artifacts as standard
     from tfx.types.artifact_utils import deserialize_artifact
 
     from components.artifacts import Baseline, DataDecision, IngestReport
     from components.push_gate.component import PushGate
 
-    uris, standard = run.uris(), tfx.types.standard_artifacts
+    uris = run.uris()
     splits = {"split_names": '["train", "eval"]'}
     sources = {
         "model": (uris.model, standard.Model, {}),
@@ -33,7 +36,7 @@ def run_gate(run: Any, folder: Path, settings: str) -> tuple[dict[str, Any], Any
         "baseline": (uris.baseline, Baseline, {}),
     }
     importers = {
-        name: tfx.dsl.Importer(source_uri=uri, artifact_type=kind, properties=properties).with_id(name)
+        name: Importer(source_uri=uri, artifact_type=kind, properties=properties).with_id(name)
         for name, (uri, kind, properties) in sources.items()
     }
     gate = PushGate(
@@ -42,14 +45,14 @@ def run_gate(run: Any, folder: Path, settings: str) -> tuple[dict[str, Any], Any
         config_fingerprint="config-hash",
         code_hash="code",
     )
-    store = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(folder / "metadata.sqlite"))
-    pipeline = tfx.dsl.Pipeline(
+    store = metadata.sqlite_metadata_connection_config(str(folder / "metadata.sqlite"))
+    pipeline = Pipeline(
         pipeline_name="gate",
         pipeline_root=str(folder / "artifacts"),
         components=[*importers.values(), gate],
         metadata_connection_config=store,
     )
-    tfx.orchestration.LocalDagRunner().run(pipeline)
+    LocalDagRunner().run(pipeline)
     with metadata.Metadata(store) as handle:
         (blessing,) = handle.store.get_artifacts_by_type("ModelBlessing")
         (verdict,) = handle.store.get_artifacts_by_type("frostgate.Verdict")

@@ -8,9 +8,11 @@ import subprocess
 import time
 from pathlib import Path
 
-import tfx.v1 as tfx
+from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
+from tfx.dsl.component.experimental.decorators import component
+from tfx.orchestration import metadata
+from tfx.orchestration.pipeline import Pipeline
 from tfx.types.standard_artifacts import PushedModel, String
-from tfx.v1.dsl.components import InputArtifact, OutputArtifact, Parameter, component
 
 from components.artifacts import Registration, ServingReport, Verdict
 from components.errors import ArtifactChanged, DataRefused
@@ -65,7 +67,7 @@ def RegistryPush(pushed_model: InputArtifact[PushedModel], registration: OutputA
 
 def pipeline(
     root: Path, witness: Path, behaviour: str = "pass", decision: str = "PASS", serves: bool = True, version: str = "9"
-) -> tfx.dsl.Pipeline:
+) -> Pipeline:
     """Builds the pipeline below a folder; a model that is not to be pushed is not."""
     start = Start(witness=str(witness), behaviour=behaviour)
     gate = PushGate(said=start.outputs["said"], decision=decision)
@@ -73,8 +75,8 @@ def pipeline(
     pushes = decision == "PASS" and serves
     pusher = Pusher(report=check.outputs["report"], version=version if pushes else "")
     registry = RegistryPush(pushed_model=pusher.outputs["pushed_model"])
-    store = tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root / "metadata.sqlite"))
-    return tfx.dsl.Pipeline(
+    store = metadata.sqlite_metadata_connection_config(str(root / "metadata.sqlite"))
+    return Pipeline(
         pipeline_name="tiny",
         pipeline_root=str(root / "artifacts"),
         metadata_connection_config=store,

@@ -15,7 +15,11 @@ def prepared(made_once: Callable[[str, Callable[[Path], None]], Path]) -> Path:
 
 
 def _prepare(root: Path) -> None:
-    from tfx import v1 as tfx
+    from tfx.components import Transform
+    from tfx.components.schema_gen.import_schema_gen.component import ImportSchemaGen
+    from tfx.orchestration import metadata
+    from tfx.orchestration.local.local_dag_runner import LocalDagRunner
+    from tfx.orchestration.pipeline import Pipeline
 
     from components.ingest.component import ImageExampleGen
     from components.ingest.embedded import materialise
@@ -27,8 +31,8 @@ def _prepare(root: Path) -> None:
     classes = list("56789")
     data = DataSettings(uri=materialise(EMBEDDED_DIGITS, str(root / "embedded")))
     ingest = ImageExampleGen(settings=data, classes=classes, input_fingerprint="", code_hash="")
-    schema = tfx.components.ImportSchemaGen(schema_file=write_schema(classes, str(root / "schemas")))
-    transform = tfx.components.Transform(
+    schema = ImportSchemaGen(schema_file=write_schema(classes, str(root / "schemas")))
+    transform = Transform(
         examples=ingest.outputs["examples"],
         schema=schema.outputs["schema"],
         preprocessing_fn="components.transform.preprocessing.preprocessing_fn",
@@ -37,14 +41,14 @@ def _prepare(root: Path) -> None:
         disable_analyzer_cache=True,
         custom_config={"image_size": 32, "classes": classes, "preprocessing": KINDS["resnet8"].family.name},
     )
-    pipeline = tfx.dsl.Pipeline(
+    pipeline = Pipeline(
         "prepared",
         str(root / "artifacts"),
         components=[ingest, schema, transform],
-        metadata_connection_config=tfx.orchestration.metadata.sqlite_metadata_connection_config(str(root / "m.db")),
+        metadata_connection_config=metadata.sqlite_metadata_connection_config(str(root / "m.db")),
         beam_pipeline_args=beam_args(BeamSettings()),
     )
-    tfx.orchestration.LocalDagRunner().run(pipeline)
+    LocalDagRunner().run(pipeline)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +72,7 @@ def make_args(prepared: Path, random_backbone: Path) -> Callable[..., Any]:
 
 
 def make_fn_args(prepared: Path, backbone: Path, out: Path, settings: str, **changes: Any) -> Any:
-    from tfx.v1.components import FnArgs
+    from tfx.components.trainer.fn_args_utils import FnArgs
 
     (examples,) = (prepared / "artifacts" / "ImageExampleGen" / "examples").iterdir()
     (graph,) = (prepared / "artifacts" / "Transform" / "transform_graph").iterdir()

@@ -127,7 +127,7 @@ def started(folder: Path) -> dict:
     return json.loads((folder / "warm_start.json").read_text())
 
 
-@pytest.mark.parametrize("settings", [HEAD, FINE], ids=["head", "fine_tune"])
+@pytest.mark.parametrize("settings", [pytest.param(HEAD, marks=pytest.mark.long), FINE], ids=["head", "fine_tune"])
 def test_a_warm_training_begins_better_and_its_frozen_part_is_the_sources(goes_on, trained, random_backbone, settings):
     version, start, warm = goes_on(settings)
     assert started(start)["version"] == version

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import yaml
-from tfx import v1 as tfx
+from tfx.orchestration.kubeflow.v2.kubeflow_v2_dag_runner import KubeflowV2DagRunner, KubeflowV2DagRunnerConfig
+from tfx.orchestration.pipeline import Pipeline
 
 from components.errors import DataRefused
 from components.ingest.sources import discover
@@ -74,15 +75,15 @@ def compile_pipeline(config: Config, name: PipelineName = "training") -> Compile
         facts = _FACTS[name](config, scratch)
     components = nodes_of(facts, facts.config)
     given = resources(facts.config, [*_news(facts), *(node.id for node in components)], _others(facts))
-    pipeline = tfx.dsl.Pipeline(
+    pipeline = Pipeline(
         pipeline_name=config.name + TRAITS[name].suffix,
         pipeline_root="",  # Given with each run.
         components=components,
         enable_cache=True,
         beam_pipeline_args=beam_args(facts.config.beam, int(config.kubeflow.cpu)),
     )
-    runner = tfx.orchestration.experimental.KubeflowV2DagRunner(
-        config=tfx.orchestration.experimental.KubeflowV2DagRunnerConfig(
+    runner = KubeflowV2DagRunner(
+        config=KubeflowV2DagRunnerConfig(
             default_image=config.kubeflow.image, default_commands=list(COMMAND), use_pipeline_spec_2_1=True
         )
     )
