@@ -27,7 +27,7 @@ run: .tools/uv/bin/uv ## Train, judge, push and register a classifier of the emb
 	$(UV) sync --frozen --no-dev --inexact --quiet
 	$(RUN) frostgate run
 
-test: .tools/dev tests-need ## Run the tests but the long ones; 21 minutes on two cores
+test: .tools/dev tests-need ## Run the tests but the long ones; 20 minutes on two cores
 	$(PYTEST) -m "not long"
 
 test-all: .tools/dev tests-need ## Run every test, the long ones too

@@ -112,7 +112,7 @@ def test_frozen_batch_statistics_are_blocked_where_there_are_any(kind, run):
 
 
 def test_statistics_that_never_converged_are_repaired_where_there_are_any(kind, run):
-    told = ["backbone.weights=none", "trainer.from_scratch.momentum=0.999", "trainer.from_scratch.epochs=3"]
+    told = ["backbone.weights=none", "trainer.from_scratch.momentum=0.9999", "trainer.from_scratch.epochs=3"]
     finished = run("scratch", *told, "repair=batch_norm")
     naive = json.loads((finished.newest("PushGate", "verdict") / "verdict.json").read_text())
     final = finished.summary["verdict"]
