@@ -3,6 +3,7 @@
 Nothing here needs TensorFlow, so that a bad file is refused at once.
 """
 
+import atexit
 import lzma
 import math
 import os
@@ -38,6 +39,18 @@ _DAMAGE: Final = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError),
     *(NotImplementedError, RuntimeError, ValueError, LookupError, TypeError, OverflowError),
 )
+
+
+@atexit.register
+def _close_hdf5() -> None:
+    """Closes the files that a failed load left open.
+
+    Keras reads HDF5 in a `.keras` file through a Python object. HDF5 closes what is open after Python has ended, and
+    calls that object: the process crashes, and its exit code is lost.
+    """
+    for identifier in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE):
+        while identifier.valid:
+            h5py.h5i.dec_ref(identifier)
 
 
 class Unpackable(ValueError):

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.ingest import embedded
+from components.errors import DataRefused
+from components.ingest import embedded, storage
 from components.ingest.settings import DataSettings
 from components.ingest.sources import SourceSummary, discover
 from components.kserve.manifest import service_name
@@ -17,6 +18,7 @@ from components.registry.protocol import RegisteredVersion
 from components.registry.settings import RegistrySettings
 from pipeline.code_hash import code_hash
 from pipeline.config import Config, fingerprint
+from pipeline.config_rules import KNOWN_WEIGHTS
 from schemas.images import write_schema
 
 
@@ -62,6 +64,7 @@ class Plan:
     pretrain_dir: str
     """The source task's folder; empty unless the backbone is pretrained here."""
     pretrain_fingerprint: str
+    """The source task's, or that of a weights file of one's own."""
     schema_file: str
     """What TFDV holds the images against, with the classes in it."""
     registry: RegistrySettings
@@ -99,6 +102,7 @@ def resolve(config: Config) -> Plan:
     data = located(config.data, folders)
     source = discover(data)
     pretrain_dir, pretrain_fingerprint = pretraining(config, folders)
+    pretrain_fingerprint = pretrain_fingerprint or weights_fingerprint(config)
     registry = effective_registry(config, folders)
     key = run_key(config, source, pretrain_fingerprint, code_hash)
     versions = _versions(registry)
@@ -163,6 +167,29 @@ def pretraining(config: Config, folders: Folders) -> tuple[str, str]:
         return "", ""
     task = located(DataSettings(uri=config.backbone.pretrain.data_uri, format="folder"), folders)
     return task.uri, discover(task).fingerprint
+
+
+def weights_fingerprint(config: Config) -> str:
+    """Returns the fingerprint of a weights file of one's own; an empty text where `backbone.weights` names none.
+
+    Raises:
+        DataRefused: There is no such file, or its store does not let us in.
+    """
+    uri = config.backbone.weights
+    if uri in KNOWN_WEIGHTS:
+        return ""
+    try:
+        stamp = storage.stamps_of([uri])[uri]
+    except DataRefused:
+        raise
+    # Every store raises errors of its own, and many of them are no OSError.
+    except Exception as error:
+        raise DataRefused(
+            f"backbone.weights must be a readable file; {uri} is not ({error}). Correct the address or the rights."
+        ) from error
+    if stamp.size < 0:
+        raise DataRefused(f"backbone.weights must be a file; there is none at {uri}. Correct the path.")
+    return storage.fingerprint([("", stamp)])
 
 
 def run_key(config: Config, source: SourceSummary, pretrain_fingerprint: str, hash_of: Callable[[str], str]) -> str:

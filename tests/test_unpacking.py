@@ -216,3 +216,26 @@ def test_the_doctor_refuses_a_file_by_its_bytes_without_starting_tensorflow(tmp_
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert done.stderr.startswith("frostgate: MODEL must ") and sentence.format(path) in done.stderr
+
+
+def test_a_file_that_a_failed_load_left_open_does_not_crash_the_process_at_its_end():
+    """HDF5 would close it after Python has ended, through a Python object; here a thread that goes on has it."""
+    script = """
+import io, sys, threading, time
+import h5py
+import components.unpacking
+
+data, is_open = io.BytesIO(), threading.Event()
+with h5py.File(data, "w") as file:
+    file["x"] = 1
+
+def hold():
+    file = h5py.File(data)
+    is_open.set()
+    time.sleep(60)
+
+threading.Thread(target=hold, daemon=True).start()
+is_open.wait()
+sys.exit(2)
+"""
+    assert subprocess.run([sys.executable, "-c", script], cwd=ROOT).returncode == 2

@@ -47,7 +47,8 @@ def Backbone(
     source = _weights_file(wanted, image_size, seed, source_dir, cache_key, cache_dir)
     if source is not None:
         target = folder / "backbone.weights.h5"
-        _write_as_weights(source, target, KINDS[wanted.kind], image_size)
+        name = wanted.weights if wanted.weights not in ("pretrain", "imagenet") else ""
+        _write_as_weights(source, target, KINDS[wanted.kind], image_size, name)
         description["sha256"] = weights.sha256_of(target)
     (folder / "backbone.json").write_text(json.dumps(description, indent=2))
     for key, value in description.items():
@@ -70,11 +71,11 @@ def _weights_file(
     return cached
 
 
-def _write_as_weights(source: Path, target: Path, kind: Kind, image_size: int) -> None:
+def _write_as_weights(source: Path, target: Path, kind: Kind, image_size: int, name: str) -> None:
     """Writes the weights of a file in any accepted format in the format that the Trainer reads."""
     network = kind.build(image_size)
     # The file is loaded even where it is only copied: weights of another network must fail here, not in the Trainer.
-    weights.load(network, source)
+    weights.load(network, source, name)
     if source.name.endswith(".weights.h5"):
         shutil.copyfile(source, target)
     else:

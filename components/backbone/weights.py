@@ -73,7 +73,9 @@ def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
     # Every store raises errors of its own, and many of them are no OSError.
     except Exception as error:
         copy.unlink(missing_ok=True)
-        raise DataRefused(f"backbone.weights must be a readable file; {uri} is not ({error}).") from error
+        raise DataRefused(
+            f"backbone.weights must be a readable file; {uri} is not ({error}). Correct the path or the rights."
+        ) from error
     sha256 = sha256_of(copy)
     if expected_sha256 and sha256 != expected_sha256:
         copy.unlink()
@@ -81,25 +83,30 @@ def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
     return copy.replace(folder / f"{sha256}{suffix}")
 
 
-def load(backbone: keras.Model, path: str | os.PathLike[str]) -> None:
+def load(backbone: keras.Model, path: str | os.PathLike[str], name: str = "") -> None:
     """Loads weights alone, so nothing that a crafted file describes is ever built or run.
 
     Args:
         backbone: A network of one of the kinds.
         path: A `.weights.h5`, `.h5` or `.keras` file.
+        name: What a refusal calls the file, where `path` is a copy; empty for `path`.
 
     Raises:
         DataRefused: The file is damaged, unpacks to more than weights would, or its weights are not this backbone's.
     """
-    expected = f"Expected weights of a {kinds.of(backbone).title} without its classifier"
+    title, name = kinds.of(backbone).title, name or str(path)
+    expected = f"Expected weights of a {title} without its classifier"
     try:
         check_keras(path) if str(path).endswith(".keras") else check_h5(path)
     except Unpackable as error:
-        raise DataRefused(f"{expected}; {path} {error}.") from error
+        raise DataRefused(f"{expected}; {name} {error}. Give the file as it was written.") from error
     try:
         load_strictly(backbone, path)
     except ValueError as error:
-        raise DataRefused(f"{expected}; {path} holds others: {_why(backbone, path) or error}.") from error
+        raise DataRefused(
+            f"{expected}; {name} holds others: {_why(backbone, path) or error}. "
+            "Set backbone.kind to the network that the file was saved from, or give another file."
+        ) from error
 
 
 def _why(backbone: keras.Model, path: str | os.PathLike[str]) -> str | None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 import keras
 import numpy as np
 
+from components.backbone.kinds import KINDS
 from components.backbone.modes import fingerprint
 from components.copies.counting import CopyCounts, what_counts
 from components.copies.search import Copies, find_copies
@@ -212,7 +213,9 @@ def _guess(session: Session) -> str:
         modes = (False,) if is_inference_only(session.model) else (False, True)
         return sum(counts(labels, session.predict(inputs, training=training)).value for training in modes)
 
-    family = max(FAMILIES, key=right)
+    # A network of a known kind was most likely trained with that kind's scaling, where others do as well.
+    usual = next((KINDS[layer.name].family.name for layer in session.model.layers if layer.name in KINDS), None)
+    family = max(FAMILIES, key=lambda name: (right(name), name == usual))
     session.num_run = 0  # Guessing does not count against the examination's budget.
     return family
 

@@ -15,7 +15,10 @@ def validate_command(
     overrides: Overrides = None,
     data: Annotated[
         bool,
-        typer.Option("--data", help="List the data too: form, classes, splits. No picture is opened; a run does that."),
+        typer.Option(
+            "--data",
+            help="Look for data and weights too: form, classes, splits. No picture is opened; a run does that.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -39,8 +42,9 @@ def validate_command(
 
 def _source(config: Config) -> dict[str, Any]:
     from components.ingest.sources import classes_of, label_faults, list_source
-    from pipeline.resolve import folders_of, located
+    from pipeline.resolve import folders_of, located, weights_fingerprint
 
+    weights_fingerprint(config)
     data = located(config.data, folders_of(config))
     listing = list_source(data)
     classes = classes_of(listing, data)

@@ -143,8 +143,14 @@ def test_weights_of_other_shapes_are_refused_with_file_layer_and_both_shapes(nar
         weights.load(KINDS["resnet8"].build(32), narrow)
     assert str(refused.value) == (
         f"Expected weights of a ResNet8 without its classifier; {narrow} holds others: its layer stage3_block1_1_conv "
-        "has 3x3x64x96 where stage3_block1_1_conv has 3x3x64x128."
+        "has 3x3x64x96 where stage3_block1_1_conv has 3x3x64x128. "
+        "Set backbone.kind to the network that the file was saved from, or give another file."
     )
+
+
+def test_a_refusal_names_the_file_as_the_user_does(narrow):
+    with pytest.raises(DataRefused, match=r"; s3://mine/w\.h5 holds others: its layer stage3"):
+        weights.load(KINDS["resnet8"].build(32), narrow, "s3://mine/w.h5")
 
 
 @pytest.mark.parametrize("name", KINDS)

@@ -295,6 +295,13 @@ def test_a_threshold_of_no_feature_is_found_by_validate(tmp_path):
     )
 
 
+def test_validate_looks_for_a_weights_file_where_it_looks_for_data(tmp_path):
+    told = ("validate", "--set", "backbone.weights=no.weights.h5")
+    assert frostgate(*told, cwd=tmp_path).returncode == 0
+    done = frostgate(*told, "--data", cwd=tmp_path)
+    assert done.returncode == 2 and "there is none at no.weights.h5" in done.stderr
+
+
 def test_a_held_run_says_how_a_person_may_serve_it(with_a_run):
     (path,) = with_a_run.rglob("summary.json")
     assert "approve" not in frostgate("report", cwd=with_a_run).stdout

@@ -65,6 +65,20 @@ def test_the_scale_of_pictures_is_found_where_batch_norm_makes_training_mode_bli
     assert "pictures preprocessed as: unit (most are right with it; --preprocess" in str(report)
 
 
+@pytest.mark.parametrize(("name", "family"), [("resnet8", "tf"), ("mine", "none")])
+def test_of_scalings_with_which_all_is_right_a_known_networks_own_is_taken(name, family):
+    """The largest channel is the class, whatever the pixels are scaled by."""
+    backbone = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D()], name=name)
+    model = keras.Sequential([backbone, keras.layers.Dense(3, "softmax", kernel_initializer="identity")])
+    labels, random = np.arange(240) % 3, np.random.default_rng(0)
+    drawn = [random.integers(0, 100, (240, 8, 8, 3)).astype(np.float32) for _ in range(2)]
+    for pictures in drawn:
+        pictures[np.arange(240), ..., labels] += 100
+    train, validation = (replace(as_split(pictures, labels, "colours"), is_pictures=True) for pictures in drawn)
+    report = examine(model, train, validation)
+    assert (report.preprocessing, report.decision.outcome) == (family, "PASS"), str(report)
+
+
 def test_nothing_but_copies_is_no_validation():
     case = faults.HEALTHY["no normalisation"]()
     report = frostgate.diagnose(case.model, case.train, case.train)
