@@ -13,6 +13,7 @@ from components.backbone.kinds import KINDS
 from components.backbone.kinds import Backbone as Kind
 from components.backbone.pretrain import is_whole, pretrain
 from components.backbone.settings import BackboneSettings
+from components.errors import DataRefused
 from components.ingest.embedded import is_embedded, materialise
 
 
@@ -48,7 +49,12 @@ def Backbone(
     if source is not None:
         target = folder / "backbone.weights.h5"
         name = wanted.weights if wanted.weights not in ("pretrain", "imagenet") else ""
-        _write_as_weights(source, target, KINDS[wanted.kind], image_size, name)
+        try:
+            _write_as_weights(source, target, KINDS[wanted.kind], image_size, name)
+        except DataRefused:
+            if name:
+                source.unlink()
+            raise
         description["sha256"] = weights.sha256_of(target)
     (folder / "backbone.json").write_text(json.dumps(description, indent=2))
     for key, value in description.items():
@@ -76,6 +82,8 @@ def _write_as_weights(source: Path, target: Path, kind: Kind, image_size: int, n
     network = kind.build(image_size)
     # The file is loaded even where it is only copied: weights of another network must fail here, not in the Trainer.
     weights.load(network, source, name)
+    if name:
+        weights.refuse_surplus(network, source, name)
     if source.name.endswith(".weights.h5"):
         shutil.copyfile(source, target)
     else:

@@ -13,6 +13,7 @@ from components.backbone.seeding import make_deterministic
 from components.backbone.settings import BackboneSettings, PretrainSettings
 from components.backbone.weights import sha256_of
 from components.errors import DataRefused
+from components.ingest import storage
 from components.preprocessing import Family
 from components.transform.decoding import decode_image, upright
 from components.transform.scaling import to_input
@@ -40,7 +41,11 @@ def pretrain(source_dir: str, wanted: BackboneSettings, image_size: int, seed: i
     optimizer = keras.optimizers.Adam(settings.learning_rate)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
     dataset = oriented_dataset(paths, labels, settings, image_size, seed, kind.family)
-    model.fit(dataset, epochs=settings.epochs, verbose=2)
+    try:
+        model.fit(dataset, epochs=settings.epochs, verbose=2)
+    except tf.errors.InvalidArgumentError:
+        _refuse_what_is_no_picture(paths)
+        raise
     keep(backbone, target)
 
 
@@ -78,13 +83,28 @@ def list_images(source_dir: str) -> tuple[list[str], list[int], int]:
     Raises:
         DataRefused: There are fewer than two class folders, or no files.
     """
-    folders = sorted(folder for folder in Path(source_dir).iterdir() if folder.is_dir())
-    images = [(str(path), label) for label, folder in enumerate(folders) for path in sorted(folder.iterdir())]
-    if len(folders) < 2 or not images:
+    files, root = storage.filesystem(source_dir)
+    if not files.isdir(root) or storage.with_protocol(files, root) != root:
+        raise DataRefused(f"backbone.pretrain.data_uri must be a folder of this machine; {source_dir} is none.")
+    stamps, _ = storage.walk(files, root)
+    places = [(Path(stamp.path).relative_to(root).parts, stamp.path) for stamp in stamps]
+    images = sorted((parts[0], path) for parts, path in places if len(parts) > 1)
+    classes = sorted({name for name, _ in images})
+    if len(classes) < 2:
         raise DataRefused(
             f"backbone.pretrain.data_uri must be a folder with two or more class folders; {source_dir} is not."
         )
-    return [path for path, _ in images], [label for _, label in images], len(folders)
+    return [path for _, path in images], [classes.index(name) for name, _ in images], len(classes)
+
+
+def _refuse_what_is_no_picture(paths: Sequence[str]) -> None:
+    for path in paths:
+        try:
+            decode_image(tf.io.read_file(path))
+        except tf.errors.OpError as error:
+            raise DataRefused(
+                f"backbone.pretrain.data_uri must hold JPEG, PNG or GIF files alone; {path} is none. Remove it."
+            ) from error
 
 
 def oriented_dataset(

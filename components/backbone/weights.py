@@ -9,6 +9,7 @@ from typing import Final
 
 import fsspec
 import keras
+import numpy as np
 
 from components.backbone import kinds
 from components.backbone.kinds import Backbone
@@ -58,7 +59,7 @@ def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
     Raises:
         DataRefused: The file is missing, of another kind, or has another hash.
     """
-    suffix = next((suffix for suffix in _SUFFIXES if uri.endswith(suffix)), None)
+    suffix = next((suffix for suffix in _SUFFIXES if uri.lower().endswith(suffix)), None)
     if suffix is None:
         raise DataRefused(
             "backbone.weights must be pretrain, imagenet, none or a file ending in "
@@ -107,6 +108,35 @@ def load(backbone: keras.Model, path: str | os.PathLike[str], name: str = "") ->
             f"{expected}; {name} holds others: {_why(backbone, path) or error}. "
             "Set backbone.kind to the network that the file was saved from, or give another file."
         ) from error
+    for weight in backbone.weights:
+        values = weight.numpy()
+        if not np.isfinite(values).all() or (weight.name == "moving_variance" and (values < 0).any()):
+            raise DataRefused(
+                f"{expected}; {name} has a number in {weight.path} that no training leaves there: {_worst(values):g}. "
+                "Give another file."
+            )
+
+
+def refuse_surplus(backbone: keras.Model, path: str | os.PathLike[str], name: str) -> None:
+    """Refuses a file with more layers than the network, of which Keras reads only those that it knows.
+
+    Args:
+        backbone: A network of one of the kinds, into which the file was loaded.
+        path: The file.
+        name: What a refusal calls it.
+
+    Raises:
+        DataRefused: It has a kernel that the network has not.
+    """
+    if difference := _why(backbone, path):
+        raise DataRefused(
+            f"Expected weights of a {kinds.of(backbone).title} without its classifier; {name} holds others: "
+            f"{difference}. Set backbone.kind to the network that the file was saved from, or save the network alone."
+        )
+
+
+def _worst(values: np.ndarray) -> float:
+    return float(values[~np.isfinite(values)][0] if not np.isfinite(values).all() else values.min())
 
 
 def _why(backbone: keras.Model, path: str | os.PathLike[str]) -> str | None:

@@ -133,15 +133,18 @@ def in_float32(model: keras.Model) -> keras.Model:
     """
     if all(layer.dtype_policy.name == "float32" for layer in flatten(model)):
         return model
-    twin = keras.models.clone_model(model, clone_function=_float32_clone, recursive=True)
+    twin = type(model).from_config(_of_float32(model.get_config()))
     twin.set_weights(model.get_weights())
     return twin
 
 
-def _float32_clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-    config = layer.get_config()
-    config["dtype"] = "float32"
-    return type(layer).from_config(config)
+def _of_float32(config: Any) -> Any:
+    """Replaces every dtype of a model's configuration; a nested model's input has one that no layer's policy shows."""
+    if isinstance(config, dict):
+        return {key: "float32" if key == "dtype" and value else _of_float32(value) for key, value in config.items()}
+    if isinstance(config, list | tuple):
+        return type(config)(_of_float32(item) for item in config)
+    return config
 
 
 def _write_json(path: Path, value: Any) -> None:

@@ -5,6 +5,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.backbone import freezing, modes, weights
+from components.errors import ArtifactChanged
 from components.trainer import feature_batches, image_phase, phases, start
 from components.trainer.classifier import assemble
 from components.trainer.feature_cache import Features, embedded
@@ -49,9 +50,15 @@ def train(inputs: Inputs) -> Trained:
 
 
 def load_backbone(inputs: Inputs) -> keras.Model:
-    """Builds the backbone, loads its weights and freezes all of it."""
-    backbone = inputs.kind.build(inputs.image_size)
-    weights.load(backbone, inputs.weights_dir / "backbone.weights.h5")
+    """Builds the backbone, loads its weights and freezes all of it.
+
+    Raises:
+        ArtifactChanged: The weights are not those that the step wrote.
+    """
+    backbone, file = inputs.kind.build(inputs.image_size), inputs.weights_dir / "backbone.weights.h5"
+    if weights.sha256_of(file) != inputs.backbone["sha256"]:
+        raise ArtifactChanged(str(inputs.weights_dir.parent), f"{file.name} is not what the step wrote")
+    weights.load(backbone, file)
     freezing.freeze(backbone)
     return backbone
 

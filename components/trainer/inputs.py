@@ -13,6 +13,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 
 from components.backbone.freezing import FreezeProof
 from components.backbone.kinds import KINDS, Backbone
+from components.errors import ArtifactChanged
 from components.trainer.classifier import build_head
 from components.trainer.examples import ExampleReader
 from components.trainer.settings import TrainerSettings
@@ -38,8 +39,15 @@ class Inputs:
 
     @property
     def backbone(self) -> dict[str, str]:
-        """`backbone.json`: kind, where the weights come from, and their sha256."""
-        return json.loads((self.weights_dir / "backbone.json").read_text())
+        """`backbone.json`: kind, where the weights come from, and their sha256.
+
+        Raises:
+            ArtifactChanged: It is not what the step wrote.
+        """
+        try:
+            return json.loads((self.weights_dir / "backbone.json").read_text())
+        except ValueError:
+            raise ArtifactChanged(str(self.weights_dir.parent), "backbone.json is not what the step wrote") from None
 
     @property
     def kind(self) -> Backbone:

@@ -8,11 +8,17 @@ from pathlib import Path
 
 import h5py
 import keras
+import numpy as np
 import pytest
+from tfx.types.standard_artifacts import Model
 
 from components.backbone import modes, weights
+from components.backbone.component import Backbone
 from components.backbone.kinds import KINDS, Published
+from components.backbone.pretrain import list_images, pretrain
 from components.backbone.resnet8 import resnet8
+from components.backbone.settings import BackboneSettings
+from components.cases.pictures import png
 from components.errors import DataRefused
 
 pytestmark = pytest.mark.tfx
@@ -167,3 +173,76 @@ def test_a_kind_reads_its_own_weights_in_every_format_and_no_others(name, tmp_pa
         assert modes.fingerprint(other.weights) == modes.fingerprint(mine.weights)
         with pytest.raises(DataRefused, match=rf"{file} holds others: it"):
             weights.load(KINDS["resnet8" if name != "resnet8" else "resnet50"].build(32), tmp_path / file)
+
+
+@pytest.mark.parametrize(("layer", "value"), [("stem_conv", float("nan")), ("stem_conv", float("inf"))])
+def test_weights_that_are_no_finite_numbers_are_refused_with_their_layer(layer, value, tmp_path):
+    network = KINDS["resnet8"].build(32)
+    kernel = network.get_layer(layer).kernel
+    kernel.assign(np.full(kernel.shape, value))
+    network.save_weights(tmp_path / "w.weights.h5")
+    with pytest.raises(DataRefused, match=rf"w\.weights\.h5 has a number in .*{layer}/kernel that .* there: {value:g}"):
+        weights.load(KINDS["resnet8"].build(32), tmp_path / "w.weights.h5")
+
+
+def test_a_moving_variance_below_zero_is_refused(tmp_path):
+    network = KINDS["resnet8"].build(32)
+    variance = next(weight for weight in network.weights if weight.name == "moving_variance")
+    variance.assign(np.full(variance.shape, -1.0))
+    network.save_weights(tmp_path / "w.weights.h5")
+    with pytest.raises(DataRefused, match=r"moving_variance that no training leaves there: -1\. Give another"):
+        weights.load(KINDS["resnet8"].build(32), tmp_path / "w.weights.h5")
+
+
+@pytest.mark.parametrize("suffix", [".weights.h5", ".keras"])
+def test_a_file_with_a_classifier_is_refused_by_name_and_not_kept(suffix, tmp_path):
+    """Keras reads the layers that the network has, and says nothing of the others."""
+    network = KINDS["resnet8"].build(32)
+    whole = keras.Model(network.input, keras.layers.Dense(3, name="predictions")(network.output))
+    file = tmp_path / f"whole{suffix}"
+    whole.save(file) if suffix == ".keras" else whole.save_weights(file)
+    wanted = BackboneSettings(kind="resnet8", weights=str(file))
+    artifact = Model()
+    artifact.uri = str(tmp_path / "artifact")
+    properties = {
+        "settings": wanted.model_dump_json(),
+        "image_size": 32,
+        "seed": 0,
+        "cache_dir": str(tmp_path / "cache"),
+    }
+    properties |= dict.fromkeys(("source_dir", "cache_key", "code_hash"), "")
+    with pytest.raises(DataRefused, match=rf"; {file} holds others: it has a layer predictions, 128x3 and 3, which"):
+        Backbone.EXECUTOR_SPEC.executor_class().Do({}, {"backbone": [artifact]}, properties)
+    assert not list((tmp_path / "cache").iterdir())
+
+
+def test_an_optimizers_state_is_no_layer(tmp_path):
+    network = KINDS["resnet8"].build(32)
+    network.compile("adam", "mse")
+    network.optimizer.build(network.trainable_variables)
+    network.save(tmp_path / "compiled.keras")
+    weights.refuse_surplus(KINDS["resnet8"].build(32), tmp_path / "compiled.keras", "it")
+
+
+@pytest.mark.long
+def test_the_numbers_of_a_network_that_scales_by_itself_are_no_layer_that_ours_lacks(tmp_path):
+    keras.applications.EfficientNetV2B0(include_top=False, weights=None, pooling="avg").save_weights(
+        file := tmp_path / "its.weights.h5"
+    )
+    ours = KINDS["efficientnet_v2_b0"].build(32)
+    weights.load(ours, file)
+    weights.refuse_surplus(ours, file, "it")
+
+
+def test_what_lies_beside_the_pictures_of_a_source_task_is_no_picture_of_it(tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name / "deeper").mkdir(parents=True)
+        (tmp_path / name / ".DS_Store").touch()
+        (tmp_path / name / "1.png").write_bytes(png(np.zeros((8, 8, 3), np.uint8)))
+    assert list_images(f"file://{tmp_path}") == ([f"{tmp_path}/cat/1.png", f"{tmp_path}/dog/1.png"], [0, 1], 2)
+    (tmp_path / "dog" / "2.png").write_text("no picture")
+    wanted = BackboneSettings(kind="resnet8")
+    with pytest.raises(DataRefused, match=rf"GIF files alone; {tmp_path}/dog/2.png is none. Remove it"):
+        pretrain(str(tmp_path), wanted, 32, 0, tmp_path / "w.weights.h5")
+    with pytest.raises(DataRefused, match=r"must be a folder of this machine; memory://there is none"):
+        list_images("memory://there")

@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ import keras
 import pytest
 
 from components.backbone.kinds import KINDS
+from components.backbone.weights import sha256_of
 
 
 @pytest.fixture(scope="session")
@@ -58,7 +60,8 @@ def random_backbone(made_once: Callable[[str, Callable[[Path], None]], Path]) ->
     def draw(folder: Path) -> None:
         keras.utils.set_random_seed(5)
         KINDS["resnet8"].build(32).save_weights(folder / "backbone.weights.h5")
-        (folder / "backbone.json").write_text('{"kind": "resnet8", "weights": "file", "sha256": ""}')
+        sha256 = sha256_of(folder / "backbone.weights.h5")
+        (folder / "backbone.json").write_text(json.dumps({"kind": "resnet8", "weights": "file", "sha256": sha256}))
 
     return made_once("random-backbone", draw)
 

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from tensorflow.python.autograph.impl import api as autograph
 
 from components.backbone.kinds import KINDS
 from components.backbone.modes import fingerprint
-from components.errors import DataRefused
+from components.errors import ArtifactChanged, DataRefused
 from components.trainer.run_fn import run_fn
 from components.trainer.settings import (
     AugmentSettings,
@@ -137,6 +138,15 @@ def test_from_scratch_trains_everything_and_lints_the_momentum(make_args, tmp_pa
     assert history["num_updates"] == 19
     assert history["momentum_lint"].startswith("19 updates at BatchNorm momentum 0.99 leave 83%")
     assert facts(args, "freeze_proof.json")["passed"]
+
+
+@pytest.mark.parametrize("name", ["backbone.weights.h5", "backbone.json"])
+def test_a_backbone_that_is_not_what_its_step_wrote_is_made_again(make_args, random_backbone, tmp_path, name):
+    changed = shutil.copytree(random_backbone, tmp_path / "artifact" / "Format-Serving")
+    (changed / name).write_bytes((changed / name).read_bytes()[:-1])
+    with pytest.raises(ArtifactChanged, match=f"{name} is not what the step wrote") as error:
+        run_fn(make_args(FINE_TUNED, tmp_path / "run", base_model=str(changed)))
+    assert error.value.folder == str(tmp_path / "artifact")
 
 
 def test_fine_tuning_without_weights_is_refused(make_args, tmp_path):

@@ -60,7 +60,7 @@ def hashed_backbone(random_backbone, tmp_path_factory):
     """The random backbone as the Backbone node describes it."""
     folder = tmp_path_factory.mktemp("hashed")
     shutil.copy(random_backbone / "backbone.weights.h5", folder)
-    (folder / "backbone.json").write_text(json.dumps({"kind": "resnet8", "weights": "file", "sha256": "a" * 64}))
+    shutil.copy(random_backbone / "backbone.json", folder)
     return folder
 
 
