@@ -178,18 +178,19 @@ def weights_fingerprint(config: Config) -> str:
     uri = config.backbone.weights
     if uri in KNOWN_WEIGHTS:
         return ""
+    files, path = storage.filesystem(uri)
     try:
-        stamp = storage.stamps_of([uri])[uri]
-    except DataRefused:
-        raise
+        info = files.info(path)
+    except FileNotFoundError:
+        info = None
     # Every store raises errors of its own, and many of them are no OSError.
     except Exception as error:
         raise DataRefused(
             f"backbone.weights must be a readable file; {uri} is not ({error}). Correct the address or the rights."
         ) from error
-    if stamp.size < 0:
+    if info is None or info["type"] == "directory":
         raise DataRefused(f"backbone.weights must be a file; there is none at {uri}. Correct the path.")
-    return storage.fingerprint([("", stamp)])
+    return storage.fingerprint([("", storage.stamp(path, info))])
 
 
 def run_key(config: Config, source: SourceSummary, pretrain_fingerprint: str, hash_of: Callable[[str], str]) -> str:

@@ -46,7 +46,7 @@ class Inputs:
         """
         try:
             return json.loads((self.weights_dir / "backbone.json").read_text())
-        except ValueError:
+        except (FileNotFoundError, ValueError):
             raise ArtifactChanged(str(self.weights_dir.parent), "backbone.json is not what the step wrote") from None
 
     @property

@@ -1,5 +1,8 @@
 """A weights file of one's own is looked for before anything runs, and a changed file makes another run."""
 
+import functools
+import http.server
+import threading
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,21 @@ def test_weights_that_changed_under_their_name_are_other_weights(file, tmp_path)
     file.write_bytes(b"others!")
     after = resolve(config)
     assert after.pretrain_fingerprint != before.pretrain_fingerprint and after.run_key != before.run_key
+
+
+def test_a_file_on_a_web_server_that_lists_no_folder_has_a_fingerprint(file):
+    class Silent(http.server.SimpleHTTPRequestHandler):
+        def list_directory(self, path):
+            self.send_error(404)
+
+    handler = functools.partial(Silent, directory=str(file.parent))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert weights_fingerprint(load(None, [f"backbone.weights={address}/{file.name}"]))
+        with pytest.raises(DataRefused, match="there is none at http"):
+            weights_fingerprint(load(None, [f"backbone.weights={address}/no.h5"]))
+        server.shutdown()
 
 
 @pytest.mark.parametrize("name", ["pretrain", "imagenet", "none"])

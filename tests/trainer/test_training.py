@@ -140,10 +140,12 @@ def test_from_scratch_trains_everything_and_lints_the_momentum(make_args, tmp_pa
     assert facts(args, "freeze_proof.json")["passed"]
 
 
+@pytest.mark.parametrize("is_gone", [False, True], ids=["shorter", "gone"])
 @pytest.mark.parametrize("name", ["backbone.weights.h5", "backbone.json"])
-def test_a_backbone_that_is_not_what_its_step_wrote_is_made_again(make_args, random_backbone, tmp_path, name):
+def test_a_backbone_that_is_not_what_its_step_wrote_is_made_again(make_args, random_backbone, tmp_path, name, is_gone):
     changed = shutil.copytree(random_backbone, tmp_path / "artifact" / "Format-Serving")
-    (changed / name).write_bytes((changed / name).read_bytes()[:-1])
+    file = changed / name
+    file.unlink() if is_gone else file.write_bytes(file.read_bytes()[:-1])
     with pytest.raises(ArtifactChanged, match=f"{name} is not what the step wrote") as error:
         run_fn(make_args(FINE_TUNED, tmp_path / "run", base_model=str(changed)))
     assert error.value.folder == str(tmp_path / "artifact")
