@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from components.backbone.kinds import KINDS
-from components.backbone.settings import BackboneSettings
+from components.backbone.settings import NAMED_WEIGHTS, BackboneSettings
 from components.errors import public_address, without_credentials
 from components.registry.settings import MODEL_NAME
 
 if TYPE_CHECKING:
     from pipeline.config import Config
 
-KNOWN_WEIGHTS: Final = ("pretrain", "imagenet", "none")
 _SHA256: Final = re.compile("[0-9a-f]{64}")
 _SERVER: Final = re.compile(r"https?://[^\s/]+(/[^\s?#]*)?")
 _SURPLUS_STORAGE: Final = (
@@ -41,9 +40,9 @@ def contradictions(config: "Config") -> list[str]:
             f"trainer.fine_tune.blocks must be 0 when backbone.weights is none; received {blocks}. "
             "Random weights are trained whole, from scratch: set the blocks to 0, or name weights to start from."
         )
-    if weights not in KNOWN_WEIGHTS and not weights.lower().endswith((".h5", ".keras")):
+    if weights not in NAMED_WEIGHTS and not weights.lower().endswith((".h5", ".keras")):
         refusals.append(
-            f"backbone.weights must be {', '.join(KNOWN_WEIGHTS)}, or a .weights.h5, .h5 or .keras file; received "
+            f"backbone.weights must be {', '.join(NAMED_WEIGHTS)}, or a .weights.h5, .h5 or .keras file; received "
             f"{weights!r}. Name one of them."
         )
     if weights == "imagenet" and backbone.published is None:
@@ -56,7 +55,7 @@ def contradictions(config: "Config") -> list[str]:
             f"backbone.sha256 must be 64 lower-case hexadecimal digits; received {sha256!r}. "
             "Copy what `sha256sum` prints for the weights file."
         )
-    elif sha256 and weights in KNOWN_WEIGHTS:
+    elif sha256 and weights in NAMED_WEIGHTS:
         refusals.append(
             f"backbone.sha256 must be empty when backbone.weights is {weights}; received {sha256}. "
             "It is compared with a weights file of one's own: name that file in backbone.weights."

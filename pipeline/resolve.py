@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from components.backbone.settings import NAMED_WEIGHTS
 from components.errors import DataRefused
 from components.ingest import embedded, storage
 from components.ingest.settings import DataSettings
@@ -18,7 +19,6 @@ from components.registry.protocol import RegisteredVersion
 from components.registry.settings import RegistrySettings
 from pipeline.code_hash import code_hash
 from pipeline.config import Config, fingerprint
-from pipeline.config_rules import KNOWN_WEIGHTS
 from schemas.images import write_schema
 
 
@@ -176,7 +176,7 @@ def weights_fingerprint(config: Config) -> str:
         DataRefused: There is no such file, or its store does not let us in.
     """
     uri = config.backbone.weights
-    if uri in KNOWN_WEIGHTS:
+    if uri in NAMED_WEIGHTS:
         return ""
     files, path = storage.filesystem(uri)
     try:

@@ -12,7 +12,7 @@ from components.backbone import weights
 from components.backbone.kinds import KINDS
 from components.backbone.kinds import Backbone as Kind
 from components.backbone.pretrain import is_whole, pretrain
-from components.backbone.settings import BackboneSettings
+from components.backbone.settings import NAMED_WEIGHTS, BackboneSettings
 from components.errors import DataRefused
 from components.ingest.embedded import is_embedded, materialise
 
@@ -48,7 +48,7 @@ def Backbone(
     source = _weights_file(wanted, image_size, seed, source_dir, cache_key, cache_dir)
     if source is not None:
         target = folder / "backbone.weights.h5"
-        name = wanted.weights if wanted.weights not in ("pretrain", "imagenet") else ""
+        name = "" if wanted.weights in NAMED_WEIGHTS else wanted.weights
         try:
             _write_as_weights(source, target, KINDS[wanted.kind], image_size, name)
         except DataRefused:

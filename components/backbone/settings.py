@@ -1,12 +1,15 @@
 """The settings of the backbone and its weights."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field
 
 from components.backbone.kinds import KINDS
 from components.ingest.settings import EMBEDDED_SOURCE_DIGITS
 from components.settings import Settings
+
+NAMED_WEIGHTS: Final = ("pretrain", "imagenet", "none")
+"""What `BackboneSettings.weights` may be beside a file."""
 
 
 class PretrainSettings(Settings):

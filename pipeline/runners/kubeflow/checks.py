@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
+from components.backbone.settings import NAMED_WEIGHTS
 from components.credentials import complete
 from components.ingest.embedded import is_embedded
 from components.serving_log.refusals import no_log
@@ -19,7 +20,6 @@ _HOW_TO_SIGN_IN: Final = {
     "mlflow": "Give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD through kubeflow.secrets.",
     "kubeflow": "The pod's own token is sent; KF_PIPELINES_SA_TOKEN_PATH in kubeflow.env names another one's file.",
 }
-_WEIGHTS_BY_NAME: Final = ("pretrain", "imagenet", "none")
 
 
 def check(config: Config, pipeline: PipelineName = "training") -> None:
@@ -81,7 +81,7 @@ def _addresses(config: Config, pipeline: PipelineName) -> Iterator[str]:
     for key, place in places.items():
         is_remote = key != "push.destination" and "://" in place
         is_name = not place or is_remote or place.startswith("tfds:") or is_embedded(place)
-        if is_name or place in _WEIGHTS_BY_NAME or os.path.normpath(place).startswith(f"{mount}/"):
+        if is_name or place in NAMED_WEIGHTS or os.path.normpath(place).startswith(f"{mount}/"):
             continue
         yield (
             f"{key} must be an address that every step can reach; received {place}. Steps share no folder but the "
