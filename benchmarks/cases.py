@@ -23,7 +23,7 @@ PICTURES = ROOT / "docs" / "cases"
 CURVES = (
     ("accuracy", "training, training mode"),
     ("train_accuracy", "training, inference mode"),
-    ("eval_accuracy", "validation"),
+    ("stop_accuracy", "kept apart"),
 )
 
 

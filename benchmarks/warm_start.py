@@ -127,14 +127,14 @@ def train(head: keras.Model, delivery: Delivery, first: Delivery, seed: int, fol
         ),
         steps_per_epoch=feature_batches.steps_per_epoch(len(delivery.train), SETTINGS.batch_size),
         score_train=lambda: feature_batches.score(head, delivery.train),
-        score_eval=lambda: feature_batches.score(head, delivery.validation),
+        score_stop=lambda: feature_batches.score(head, delivery.validation),
         epochs=SETTINGS.epochs,
         patience=SETTINGS.patience,
         seed=seed,
     )
     epochs = phases.run(phase, folder, str(folder / "log"))["epochs"]
     return Course(
-        losses=tuple(epoch["eval_loss"] for epoch in epochs),
+        losses=tuple(epoch["stop_loss"] for epoch in epochs),
         seconds=tuple(epoch["seconds"] for epoch in epochs),
         accuracy=feature_batches.score(head, delivery.validation)[1],
         earlier_accuracy=feature_batches.score(head, first.validation)[1],

@@ -28,7 +28,7 @@ from components.transform import preprocessing
 from components.warm_start.component import WarmStart
 from pipeline.config import BeamSettings, fingerprint
 from pipeline.resolve import Plan
-from schemas.features import EVAL, TRAIN
+from schemas.features import EVAL, STOP, TRAIN
 
 # The gate's node id, and the suffix of the ids of the nodes that judge a repaired model.
 GATE = "PushGate"
@@ -153,7 +153,8 @@ def nodes(plan: Plan) -> list[BaseNode]:
         schema=schema,
         base_model=base_model,
         train_args=TrainArgs(splits=[TRAIN]),
-        eval_args=EvalArgs(splits=[EVAL]),
+        # No trainer, a user's own neither, sees the images that the gate judges by.
+        eval_args=EvalArgs(splits=[STOP]),
         custom_config={
             "settings": config.trainer.model_dump_json(),
             "image_size": config.transform.image_size,

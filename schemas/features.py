@@ -33,9 +33,13 @@ NUMBERS: Final = (HEIGHT, WIDTH, NUM_BYTES, *CHANNEL_MEANS, *CHANNEL_STDS, SHARP
 SERVED_NUMBERS: Final = (*NUMBERS, CONFIDENCE, EMBEDDING_DISTANCE)
 SERVED_NAMES: Final = (FORMAT, PREDICTED_CLASS)
 
+# What ingest writes: images to train on, images that say when to stop, and images that only the gate sees.
 TRAIN: Final = "train"
+STOP: Final = "stop"
 EVAL: Final = "eval"
-SPLITS: Final = (TRAIN, EVAL)
+SPLITS: Final = (TRAIN, STOP, EVAL)
+# What is evaluated and judged.
+JUDGED: Final = (TRAIN, EVAL)
 # Of the monitoring pipeline.
 SERVING: Final = "serving"
 REFERENCE: Final = "reference"

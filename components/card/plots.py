@@ -22,7 +22,7 @@ _MEASUREMENT_COLOURS = {"A": BLUE, "B": ORANGE, "C": GREEN}
 _CURVES = (
     ("", "training mode", BLUE, "-", "o"),
     ("train_", "same images, inference mode", ORANGE, "--", "s"),
-    ("eval_", "validation", GREEN, "-.", "^"),
+    ("stop_", "images that say when to stop", GREEN, "-.", "^"),
 )
 _MAX_NAMED_CLASSES = 30
 _MAX_ANNOTATED_CLASSES = 15

@@ -7,6 +7,8 @@ from typing import Final
 from components.cases import pictures
 
 _EFFICIENT: Final = "backbone.kind=efficientnet_v2_b0"
+# Of three images none can be kept apart.
+_ALL_TRAIN: Final = "data.stop_fraction=0"
 _SCRATCH: Final = ("backbone.weights=none", "trainer.from_scratch.epochs=7", "trainer.from_scratch.patience=7")
 
 
@@ -139,7 +141,7 @@ FIVE: Final = (
                 "naive",
                 "five updates leave 95 % of the moving statistics of the source task",
                 pictures.three_images,
-                _naive_settings("three_images.naive"),
+                (_ALL_TRAIN, *_naive_settings("three_images.naive")),
                 ("BLOCK", "HOLD"),
                 ("statistics_not_converged",),
             ),
@@ -147,7 +149,7 @@ FIVE: Final = (
                 "reestimated",
                 "the statistics re-estimated: all three are right, and three are too few to push",
                 pictures.three_images,
-                (*_naive_settings("three_images.naive"), "repair=batch_norm"),
+                (_ALL_TRAIN, *_naive_settings("three_images.naive"), "repair=batch_norm"),
                 ("HOLD",),
                 pipeline="three-images-naive",
             ),

@@ -34,7 +34,7 @@ class Recipe:
     draw: Callable[[Arrays, int], Arrays] = lambda arrays, epoch: arrays
     """Takes the training split and the epoch; returns what the author trains on."""
     draw_validation: Callable[[Arrays, int], Arrays] = lambda arrays, epoch: arrays
-    """Takes the validation split and the epoch; returns what the author validates on."""
+    """Takes the images that the author keeps apart and the epoch; returns what the author validates on."""
 
 
 def begin(fn_args: FnArgs) -> Inputs:
@@ -85,9 +85,10 @@ def fit(model: keras.Model, recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
     """Trains as a script does, and leaves the last epoch's weights.
 
     Returns:
-        A phase of `history.json`; its `eval_` columns are what the author saw.
+        A phase of `history.json`; its `stop_` columns, where images were kept apart, are what the author saw of those.
     """
-    train, validation = (_arrays(inputs, files) for files in (inputs.train_files, inputs.eval_files))
+    train = _arrays(inputs, inputs.train_files)
+    validation = _arrays(inputs, inputs.stop_files) if inputs.has_stop_images else None
     model.compile(recipe.optimizer(), recipe.loss, metrics=["accuracy"])
     rows = []
     for epoch in range(recipe.epochs):
@@ -96,9 +97,10 @@ def fit(model: keras.Model, recipe: Recipe, inputs: Inputs) -> dict[str, Any]:
         seconds = time.monotonic() - started
         fit_scores = {name: values[0] for name, values in history.items()}
         train_scores = model.evaluate(*(part[:_NUM_CURVE_IMAGES] for part in train), verbose=0, return_dict=True)
-        eval_scores = model.evaluate(*recipe.draw_validation(validation, epoch), verbose=0, return_dict=True)
         rows.append({"epoch": epoch, "seconds": seconds} | _named("", fit_scores) | _named("train_", train_scores))
-        rows[-1] |= _named("eval_", eval_scores)
+        if validation:
+            scores = model.evaluate(*recipe.draw_validation(validation, epoch), verbose=0, return_dict=True)
+            rows[-1] |= _named("stop_", scores)
     return {"name": "script", "epochs": rows, "best_epoch": recipe.epochs - 1}
 
 

@@ -56,7 +56,7 @@ def DataGate(
     limit = DataSettings.model_validate_json(settings).max_reject_fraction
     found = _anomalies_by_split(anomalies)
     sentences = {split: findings(one) for split, one in found.items()}
-    made = decide(sentences, features.SPLITS, counts, limit)
+    made = decide(sentences, counts, limit)
     counted = {split: numbers(one) for split, one in found.items()}
     told = document(made, counted, counts, _distances(statistics, schema))
     with fileio.open(os.path.join(decision.uri, "decision.json"), "w") as opened:
@@ -76,8 +76,7 @@ def _anomalies_by_split(artifact: ExampleAnomalies) -> dict[str, anomalies_pb2.A
 
 def _distances(statistics: ExampleStatistics, schema: Schema) -> tuple[Distance, ...]:
     paths = [
-        os.path.join(artifact_utils.get_split_uri([statistics], split), _STATISTICS_FILE)
-        for split in (features.TRAIN, features.EVAL)
+        os.path.join(artifact_utils.get_split_uri([statistics], split), _STATISTICS_FILE) for split in features.JUDGED
     ]
     if not all(map(fileio.exists, paths)):
         return ()  # Nothing is decided by it; a split without statistics is not validated, which is.

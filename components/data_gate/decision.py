@@ -1,9 +1,10 @@
 """Whether data may be trained on."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from components.ingest.report import Report
+from schemas import features
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,6 @@ class Decision:
 
 def decide(
     anomalies: Mapping[str, Sequence[str]],
-    required: Collection[str],
     report: Report,
     max_reject_fraction: float,
 ) -> Decision:
@@ -25,14 +25,15 @@ def decide(
 
     Args:
         anomalies: Split -> findings; an empty sequence is clean.
-        required: Splits that must have been validated.
         report: The ingest's counts.
         max_reject_fraction: Largest accepted share of rejected images, in [0, 1].
     """
     # A split nobody validated is not a clean split.
-    reasons = [f"{split}: not validated" for split in sorted(set(required) - set(anomalies))]
-    reasons += [f"{split}: {text}" for split, texts in sorted(anomalies.items()) for text in texts]
-    reasons += [*_reject_reasons(report, max_reject_fraction), *_class_reasons(report, required)]
+    reasons = [f"{split}: not validated" for split in sorted(set(features.SPLITS) - set(anomalies))]
+    # There may be no images that say when to stop, and statistics of none are an anomaly.
+    examined = {split: texts for split, texts in anomalies.items() if split != features.STOP or report.by_split[split]}
+    reasons += [f"{split}: {text}" for split, texts in sorted(examined.items()) for text in texts]
+    reasons += [*_reject_reasons(report, max_reject_fraction), *_class_reasons(report)]
     return Decision(passed=not reasons, reasons=tuple(reasons), checked_splits=tuple(sorted(anomalies)))
 
 
@@ -52,8 +53,10 @@ def _reject_reasons(report: Report, max_reject_fraction: float) -> Iterator[str]
         yield f"label: {missing} images have none"
 
 
-def _class_reasons(report: Report, required: Collection[str]) -> Iterator[str]:
-    for split in sorted(required):
+def _class_reasons(report: Report) -> Iterator[str]:
+    for split in sorted(features.SPLITS):
         found = report.by_class.get(split, {})
-        yield from (f"{split}: class {name!r} has no image" for name in report.classes if not found.get(name))
+        # The few images that say when to stop need not be of every class.
+        if split in features.JUDGED:
+            yield from (f"{split}: class {name!r} has no image" for name in report.classes if not found.get(name))
         yield from (f"{split}: label {name!r} is not a class" for name in found if name not in report.classes)

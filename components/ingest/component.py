@@ -33,7 +33,7 @@ class ImageExampleGenSpec(ComponentSpec):
 class ImageExampleGen(base_beam_component.BaseBeamComponent):
     """Reads labelled images and writes examples, split by what the pictures show.
 
-    Outputs: `examples` (Examples with splits train and eval) and `report` (IngestReport).
+    Outputs: `examples` (Examples with splits train, stop and eval) and `report` (IngestReport).
     """
 
     SPEC_CLASS = ImageExampleGenSpec

@@ -17,6 +17,7 @@ from components.ingest.items import Listing, Reject
 from components.ingest.report import READ, REJECTS_FILE, REPORT_FILE, Report, build_report, sorted_rejects
 from components.ingest.settings import DataSettings
 from components.ingest.sources import classes_of, list_source
+from components.ingest.writing import write_empty_shard
 from schemas import features
 
 EXAMPLES = "examples"
@@ -61,6 +62,9 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         drawn = None if listing.has_splits else settings.eval_fraction
         report = build_report(settings.uri, listing.fingerprint, listing.spans, classes, counts, rejects, drawn)
         _refuse_empty_splits(report)
+        if not report.by_split[features.STOP]:
+            # The steps that read every split need a file in each.
+            write_empty_shard(artifact_utils.get_split_uri([examples], features.STOP))
         _write_report(report, rejects, described.uri)
 
     def _run_beam(
@@ -102,13 +106,13 @@ def _refuse_broken(broken: Sequence[Mapping[str, str]]) -> None:
 
 
 def _refuse_empty_splits(report: Report) -> None:
-    for split in features.SPLITS:
+    for split in features.JUDGED:
         if not report.by_split[split]:
             reasons = ", ".join(f"{number} {reason}" for reason, number in report.rejected_by_reason.items())
             raise DataRefused(
                 f"No image is left for the {split} split of {report.uri}: {report.num_read} read, "
                 f"{report.num_rejected} rejected{f' ({reasons})' if reasons else ''}; add images or change "
-                "data.eval_fraction."
+                "data.eval_fraction or data.stop_fraction."
             )
 
 

@@ -75,7 +75,7 @@ def _split_folders(tree: _Tree, uri: str) -> bool:
     found = {name: split_of(name) for name in tops - direct if split_of(name)}
     if not found:
         return False
-    if set(found.values()) != set(features.SPLITS) or len(found) != 2:
+    if set(found.values()) != set(features.JUDGED) or len(found) != 2:
         raise DataRefused(
             f"{uri} holds {' and '.join(sorted(found))} folders; given splits need `train` and one of `eval`, `val` "
             "and `validation`, each with one folder a class."

@@ -27,7 +27,7 @@ def list_manifest(settings: DataSettings) -> Listing:
     if not rows:
         raise DataRefused(f"The manifest {settings.uri} has no rows; write one row an image.")
     given = {split_of(row.get("split", "")) for row in rows}
-    has_splits = settings.given_splits != "ignore" and set(features.SPLITS) <= given
+    has_splits = settings.given_splits != "ignore" and set(features.JUDGED) <= given
     items = [_item(settings.uri, row, position, has_splits) for position, row in enumerate(rows)]
     containers = [item for item in items if isinstance(item, Container)]
     stamps = storage.stamps_of(container.uri for container in containers)

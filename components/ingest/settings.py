@@ -28,6 +28,9 @@ class DataSettings(Settings):
     """The class names in order; empty: discovered from the data, sorted."""
     eval_fraction: float = Field(0.33, gt=0, lt=1)
     """Share of images, by content hash, that goes to the validation split when the data gives no splits of its own."""
+    stop_fraction: float = Field(0.1, ge=0, lt=1)
+    """Share of the training images, by content hash, that is not trained on: it says when to stop and which epoch is
+    the best, so that the gate alone sees validation images. 0: all epochs are trained, and the last one is exported."""
     given_splits: Literal["auto", "ignore", "require"] = "auto"
     """Whether splits given by the data (folders `train` and `eval`, `val` or `validation`, a `split` column, TFDS
     splits) are used."""

@@ -88,7 +88,7 @@ def label_faults(listing: Listing, classes: tuple[str, ...]) -> tuple[str, ...]:
         return ()
     if not listing.has_splits or any(one.label is None for one in listing.containers):
         return _label_faults(set(listing.labels), classes)
-    sides = {side: {one.label for one in listing.containers if one.split == side} for side in features.SPLITS}
+    sides = {side: {one.label for one in listing.containers if one.split == side} for side in features.JUDGED}
     return tuple(f"{side}: {fault}" for side, found in sides.items() for fault in _label_faults(found, classes))
 
 

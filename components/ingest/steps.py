@@ -48,11 +48,11 @@ class _Measure(beam.DoFn):
 
 
 class _Settle(beam.DoFn):
-    def __init__(self, eval_fraction: float, num_shards: int) -> None:
-        self._eval_fraction, self._num_shards = eval_fraction, num_shards
+    def __init__(self, eval_fraction: float, stop_fraction: float, num_shards: int) -> None:
+        self._fractions, self._num_shards = (eval_fraction, stop_fraction), num_shards
 
     def process(self, group: tuple[str, Iterable[Measured]]) -> Iterator[Any]:
-        settled = settle(list(group[1]), self._eval_fraction)
+        settled = settle(list(group[1]), *self._fractions)
         for measured, side in settled.kept:
             yield shard_of(measured, self._num_shards), (measured, side)
             yield TaggedOutput(COUNTS, ((report.KEPT, side, measured.label), 1))
@@ -137,7 +137,7 @@ def ingest(
         pipeline: An empty Beam pipeline.
         listing: What to read.
         settings: How.
-        split_uris: "train" and "eval" -> folder for the examples, gzip TFRecord.
+        split_uris: "train", "stop" and "eval" -> folder for the examples, gzip TFRecord.
         parts_uri: Folder for JSON lines: `rejects`, `broken` and `counts`, in no order.
     """
     settings_json = settings.model_dump_json()
@@ -152,7 +152,9 @@ def ingest(
         | "KeyByContent" >> beam.Map(lambda one: (one.content_hash, one))
         | "SameContent" >> beam.GroupByKey()
         | "Settle"
-        >> beam.ParDo(_Settle(settings.eval_fraction, num_shards)).with_outputs(REJECTS, COUNTS, main="settled")
+        >> beam.ParDo(_Settle(settings.eval_fraction, settings.stop_fraction, num_shards)).with_outputs(
+            REJECTS, COUNTS, main="settled"
+        )
     )
     written = (
         settled["settled"]

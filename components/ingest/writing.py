@@ -33,9 +33,13 @@ class ShardWriter:
     def write(self, split: str, record: bytes) -> None:
         """Appends a record to the split's shard."""
         if split not in self._writers:
-            tf.io.gfile.makedirs(os.path.dirname(self._paths[split]))
-            self._writers[split] = tf.io.TFRecordWriter(self._unfinished(split), "GZIP")
+            self.open(split)
         self._writers[split].write(record)
+
+    def open(self, split: str) -> None:
+        """Begins the split's shard, which exists from then on even if it stays empty."""
+        tf.io.gfile.makedirs(os.path.dirname(self._paths[split]))
+        self._writers[split] = tf.io.TFRecordWriter(self._unfinished(split), "GZIP")
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -52,3 +56,9 @@ class ShardWriter:
         # Readers take every file of the folder, so what is not complete waits beside it.
         folder, name = os.path.split(self._paths[split])
         return f"{folder}-unfinished-{os.getpid()}-{name}"
+
+
+def write_empty_shard(split_uri: str) -> None:
+    """Writes a shard without a record to a split's folder."""
+    with ShardWriter({"": split_uri}, 0, 1) as writer:
+        writer.open("")

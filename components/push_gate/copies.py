@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -28,7 +28,7 @@ class SplitCopies:
 
     copies: Copies
     training_labels: np.ndarray
-    """int64, of the examples that `copies.seen` points at: all of the training split."""
+    """int64, of the examples that `copies.seen` points at: all that training saw."""
     counting: np.ndarray
     """int64: positions of the validation examples that count, in order."""
     counts: CopyCounts
@@ -36,18 +36,21 @@ class SplitCopies:
     """Some pairs of pictures that both splits hold, with thumbnails."""
 
 
-def seek_copies(train_uri: str, validation: SplitExamples, classes: Sequence[str], image_size: int) -> SplitCopies:
+def seek_copies(
+    train_uris: Sequence[str], validation: SplitExamples, classes: Sequence[str], image_size: int
+) -> SplitCopies:
     """Looks for the copies of every validation example, in all of training and in validation itself.
 
     Args:
-        train_uri: Folder of the training examples; all are read, scored or not.
+        train_uris: Folders of all examples that training saw, those that said when to stop included; all are read,
+            scored or not.
         validation: All validation examples.
         classes: Names in the order of the model's outputs.
         image_size: Side of the model's input; pictures are compared at this size or 64, whichever is less.
     """
     side = min(SIDE, image_size)
     ours, theirs, known = PictureFile(), PictureFile(), list[tuple[str, str]]()
-    for batch in _batches(every_example(train_uri)):
+    for batch in _batches(chain.from_iterable(map(every_example, train_uris))):
         theirs.append(_pixels([one.encoded for one in batch], side))
         known += [(one.uri, one.label) for one in batch]
     for positions in _batches(range(len(validation.rows))):

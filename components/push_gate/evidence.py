@@ -102,6 +102,10 @@ class Evidence:
     """Served probabilities against the training graph's."""
     copies: CopyCounts | None = None
     """What of the validation split is copies; None: nobody looked."""
+    num_compared: int | None = None
+    """Images that training saw, those that said when to stop included, among which copies were sought."""
+    num_written: int | None = None
+    """How many of them ingest says it wrote."""
     source_note: str = ""
     """How a frozen backbone differs from its source; empty where it does not, or where no source is known."""
     changed_alone: Counts | None = None

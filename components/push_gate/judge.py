@@ -158,6 +158,8 @@ def _measured_evidence(
         nonfinite=tuple(_nonfinite(measured, metrics)),
         parity=measured.parity,
         copies=measured.copies.counts,
+        num_compared=len(measured.copies.training_labels),
+        num_written=_num_written(documents.ingest),
         guessing=PairedCounts.of(validation.right, validation.labels == majority),
         top_share=top_share,
         top_class=None if top is None else measured.classes[top],
@@ -175,6 +177,13 @@ def _split_measurement(split: str, measured: Measurement, ingest: Mapping[str, A
         slices=frozenset(name for row in examples.rows for name in row.slices),
         all_counts=scores.counts,
     )
+
+
+def _num_written(ingest: Mapping[str, Any] | None) -> int | None:
+    """How many images training saw, by ingest's count; None where it does not say."""
+    by_split = (ingest or {}).get("by_split", {})
+    counts = [by_split.get(split) for split in (features.TRAIN, features.STOP)]
+    return None if None in counts else sum(counts)
 
 
 def _historic_training_mode(history: Mapping[str, Any] | None, ingest: Mapping[str, Any] | None) -> Counts | None:

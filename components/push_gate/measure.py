@@ -79,7 +79,7 @@ def measure(
     limits = {features.TRAIN: settings.max_train_examples, features.EVAL: None}
     examples = {
         split: read_split(split_uris[split], exported.classes, slice_features, limits[split])
-        for split in features.SPLITS
+        for split in features.JUDGED
     }
     model = load_keras(f"{model_uri.rstrip('/')}/{KERAS_PATH}")
     parity = None if model is None else _parity(model, exported, examples[features.EVAL])
@@ -90,7 +90,12 @@ def measure(
         classes=exported.classes,
         examples=examples,
         scores=scores,
-        copies=seek_copies(split_uris[features.TRAIN], examples[features.EVAL], exported.classes, image_size),
+        copies=seek_copies(
+            [split_uris[split] for split in (features.TRAIN, features.STOP)],
+            examples[features.EVAL],
+            exported.classes,
+            image_size,
+        ),
         training_mode=None if model is None else _training_mode(model, exported, examples[features.TRAIN]),
         parity=parity,
         embeddings=exported.embeddings_of(examples[features.EVAL], _MAX_EMBEDDINGS),
@@ -143,7 +148,7 @@ def slice_evidence(measurement: Measurement) -> tuple[SliceEvidence, ...]:
     """Counts by slice, in the order of their names, for every slice that has a validation example."""
     train, validation = measurement.scores[features.TRAIN], measurement.scores[features.EVAL]
     in_training, in_validation = (
-        _members(measurement.examples[split], measurement.counting(split)) for split in features.SPLITS
+        _members(measurement.examples[split], measurement.counting(split)) for split in features.JUDGED
     )
     return tuple(
         SliceEvidence(

@@ -90,7 +90,7 @@ def _measurements(judgement: Judgement) -> dict[str, Any]:
         "top_share": evidence.top_share,
         "top_class": evidence.top_class,
         "parity_difference": evidence.parity.difference if evidence.parity else None,
-        "loss": {split: measured.counted(split).loss if measured else None for split in features.SPLITS},
+        "loss": {split: measured.counted(split).loss if measured else None for split in features.JUDGED},
     }
 
 
@@ -135,7 +135,7 @@ def _interval(interval: Interval | None) -> dict[str, Any] | None:
 
 def _counts(judgement: Judgement) -> dict[str, int | None]:
     examples = judgement.measurement.examples if judgement.measurement else {}
-    totals = {split: examples[split].num_examples if split in examples else None for split in features.SPLITS}
+    totals = {split: examples[split].num_examples if split in examples else None for split in features.JUDGED}
     return {**totals, "rejected": (judgement.documents.ingest or {}).get("num_rejected")}
 
 
@@ -164,7 +164,7 @@ def _no_parts() -> dict[str, Any]:
 
 
 def _measured_parts(measured: Measurement) -> dict[str, Any]:
-    classes, counted = measured.classes, {split: measured.counted(split) for split in features.SPLITS}
+    classes, counted = measured.classes, {split: measured.counted(split) for split in features.JUDGED}
     scores = counted[features.EVAL]
     bins, error = reliability(scores)
     return {

@@ -17,15 +17,16 @@ import numpy as np
 class Progress:
     """How far a phase has come."""
 
-    epochs: tuple[dict[str, float], ...] = ()
+    epochs: tuple[dict[str, float | None], ...] = ()
     """One mapping of metrics an epoch, in order."""
     best_epoch: int = -1
-    """The epoch with the lowest validation loss so far."""
+    """The epoch with the lowest loss so far on the images that say when to stop."""
 
     @property
     def best_loss(self) -> float:
-        """The lowest validation loss so far; infinity before the first epoch."""
-        return self.epochs[self.best_epoch]["eval_loss"] if self.best_epoch >= 0 else float("inf")
+        """That loss; infinity where there is none."""
+        loss = self.epochs[self.best_epoch]["stop_loss"] if self.best_epoch >= 0 else None
+        return float("inf") if loss is None else loss
 
 
 class PhaseCheckpoint:

@@ -11,7 +11,7 @@ from components.trainer.classifier import assemble
 from components.trainer.feature_cache import Features, embedded
 from components.trainer.inputs import Inputs, Trained
 from components.trainer.targets import Targets
-from schemas.features import EVAL, TRAIN
+from schemas.features import STOP, TRAIN
 
 
 def train(inputs: Inputs) -> Trained:
@@ -24,13 +24,13 @@ def train(inputs: Inputs) -> Trained:
     frozen_before = modes.fingerprint(frozen)
     if inputs.starts_warm:
         start.load_trained(inputs.weights_dir, backbone, blocks)
-    train_features, eval_features = features_of(backbone, modes.fingerprint(backbone.weights), inputs)
+    train_features, stop_features = features_of(backbone, modes.fingerprint(backbone.weights), inputs)
     targets = Targets(train_features.labels, len(inputs.classes), settings.class_weights)
 
     head = inputs.new_head()
     if inputs.starts_warm:
         start.load_head(inputs.weights_dir, head)
-    records = [train_head(head, train_features, eval_features, targets, inputs)]
+    records = [train_head(head, train_features, stop_features, targets, inputs)]
     model = assemble(backbone, head, frozen_batch_norm=True)
     batch_size = settings.head.batch_size
     if blocks:
@@ -64,7 +64,7 @@ def load_backbone(inputs: Inputs) -> keras.Model:
 
 
 def features_of(backbone: keras.Model, fingerprint: str, inputs: Inputs) -> tuple[Features, Features]:
-    """Returns the features of the training and the validation split, from the cache where it has them.
+    """Returns the features of the images to train on and of those that say when to stop, from the cache if it has them.
 
     Args:
         backbone: A frozen model from pixels to features.
@@ -81,11 +81,11 @@ def features_of(backbone: keras.Model, fingerprint: str, inputs: Inputs) -> tupl
         batches = inputs.reader.batches(files, inputs.settings.embed_batch_size)
         return embedded(folder, embed, batches, inputs.kind.embedding_size)
 
-    return split(TRAIN, inputs.train_files), split(EVAL, inputs.eval_files)
+    return split(TRAIN, inputs.train_files), split(STOP, inputs.stop_files)
 
 
 def train_head(
-    head: keras.Model, train_features: Features, eval_features: Features, targets: Targets, inputs: Inputs
+    head: keras.Model, train_features: Features, stop_features: Features, targets: Targets, inputs: Inputs
 ) -> dict:
     """Trains the head on cached features; returns its part of `history.json`."""
     settings = inputs.settings.head
@@ -99,7 +99,7 @@ def train_head(
             ),
             steps_per_epoch=feature_batches.steps_per_epoch(len(train_features), settings.batch_size),
             score_train=lambda: feature_batches.score(head, train_features),
-            score_eval=lambda: feature_batches.score(head, eval_features),
+            score_stop=(lambda: feature_batches.score(head, stop_features)) if len(stop_features) else None,
             epochs=settings.epochs,
             patience=settings.patience,
             seed=inputs.settings.seed,

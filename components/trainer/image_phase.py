@@ -67,7 +67,7 @@ def train(
             batches=batches,
             steps_per_epoch=feature_batches.steps_per_epoch(num_examples, settings.batch_size),
             score_train=lambda: score(inputs.train_files, _NUM_CURVE_IMAGES),
-            score_eval=lambda: score(inputs.eval_files, None),
+            score_stop=(lambda: score(inputs.stop_files, None)) if inputs.has_stop_images else None,
             epochs=settings.epochs,
             patience=settings.patience,
             seed=inputs.settings.seed,

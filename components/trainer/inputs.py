@@ -29,7 +29,8 @@ class Inputs:
     image_size: int
     reader: ExampleReader
     train_files: tuple[str, ...]
-    eval_files: tuple[str, ...]
+    stop_files: tuple[str, ...]
+    """Of the images that say when to stop; there may be none in them."""
     weights_dir: Path
     """Holds `backbone.json` and, unless weights are `none`, `backbone.weights.h5`; `warm_start.json` if asked for."""
     work_dir: Path
@@ -57,6 +58,11 @@ class Inputs:
     def new_head(self) -> keras.Sequential:
         """Builds the head that the settings ask for, with random weights, for this backbone and these classes."""
         return build_head(self.settings.head, self.kind.embedding_size, len(self.classes))
+
+    @property
+    def has_stop_images(self) -> bool:
+        """Whether there are images that say when to stop."""
+        return any(len(labels) for labels in self.reader.labels(self.stop_files))
 
     @property
     def start(self) -> Start | None:
@@ -132,7 +138,8 @@ def from_fn_args(fn_args: FnArgs) -> Inputs:
     """Resolves the stock Trainer's arguments.
 
     Args:
-        fn_args: `custom_config` holds `settings` (JSON of `TrainerSettings`), `image_size`, `classes`, `work_dir`.
+        fn_args: `eval_files` are of the images that say when to stop; `custom_config` holds `settings` (JSON of
+            `TrainerSettings`), `image_size`, `classes`, `work_dir`.
     """
     config = fn_args.custom_config
     return Inputs(
@@ -141,7 +148,7 @@ def from_fn_args(fn_args: FnArgs) -> Inputs:
         image_size=int(config["image_size"]),
         reader=ExampleReader(fn_args.transform_graph_path),
         train_files=_expand(fn_args.train_files),
-        eval_files=_expand(fn_args.eval_files),
+        stop_files=_expand(fn_args.eval_files),
         weights_dir=Path(fn_args.base_model),
         work_dir=Path(config["work_dir"]),
         log_dir=fn_args.model_run_dir,

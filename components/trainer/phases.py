@@ -29,12 +29,13 @@ class Phase:
     steps_per_epoch: int
     score_train: Score
     """Loss and accuracy on training images in inference mode."""
-    score_eval: Score
-    """Loss and accuracy on validation images in inference mode."""
+    score_stop: Score | None
+    """Loss and accuracy in inference mode on the images that say when to stop; None where there are none: all epochs
+    are trained, and the last one counts as the best."""
     epochs: int
     """At most as many are trained."""
     patience: int
-    """Epochs without a lower validation loss before training stops."""
+    """Epochs without a lower loss on the images that say when to stop before training stops."""
     seed: int
     """Seed of dropout."""
 
@@ -54,18 +55,18 @@ class _Recorder(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         seconds = time.monotonic() - self._started
         train_loss, train_accuracy = self._phase.score_train()
-        eval_loss, eval_accuracy = self._phase.score_eval()
+        stop_loss, stop_accuracy = self._phase.score_stop() if self._phase.score_stop else (None, None)
         row = {
             "epoch": epoch,
             "loss": float((logs or {})["loss"]),
             "accuracy": float((logs or {})["accuracy"]),
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
-            "eval_loss": eval_loss,
-            "eval_accuracy": eval_accuracy,
+            "stop_loss": stop_loss,
+            "stop_accuracy": stop_accuracy,
             "seconds": seconds,
         }
-        is_best = eval_loss < self.progress.best_loss or epoch == 0
+        is_best = stop_loss is None or stop_loss < self.progress.best_loss or epoch == 0
         self.progress = Progress((*self.progress.epochs, row), epoch if is_best else self.progress.best_epoch)
         self._checkpoint.save(self.progress, is_best)
         # A loss that is not finite never becomes finite again, so training stops; the gate will refuse the model.

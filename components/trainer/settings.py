@@ -21,7 +21,7 @@ class HeadSettings(Settings):
     dropout: float = Field(0.2, ge=0, lt=1)
     """Share of features dropped while training."""
     patience: int = Field(10, ge=1)
-    """Epochs without a lower validation loss before the head stops."""
+    """Epochs without a lower loss on the images of `data.stop_fraction` before the head stops."""
 
 
 class FineTuneSettings(Settings):
@@ -36,7 +36,7 @@ class FineTuneSettings(Settings):
     batch_size: int = Field(32, ge=1)
     """Images a step."""
     patience: int = Field(3, ge=1)
-    """Epochs without a lower validation loss before fine-tuning stops."""
+    """Epochs without a lower loss on the images of `data.stop_fraction` before fine-tuning stops."""
 
 
 class FromScratchSettings(Settings):
@@ -49,7 +49,7 @@ class FromScratchSettings(Settings):
     batch_size: int = Field(32, ge=1)
     """Images a step."""
     patience: int = Field(8, ge=1)
-    """Epochs without a lower validation loss before training stops."""
+    """Epochs without a lower loss on the images of `data.stop_fraction` before training stops."""
     momentum: float = Field(0.9, gt=0, lt=1)
     """BatchNorm momentum; Keras' 0.99 needs 500 updates before the moving statistics mean anything."""
 

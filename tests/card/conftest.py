@@ -220,8 +220,8 @@ def make_phase(name: str, epochs: int, start: float) -> dict[str, Any]:
                 "accuracy": 0.98 - 0.9 * left,
                 "train_loss": 0.02 + 2.0 * left,
                 "train_accuracy": 0.998 - 0.9 * left,
-                "eval_loss": 0.09 + 2.0 * left,
-                "eval_accuracy": 0.979 - 0.9 * left,
+                "stop_loss": 0.09 + 2.0 * left,
+                "stop_accuracy": 0.979 - 0.9 * left,
                 "seconds": 1.2,
             }
         )
@@ -289,7 +289,7 @@ def make_evidence() -> dict[str, Any]:
             "num_read": 1804,
             "num_kept": 1797,
             "num_rejected": 7,
-            "by_split": {"train": 1373, "eval": 424},
+            "by_split": {"train": 1236, "stop": 137, "eval": 424},
             "num_duplicates": 3,
             "by_class": {"train": dict.fromkeys(CLASSES, 137), "eval": dict.fromkeys(CLASSES, 42)},
             "rejected_by_reason": {"unsupported_format": 4, "truncated": 3},

@@ -123,7 +123,7 @@ def test_numbers_that_are_not_finite_are_shown_as_such(verdict: dict, evidence: 
     verdict["measurements"]["loss"]["eval"] = math.inf
     verdict["checks"][5] |= {"value": math.nan}
     for epoch in evidence["history"]["phases"][0]["epochs"]:
-        epoch |= {"loss": math.nan, "train_loss": math.inf, "eval_loss": None}
+        epoch |= {"loss": math.nan, "train_loss": math.inf, "stop_loss": None}
     evidence["reliability"]["expected_calibration_error"] = math.nan
     page = render(verdict, evidence, None)
     assert page.count("not finite") >= 5

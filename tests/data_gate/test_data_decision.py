@@ -6,14 +6,16 @@ from components.data_gate.anomalies import findings, numbers
 from components.data_gate.decision import Decision, decide
 from components.ingest.report import RejectExample, Report
 
-CLEAN: dict[str, list[str]] = {"train": [], "eval": []}
+CLEAN: dict[str, list[str]] = {"train": [], "stop": [], "eval": []}
 
 
 def report(**changes: Any) -> Report:
     values: dict[str, Any] = {
         "uri": "data", "fingerprint": "f", "spans": (), "classes": ("cat", "dog"), "num_read": 100, "num_kept": 99,
-        "num_rejected": 1, "by_split": {"train": 66, "eval": 33},
-        "by_class": {"train": {"cat": 33, "dog": 33}, "eval": {"cat": 16, "dog": 17}},
+        "num_rejected": 1, "by_split": {"train": 60, "stop": 6, "eval": 33},
+        "by_class": {
+            "train": {"cat": 30, "dog": 30}, "stop": {"cat": 6}, "eval": {"cat": 16, "dog": 17},
+        },
         "rejected_by_reason": {"corrupt": 1}, "num_duplicates": 0, "eval_fraction": 0.33,
         "reject_examples": (RejectExample(uri="data/cat/x.jpg", reason="corrupt", detail="Invalid JPEG"),),
     }  # fmt: skip
@@ -21,19 +23,19 @@ def report(**changes: Any) -> Report:
 
 
 def judge(anomalies: dict[str, list[str]] = CLEAN, limit: float = 0.01, **changes: Any) -> Decision:
-    return decide(anomalies, ("train", "eval"), report(**changes), limit)
+    return decide(anomalies, report(**changes), limit)
 
 
 def test_clean_splits_and_few_rejects_pass() -> None:
-    assert judge() == Decision(passed=True, reasons=(), checked_splits=("eval", "train"))
+    assert judge() == Decision(passed=True, reasons=(), checked_splits=("eval", "stop", "train"))
 
 
 def test_unvalidated_split_stops_training() -> None:
-    assert judge({"train": []}).reasons == ("eval: not validated",)
+    assert judge({"train": []}).reasons == ("eval: not validated", "stop: not validated")
 
 
 def test_an_anomaly_stops_training_and_is_named() -> None:
-    decision = judge({"train": ["label: Unexpected string values: elk"], "eval": []})
+    decision = judge(CLEAN | {"train": ["label: Unexpected string values: elk"]})
     assert not decision.passed
     assert decision.reasons == ("train: label: Unexpected string values: elk",)
 
@@ -56,12 +58,25 @@ def test_a_class_without_images_on_either_side_stops_training() -> None:
 
 
 def test_a_label_that_is_no_class_stops_training_however_rare() -> None:
-    by_class = {"train": {"cat": 33, "dog": 32, "elk": 1}, "eval": {"cat": 16, "dog": 17}}
-    assert judge(by_class=by_class).reasons == ("train: label 'elk' is not a class",)
+    by_class = {"train": {"cat": 30, "dog": 30}, "stop": {"cat": 5, "elk": 1}, "eval": {"cat": 16, "dog": 17}}
+    assert judge(by_class=by_class).reasons == ("stop: label 'elk' is not a class",)
+
+
+def test_that_no_image_says_when_to_stop_is_no_reason_against_the_data() -> None:
+    none: dict[str, Any] = {"by_split": {"train": 66, "stop": 0, "eval": 33}}
+    anomalies = CLEAN | {"stop": ["data set: there are no examples"]}
+    assert judge(anomalies, **none).passed
+    assert judge(anomalies).reasons == ("stop: data set: there are no examples",)
 
 
 def test_nothing_read_stops_training() -> None:
-    empty: dict[str, Any] = {"num_read": 0, "num_kept": 0, "num_rejected": 0, "by_split": {}, "rejected_by_reason": {}}
+    empty: dict[str, Any] = {
+        "num_read": 0,
+        "num_kept": 0,
+        "num_rejected": 0,
+        "by_split": dict.fromkeys(CLEAN, 0),
+        "rejected_by_reason": {},
+    }
     assert "no image was read" in judge(**empty).reasons
 
 

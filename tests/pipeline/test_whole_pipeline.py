@@ -222,7 +222,7 @@ def progress_files(output: Path) -> list[Path]:
 
 
 def epochs_done(progress: Path) -> int:
-    return len(re.findall(r'"eval_loss"', progress.read_text()))
+    return len(re.findall(r'"stop_loss"', progress.read_text()))
 
 
 def wait_until(condition: Callable[[], bool], running: subprocess.Popen) -> None:

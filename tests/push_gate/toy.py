@@ -228,7 +228,7 @@ def evaluate(root: Path, examples: Path, model: Path, slice_features: tuple[str,
     inputs["examples"][0].uri, inputs["examples"][0].split_names = str(examples), '["train", "eval"]'
     inputs["model"][0].uri = str(model)
     uris = {}
-    for split in features.SPLITS:
+    for split in features.JUDGED:
         evaluation, blessing = standard_artifacts.ModelEvaluation(), standard_artifacts.ModelBlessing()
         evaluation.uri, blessing.uri = str(root / split), str(root / "blessing")
         context = Executor.Context(
@@ -300,11 +300,11 @@ class Run:
 
 def write_documents(root: Path, data: dict[str, Digits]) -> None:
     """What ingest, the data gate and the resolver of the baseline leave behind."""
-    sizes = {split: len(part.labels) for split, part in data.items()}
+    sizes = {features.STOP: 0} | {split: len(part.labels) for split, part in data.items()}
     report = {"classes": CLASSES, "num_rejected": 0, "num_kept": sum(sizes.values()), "by_split": sizes}
     documents = {
         "ingest/report.json": report,
-        "data/decision.json": {"passed": True, "reasons": [], "checked_splits": ["eval", "train"]},
+        "data/decision.json": {"passed": True, "reasons": [], "checked_splits": ["eval", "stop", "train"]},
         "baseline/baseline.json": {"version": None, "run_id": None, "fingerprint": None, "model_name": "toy"},
     }
     for name, document in documents.items():

@@ -82,7 +82,7 @@ def make_fn_args(prepared: Path, backbone: Path, out: Path, settings: str, **cha
     config = {"settings": settings, "image_size": 32, "classes": list("56789"), "work_dir": str(out / "work")}
     values = {
         "train_files": [f"{examples}/Split-train/*"],
-        "eval_files": [f"{examples}/Split-eval/*"],
+        "eval_files": [f"{examples}/Split-stop/*"],
         "transform_graph_path": str(graph),
         "base_model": str(backbone),
         "serving_model_dir": str(out / "model" / "Format-Serving"),

@@ -69,13 +69,13 @@ def trained(folder: Path, log_dir: Path, epochs: int = EPOCHS) -> tuple[list[np.
         batches=lambda first, last: rows.batch(10).repeat(last - first),
         steps_per_epoch=4,
         score_train=score,
-        score_eval=score,
+        score_stop=score,
         epochs=epochs,
         patience=10,
         seed=3,
     )
     history = phases.run(phase, folder, str(log_dir))
-    return [variable.numpy() for variable in model.variables], [row["eval_loss"] for row in history["epochs"]]
+    return [variable.numpy() for variable in model.variables], [row["stop_loss"] for row in history["epochs"]]
 
 
 @pytest.fixture(scope="module")

@@ -201,7 +201,7 @@ def test_four_devices_train_as_one_does_and_what_is_frozen_stays_so(make_args, p
     assert here["passed"] and there["passed"]
     assert here["frozen_after"] == there["frozen_after"] and here["num_frozen_weights"] > 30
     for mine, theirs in zip(epochs(one), epochs(four), strict=True):
-        for name in ("loss", "train_loss", "eval_loss"):
+        for name in ("loss", "train_loss", "stop_loss"):
             assert theirs[name] == pytest.approx(mine[name], rel=0.01), (mine, theirs)
 
 

@@ -133,7 +133,7 @@ def test_a_warm_training_begins_better_and_its_frozen_part_is_the_sources(goes_o
     assert started(start)["version"] == version
     assert started(start)["sentence"] == f"The training started from the weights of version {version}."
     cold = facts(trained(settings), "history.json")["phases"][0]["epochs"]
-    assert warm.phases[0]["epochs"][0]["eval_loss"] < cold[-1]["eval_loss"] < cold[0]["eval_loss"]
+    assert warm.phases[0]["epochs"][0]["stop_loss"] < cold[-1]["stop_loss"] < cold[0]["stop_loss"]
     proof, before = warm.proof.model_dump(mode="json"), facts(trained(settings), "freeze_proof.json")
     assert proof["passed"], proof["findings"]
     for key in ("frozen_before", "frozen_after", "num_frozen_weights", "trainable_weights"):
