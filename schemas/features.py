@@ -7,6 +7,7 @@ IMAGE_BYTES: Final = "image_bytes"  # bytes [1]: the file as it came, still enco
 LABEL: Final = "label"  # bytes [1]: class name, UTF-8
 URI: Final = "uri"  # bytes [1]: where the picture was read from
 CONTENT_HASH: Final = "content_hash"  # bytes [1]: hex sha256 of the decoded pixels
+GROUP: Final = "group"  # bytes [1]: hex sha256 of what it shares with pictures in the same split, or its content hash
 
 # Derived scalars, one value each, so that TFDV has something to say about pictures.
 HEIGHT: Final = "height"  # int64, pixels, after EXIF rotation

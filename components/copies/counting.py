@@ -22,13 +22,15 @@ class CopyCounts:
     num_repeated: int
     """Those that show what an earlier one of the validation split shows."""
     num_seen: int
-    """Of the others: those that the training split holds as well, under whatever label."""
+    """Of the others: those that the training split holds as well, under whatever label, or has the group of."""
     num_contradictory: int
     """Of what is left: those that are in the validation split under several labels."""
     num_other_label: int = 0
     """Of those seen: how many are labelled otherwise in training."""
     examples: tuple[tuple[str, str], ...] = ()
     """Names of some of what does not count, (validation, the picture that it copies)."""
+    num_parted: int = 0
+    """Of those seen: how many belong to a group that the training split has images of, whatever they show."""
 
     @property
     def num_distinct(self) -> int:
@@ -51,16 +53,20 @@ class CopyCounts:
         return self.share >= MOST_COPIES
 
 
-def what_counts(copies: Copies, labels: np.ndarray, training_labels: np.ndarray) -> tuple[np.ndarray, CopyCounts]:
+def what_counts(
+    copies: Copies, labels: np.ndarray, training_labels: np.ndarray, parted: np.ndarray | None = None
+) -> tuple[np.ndarray, CopyCounts]:
     """Decides which validation examples count: each content once, none that training holds, none under several labels.
 
-    A copy of a training picture is left out whatever its label is: it was seen. Of one picture under two validation
+    A copy of a training picture is left out whatever its label is: it was seen. So is another picture of a patient, a
+    film or a burst that training has pictures of. Of one picture under two validation
     labels nobody can say which is right, as in ingest.
 
     Args:
         copies: Of m validation examples.
         labels: int64 [m].
         training_labels: int64 [n], of the examples that `copies.seen` points at.
+        parted: bool [m], whether training has examples of the same group; None where nothing is known of groups.
 
     Returns:
         Positions that count, int64, in order; where that would be none, those of distinct content. And the counts,
@@ -68,7 +74,8 @@ def what_counts(copies: Copies, labels: np.ndarray, training_labels: np.ndarray)
     """
     content = _contents(copies)
     positions = np.arange(len(content))
-    is_seen = _any_of_content(content, copies.seen >= 0)
+    apart = np.zeros(len(content), dtype=bool) if parted is None else parted
+    is_seen = _any_of_content(content, (copies.seen >= 0) | apart)
     contradicts = _any_of_content(content, labels != labels[content])
     first = content == positions
     relabelled = (copies.seen >= 0) & (training_labels[copies.seen] != labels)
@@ -78,6 +85,7 @@ def what_counts(copies: Copies, labels: np.ndarray, training_labels: np.ndarray)
         num_seen=int((first & is_seen).sum()),
         num_contradictory=int((first & ~is_seen & contradicts).sum()),
         num_other_label=int((first & _any_of_content(content, relabelled)).sum()),
+        num_parted=int((first & _any_of_content(content, apart)).sum()),
     )
     unseen = np.flatnonzero(first & ~is_seen & ~contradicts)
     return (unseen if len(unseen) else np.flatnonzero(first)), counts

@@ -7,6 +7,7 @@ from typing import Any
 
 from components.errors import DataRefused
 from components.ingest import storage
+from components.ingest.groups import Grouping, grouping_of
 from components.ingest.items import Broken, Container, Listing, Raw
 from components.ingest.names import escaped, op_message
 from components.ingest.settings import DataSettings
@@ -23,9 +24,15 @@ def list_dataset(settings: DataSettings) -> Listing:
         DataRefused: tensorflow_datasets is not installed, the name is unknown, the data set is not prepared, or it
             has no image with a class label.
     """
+    grouping = grouping_of(settings.group, "TensorFlow Datasets", "column")
     name = settings.uri.removeprefix(PREFIX)
     builder = _builder(name)
     _, label_key = _keys(builder, name)
+    if grouping.column and grouping.column not in builder.info.features:
+        raise DataRefused(
+            f"{name} must have the feature {escaped(grouping.column)}, which data.group names; it has "
+            f"{', '.join(sorted(builder.info.features))}."
+        )
     sides = _sides(builder)
     containers = [
         Container("tfds", name, label=split, split=side, position=shard)
@@ -55,7 +62,7 @@ def read_dataset(container: Container, settings: DataSettings) -> Iterator[Raw |
 
     builder = _builder(container.uri)
     image_key, label_key = _keys(builder, container.uri)
-    names = builder.info.features[label_key]
+    names, column = builder.info.features[label_key], Grouping.of(settings.group).column
     shard = f"{container.label}[{container.position}shard:{container.position + 1}shard]"
     position = 0
     try:
@@ -64,12 +71,20 @@ def read_dataset(container: Container, settings: DataSettings) -> Iterator[Raw |
             uri = f"{PREFIX}{container.uri}/{shard}#{position}"
             index = int(example[label_key])
             label = names.int2str(index) if index >= 0 else ""
-            yield Raw(uri, label, container.split, position, bytes(example[image_key]))
+            group = _text(example[column]) if column else ""
+            yield Raw(uri, label, container.split, position, bytes(example[image_key]), group)
             position += 1
     except tf.errors.OpError as error:
         is_pickle = "arrow.py_extension_type" in error.message
         said = "a column has an extension type, whose code was not run" if is_pickle else op_message(error.message)
         yield Broken(f"{PREFIX}{container.uri}/{shard}", f"record {position}: {said}")
+
+
+def _text(value: Any) -> str:
+    """A text or number of an example as text; empty where it is neither."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    return str(value.item()) if getattr(value, "ndim", None) == 0 else ""
 
 
 def _builder(name: str) -> Any:

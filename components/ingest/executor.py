@@ -61,7 +61,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         rejects, counts = self._run_beam(listing, settings, examples, os.path.join(described.uri, "parts"))
         drawn = None if listing.has_splits else settings.eval_fraction
         report = build_report(settings.uri, listing.fingerprint, listing.spans, classes, counts, rejects, drawn)
-        _refuse_empty_splits(report)
+        _refuse_empty_splits(report, settings)
         if not report.by_split[features.STOP]:
             # The steps that read every split need a file in each.
             write_empty_shard(artifact_utils.get_split_uri([examples], features.STOP))
@@ -105,13 +105,14 @@ def _refuse_broken(broken: Sequence[Mapping[str, str]]) -> None:
         )
 
 
-def _refuse_empty_splits(report: Report) -> None:
+def _refuse_empty_splits(report: Report, settings: DataSettings) -> None:
     for split in features.JUDGED:
         if not report.by_split[split]:
             reasons = ", ".join(f"{number} {reason}" for reason, number in report.rejected_by_reason.items())
+            grouped = f", all of a group in one split ({settings.group})" if settings.group else ""
             raise DataRefused(
                 f"No image is left for the {split} split of {report.uri}: {report.num_read} read, "
-                f"{report.num_rejected} rejected{f' ({reasons})' if reasons else ''}; add images or change "
+                f"{report.num_rejected} rejected{f' ({reasons})' if reasons else ''}{grouped}; add images or change "
                 "data.eval_fraction or data.stop_fraction."
             )
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from components.errors import DataRefused
 from components.ingest import storage
+from components.ingest.groups import Grouping, grouping_of
 from components.ingest.items import Container, Listing, Reject
 from components.ingest.names import escaped, label_fault, split_of, uri_fault
 from components.ingest.settings import DataSettings
@@ -33,12 +34,13 @@ def list_folder(settings: DataSettings) -> Listing:
             the two splits is there.
     """
     tree = _read_tree(settings.uri)
+    grouping = grouping_of(settings.group, "a folder of images", "folder", "path")
     is_split = _split_folders(tree, settings.uri)
     depth = 1 if is_split else 0
     _refuse_empty_folders(tree, depth, settings.uri)
     containers, rejects, labels = [], [], set()
     for position, stamp in enumerate(tree.stamps):
-        item = _item(tree, stamp, position, depth)
+        item = _item(tree, stamp, position, depth, grouping)
         if isinstance(item, Reject):
             rejects.append(item)
         else:
@@ -92,7 +94,7 @@ def _refuse_empty_folders(tree: _Tree, depth: int, uri: str) -> None:
         raise DataRefused(f"The class folder {empty[0]} in {uri} is empty; add images to it or remove it.")
 
 
-def _item(tree: _Tree, stamp: storage.FileStamp, position: int, depth: int) -> Container | Reject:
+def _item(tree: _Tree, stamp: storage.FileStamp, position: int, depth: int, grouping: Grouping) -> Container | Reject:
     parts = tree.parts(stamp.path)
     uri = storage.with_protocol(tree.files, stamp.path)
     if fault := uri_fault("/".join(parts)):
@@ -101,4 +103,5 @@ def _item(tree: _Tree, stamp: storage.FileStamp, position: int, depth: int) -> C
         return Reject(uri, "outside_class_folders", "the file lies beside the class folders, so that it has no class")
     if fault := label_fault(parts[depth]):
         return Reject(escaped(uri), "bad_label", f"the class {escaped(parts[depth])!r} is refused: {fault}")
-    return Container("file", uri, parts[depth], split_of(parts[0]) if depth else None, position)
+    group = grouping.of_path("/".join(parts), tuple(parts[depth + 1 : -1]))
+    return Container("file", uri, parts[depth], split_of(parts[0]) if depth else None, position, group)

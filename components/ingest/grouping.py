@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from components.ingest.items import Measured, Reject
 from components.ingest.splitting import side_of, stops
 from schemas import features
+
+# Of the splits that a picture is in, the first of these keeps it.
+_KEEPERS: Final = (features.EVAL, features.STOP, features.TRAIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +32,23 @@ def settle(same: Sequence[Measured], eval_fraction: float, stop_fraction: float)
         stop_fraction: Share of the training side that is kept apart to stop the training, given splits or not.
 
     Returns:
-        Under one label all are kept, on one side. Under several labels none is: nobody can say which label is right.
-        Where the data put a picture on both sides, the validation side keeps it.
+        Under one label all are kept, in one split. Under several labels none is: nobody can say which label is right.
+        Where the data, or groups that share a picture, put it into several splits, the validation side keeps it.
     """
     labels = sorted({one.label for one in same})
     if len(labels) > 1:
         return Settled((), tuple(_conflict(one, labels) for one in same), 0)
-    sides = {one.split or side_of(one.content_hash, eval_fraction) for one in same}
-    kept_side = features.EVAL if features.EVAL in sides else features.TRAIN
     ordered = sorted(same, key=lambda one: (one.uri, one.container.key, one.position))
-    is_apart = kept_side == features.TRAIN and stops(same[0].content_hash, stop_fraction)
-    split = features.STOP if is_apart else kept_side
-    kept = tuple((one, split) for one in ordered if one.split in (None, kept_side))
-    rejects = tuple(_leak(one) for one in ordered if one.split not in (None, kept_side))
+    splits = [_split_of(one, eval_fraction, stop_fraction) for one in ordered]
+    keeper = next(split for split in _KEEPERS if split in splits)
+    kept = tuple((one, split) for one, split in zip(ordered, splits, strict=True) if split == keeper)
+    rejects = tuple(_leak(one, keeper) for one, split in zip(ordered, splits, strict=True) if split != keeper)
     return Settled(kept, rejects, len(kept) - 1)
+
+
+def _split_of(one: Measured, eval_fraction: float, stop_fraction: float) -> str:
+    side = one.split or side_of(one.group, eval_fraction)
+    return features.STOP if side == features.TRAIN and stops(one.group, stop_fraction) else side
 
 
 def _conflict(one: Measured, labels: Sequence[str]) -> Reject:
@@ -49,5 +56,6 @@ def _conflict(one: Measured, labels: Sequence[str]) -> Reject:
     return Reject(one.uri, "conflicting_labels", f"labelled {one.label!r}; the same picture is also labelled {others}")
 
 
-def _leak(one: Measured) -> Reject:
-    return Reject(one.uri, "also_in_eval", "the same picture is in the validation split")
+def _leak(one: Measured, keeper: str) -> Reject:
+    place = "in the validation split" if keeper == features.EVAL else "among the images that say when to stop"
+    return Reject(one.uri, f"also_in_{keeper}", f"the same picture is {place}")

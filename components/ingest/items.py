@@ -21,6 +21,8 @@ class Container:
     """The side that the data gives, or None."""
     position: int = 0
     """Makes two rows that name the same file different; for TFDS the shard's number."""
+    group: str = ""
+    """What its image has in common with others, where the listing knows it."""
 
     @property
     def key(self) -> str:
@@ -38,6 +40,8 @@ class Raw:
     position: int
     """Its place inside the container."""
     data: bytes
+    group: str = ""
+    """What it has in common with images that it must not be parted from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,8 @@ class Measured:
     channel_means: tuple[float, float, float]
     channel_stds: tuple[float, float, float]
     sharpness: float
+    group: str
+    """Hex sha256 of what it has in common with others, or its content hash: what decides its split."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from components.errors import DataRefused
 from components.ingest import storage
+from components.ingest.groups import Grouping, grouping_of
 from components.ingest.items import Container, Listing, Reject
 from components.ingest.names import escaped, label_fault, split_of, uri_fault
 from components.ingest.settings import DataSettings
@@ -22,13 +23,14 @@ def list_manifest(settings: DataSettings) -> Listing:
     Raises:
         DataRefused: The manifest is missing, unreadable, empty, or lacks a column.
     """
+    grouping = grouping_of(settings.group, "a manifest", "column", "path")
     data = _read(settings.uri)
-    rows = list(_rows(settings.uri, data))
+    rows = list(_rows(settings.uri, data, grouping.column))
     if not rows:
         raise DataRefused(f"The manifest {settings.uri} has no rows; write one row an image.")
     given = {split_of(row.get("split", "")) for row in rows}
     has_splits = settings.given_splits != "ignore" and set(features.JUDGED) <= given
-    items = [_item(settings.uri, row, position, has_splits) for position, row in enumerate(rows)]
+    items = [_item(settings.uri, row, position, has_splits, grouping) for position, row in enumerate(rows)]
     containers = [item for item in items if isinstance(item, Container)]
     stamps = storage.stamps_of(container.uri for container in containers)
     return Listing(
@@ -49,15 +51,21 @@ def _read(uri: str) -> bytes:
         raise DataRefused(f"The manifest {uri} was not found; set data.uri to a CSV or Parquet file.") from error
 
 
-def _rows(uri: str, data: bytes) -> Iterator[dict[str, str]]:
-    names, rows = _parquet(uri, data) if uri.lower().endswith(".parquet") else _csv(uri, data)
+def _rows(uri: str, data: bytes, group_column: str) -> Iterator[dict[str, str]]:
+    wanted = (*_REQUIRED, "split", *([group_column] if group_column else []))
+    names, rows = _parquet(uri, data, wanted) if uri.lower().endswith(".parquet") else _csv(uri, data)
+    if group_column and group_column not in names:
+        raise DataRefused(
+            f"The manifest {uri} must have the column {escaped(group_column)}, which data.group names; it has "
+            f"{', '.join(map(escaped, names)) or 'no columns'}."
+        )
     if missing := [name for name in _REQUIRED if name not in names]:
         raise DataRefused(
             f"The manifest {uri} must have the columns uri and label; {missing[0]} is missing among "
             f"{', '.join(map(escaped, names)) or 'no columns'}."
         )
     for row in rows:
-        yield {name: _text(uri, name, row.get(name)) for name in (*_REQUIRED, "split")}
+        yield {name: _text(uri, name, row.get(name)) for name in wanted}
 
 
 def _text(uri: str, name: str, value: Any) -> str:
@@ -90,14 +98,16 @@ def _csv(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
     return names, (dict(zip(names, fields, strict=False)) for fields in rows if fields)
 
 
-def _parquet(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
+def _parquet(uri: str, data: bytes, wanted: Sequence[str]) -> tuple[list[str], Iterator[dict[str, str]]]:
     from components.ingest import parquet
 
-    names, rows = parquet.read_rows(data, f"The manifest {uri}", (*_REQUIRED, "split"))
+    names, rows = parquet.read_rows(data, f"The manifest {uri}", wanted)
     return names, iter(rows)
 
 
-def _item(manifest_uri: str, row: dict[str, str], position: int, has_splits: bool) -> Container | Reject:
+def _item(
+    manifest_uri: str, row: dict[str, str], position: int, has_splits: bool, grouping: Grouping
+) -> Container | Reject:
     if not row["uri"]:
         return Reject(f"{manifest_uri}#row {position + 1}", "missing_uri", "the row names no image")
     if fault := uri_fault(row["uri"]):
@@ -110,7 +120,8 @@ def _item(manifest_uri: str, row: dict[str, str], position: int, has_splits: boo
     split = split_of(row["split"])
     if has_splits and split is None:
         return Reject(uri, "unknown_split", f"the split {escaped(row['split'])!r} is neither train nor eval")
-    return Container("file", uri, row["label"], split, position)
+    group = row[grouping.column] if grouping.column else grouping.of_path(row["uri"])
+    return Container("file", uri, row["label"], split, position, group)
 
 
 def _absolute(manifest_uri: str, uri: str) -> str:

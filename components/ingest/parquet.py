@@ -93,7 +93,7 @@ def _bytes_of(column: pyarrow.Array, name: str) -> int:
 
 
 def _too_large(name: str, expected: str) -> DataRefused:
-    return DataRefused(f"{name} must have {expected} in its columns uri, label and split; it has more.")
+    return DataRefused(f"{name} must have {expected} in the columns that are read; it has more.")
 
 
 def _damaged(name: str, error: Exception) -> DataRefused:

@@ -3,8 +3,9 @@
 import re
 from typing import Final, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
+from components.ingest.groups import Grouping
 from components.settings import Settings
 
 EMBEDDED_DIGITS = "embedded:digits-5-9"
@@ -31,6 +32,11 @@ class DataSettings(Settings):
     stop_fraction: float = Field(0.1, ge=0, lt=1)
     """Share of the training images, by content hash, that is not trained on: it says when to stop and which epoch is
     the best, so that the gate alone sees validation images. 0: all epochs are trained, and the last one is exported."""
+    group: str = Field("", examples=["column:patient", "folder:1", r"path:([^/]+)_\d+\.jpg"])
+    """What pictures that must never be in two splits have in common, as a patient, a film or a burst. `column:NAME` is
+    a manifest's column or a feature of TFRecord and TensorFlow Datasets, `folder:N` the N-th folder below the class
+    folder, `path:PATTERN` what a regular expression, or its first group, finds in the path below `data.uri`. Empty:
+    every picture is a group of its own."""
     given_splits: Literal["auto", "ignore", "require"] = "auto"
     """Whether splits given by the data (folders `train` and `eval`, `val` or `validation`, a `split` column, TFDS
     splits) are used."""
@@ -49,6 +55,12 @@ class DataSettings(Settings):
     """TFRecord source: the feature that holds the encoded image."""
     label_key: str = "image/class/text"
     """TFRecord source: the feature that holds the class name or index."""
+
+    @field_validator("group")
+    @classmethod
+    def _names_a_group(cls, value: str) -> str:
+        Grouping.of(value)
+        return value
 
     @model_validator(mode="after")
     def _with_known_placeholders(self) -> Self:

@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, Final, cast
 
 from components.errors import DataRefused
 from components.ingest import storage
+from components.ingest.groups import Grouping, grouping_of
 from components.ingest.items import Broken, Container, Listing, Raw
 from components.ingest.settings import DataSettings
 
@@ -19,6 +20,7 @@ def list_shards(settings: DataSettings) -> Listing:
     Raises:
         DataRefused: The glob matches nothing, or a shard has no bytes.
     """
+    grouping_of(settings.group, "TFRecord files", "column")
     files, pattern = storage.filesystem(settings.uri)
     paths = sorted(path for path in files.glob(pattern) if files.isfile(path))
     if not paths:
@@ -81,14 +83,17 @@ def _records(uri: str) -> Iterator[bytes]:
 
 def _raw(container: Container, position: int, values: Any, settings: DataSettings) -> Raw:
     image: Sequence[bytes] = values[settings.image_key].bytes_list.value if settings.image_key in values else ()
-    label = _label(values[settings.label_key], settings.classes) if settings.label_key in values else ""
-    return Raw(f"{container.uri}#{position}", label, None, position, image[0] if len(image) == 1 else b"")
+    label = _text(values[settings.label_key], settings.classes) if settings.label_key in values else ""
+    column = Grouping.of(settings.group).column
+    group = _text(values[column], ()) if column in values else ""
+    return Raw(f"{container.uri}#{position}", label, None, position, image[0] if len(image) == 1 else b"", group)
 
 
-def _label(value: Any, classes: tuple[str, ...]) -> str:
+def _text(value: Any, names: tuple[str, ...]) -> str:
+    """A feature's one value as text; empty where it has not one. A number is the position of a name, or itself."""
     if len(value.bytes_list.value) == 1:
         return str(value.bytes_list.value[0].decode("utf-8", "surrogateescape"))
     if len(value.int64_list.value) == 1:
         index = value.int64_list.value[0]
-        return classes[index] if 0 <= index < len(classes) else str(index)
+        return names[index] if 0 <= index < len(names) else str(index)
     return ""

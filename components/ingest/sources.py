@@ -139,4 +139,4 @@ def _read_file(container: Container, max_bytes: int) -> Raw | Reject:
         return Reject(container.uri, "missing_file", "the file was not found")
     except OSError as error:
         return Reject(container.uri, "unreadable_file", error.strerror or str(error))
-    return Raw(container.uri, container.label or "", container.split, container.position, data)
+    return Raw(container.uri, container.label or "", container.split, container.position, data, container.group)

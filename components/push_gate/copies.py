@@ -50,15 +50,18 @@ def seek_copies(
     """
     side = min(SIDE, image_size)
     ours, theirs, known = PictureFile(), PictureFile(), list[tuple[str, str]]()
+    groups = set[bytes]()
     for batch in _batches(chain.from_iterable(map(every_example, train_uris))):
         theirs.append(_pixels([one.encoded for one in batch], side))
         known += [(one.uri, one.label) for one in batch]
+        groups |= {one.group for one in batch}
     for positions in _batches(range(len(validation.rows))):
         ours.append(_pixels(validation.encoded(positions), side))
     index = {name: position for position, name in enumerate(classes)}
     training_labels = np.array([index.get(label, -1) for _, label in known], dtype=np.int64)
+    parted = np.array([row.group in groups for row in validation.rows])
     copies = find_copies(theirs.array(), ours.array())
-    counting, counts = what_counts(copies, validation.labels, training_labels)
+    counting, counts = what_counts(copies, validation.labels, training_labels, parted)
     shown = [
         {
             "validation": _picture(ours, mine, validation.rows[mine].uri, classes[validation.rows[mine].label]),

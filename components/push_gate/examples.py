@@ -17,6 +17,8 @@ class Row:
 
     uri: str
     label: int
+    group: bytes
+    """What it shares with the images that it must not be parted from."""
     slices: tuple[str, ...]
     """`feature=value` for every feature that is sliced by."""
 
@@ -107,6 +109,7 @@ class Picture:
     encoded: bytes
     uri: str
     label: str
+    group: bytes
 
 
 def every_example(split_uri: str) -> Iterator[Picture]:
@@ -117,7 +120,8 @@ def every_example(split_uri: str) -> Iterator[Picture]:
     """
     for example in _examples(sorted(tf.io.gfile.glob(f"{split_uri.rstrip('/')}/*.gz"))):
         uri, label = (_only_bytes(example, key).decode("utf-8", "replace") for key in (features.URI, features.LABEL))
-        yield Picture(_only_bytes(example, features.IMAGE_BYTES), uri, label)
+        group = _only_bytes(example, features.GROUP)
+        yield Picture(_only_bytes(example, features.IMAGE_BYTES), uri, label, group)
 
 
 def first_examples(split_uri: str, limit: int) -> list[tf.train.Example]:
@@ -154,7 +158,7 @@ def _row(example: tf.train.Example, index: Mapping[str, int], slice_features: Se
     if label not in index:
         raise ValueError(f"expected {uri} to have a label among the model's {len(index)} classes; received {label!r}.")
     slices = [f"{key}={value}" for key in slice_features for value in _values(example, key)]
-    return Row(uri, index[label], tuple(slices))
+    return Row(uri, index[label], _only_bytes(example, features.GROUP), tuple(slices))
 
 
 def _values(example: tf.train.Example, key: str) -> list[str]:

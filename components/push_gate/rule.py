@@ -143,6 +143,8 @@ def _copies(evidence: Evidence) -> Check:
     detail = (
         f"{found.num_seen} of {found.num_distinct} validation images of distinct content are copies of training images"
     )
+    if found.num_parted:
+        detail += f" or of a group that training has images of ({found.num_parted} by data.group)"
     if found.num_other_label:
         detail += f", {found.num_other_label} of them under another label"
     if found.num_contradictory:

@@ -147,6 +147,7 @@ def _copies(evidence: Evidence) -> dict[str, Any] | None:
         "repeated": found.num_repeated,
         "in_training": found.num_seen,
         "under_other_label": found.num_other_label,
+        "parted": found.num_parted,
         "contradictory": found.num_contradictory,
         "share": found.share,
         "examples": [{"validation": ours, "train": theirs} for ours, theirs in found.examples],

@@ -56,9 +56,10 @@ class _Recorder(keras.callbacks.Callback):
         seconds = time.monotonic() - self._started
         train_loss, train_accuracy = self._phase.score_train()
         stop_loss, stop_accuracy = self._phase.score_stop() if self._phase.score_stop else (None, None)
+        loss = float((logs or {})["loss"])
         row = {
             "epoch": epoch,
-            "loss": float((logs or {})["loss"]),
+            "loss": loss,
             "accuracy": float((logs or {})["accuracy"]),
             "train_loss": train_loss,
             "train_accuracy": train_accuracy,
@@ -70,7 +71,7 @@ class _Recorder(keras.callbacks.Callback):
         self.progress = Progress((*self.progress.epochs, row), epoch if is_best else self.progress.best_epoch)
         self._checkpoint.save(self.progress, is_best)
         # A loss that is not finite never becomes finite again, so training stops; the gate will refuse the model.
-        if _should_stop(self.progress, self._phase.patience) or not math.isfinite(row["loss"]):
+        if _should_stop(self.progress, self._phase.patience) or not math.isfinite(loss):
             self.model.stop_training = True
 
 

@@ -17,7 +17,9 @@ pytestmark = pytest.mark.tfx
 
 def measured(content_hash: str, uri: str, position: int = 0, kind: Any = "file") -> Measured:
     container = Container(kind, uri)
-    return Measured(container, position, uri, "cat", None, "", content_hash, 1, 1, 1, "png", (0, 0, 0), (0, 0, 0), 0)
+    return Measured(
+        container, position, uri, "cat", None, "", content_hash, 1, 1, 1, "png", (0, 0, 0), (0, 0, 0), 0, content_hash
+    )
 
 
 def test_the_same_pictures_give_the_same_records_in_the_same_order_wherever_they_lie(

@@ -9,10 +9,10 @@ from components.ingest.report import DUPLICATE, KEPT, READ, WRITTEN, build_repor
 from components.ingest.splitting import fraction_of, side_of, stops
 
 
-def measured(uri: str, label: str, split: str | None = None, content: str = "abc") -> Measured:
+def measured(uri: str, label: str, split: str | None = None, content: str = "abc", group: str = "") -> Measured:
     return Measured(
         Container("file", uri, label, split), 0, uri, label, split, "", content, 1, 1, 1, "png",
-        (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0.0,
+        (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), 0.0, group or content,
     )  # fmt: skip
 
 

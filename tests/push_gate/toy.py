@@ -64,6 +64,7 @@ def example(image: np.ndarray, label: str, uri: str) -> bytes:
         features.IMAGE_BYTES: bytes_feature(encoded),
         features.LABEL: bytes_feature(label.encode()),
         features.URI: bytes_feature(uri.encode()),
+        features.GROUP: bytes_feature(uri.encode()),
         features.CONTENT_HASH: bytes_feature(hashlib.sha256(image.tobytes()).hexdigest().encode()),
         features.FORMAT: bytes_feature(b"png" if int(image.sum()) % 2 else b"bmp"),
         features.HEIGHT: tf.train.Feature(int64_list=tf.train.Int64List(value=[image.shape[0]])),
