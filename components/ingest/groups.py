@@ -37,25 +37,19 @@ class Grouping:
                 f"{text}."
             )
         form, value = found.groups()
-        if form == "folder" and not (value.isascii() and value.isdigit() and int(value)):
-            raise ValueError(f"data.group must count folders from 1 on, as in folder:1; received {text}.")
-        if form == "path":
-            try:
-                re.compile(value)
-            except (re.error, OverflowError, RecursionError) as error:
-                raise ValueError(
-                    f"data.group must hold a regular expression after `path:`; received {value} ({error})."
-                ) from None
-        return {
-            "column": lambda: cls(column=value),
-            "folder": lambda: cls(level=int(value)),
-            "path": lambda: cls(pattern=value),
-        }[form]()
-
-    @property
-    def is_given(self) -> bool:
-        """Whether pictures have groups."""
-        return self != Grouping()
+        if form == "column":
+            return cls(column=value)
+        if form == "folder":
+            if not re.fullmatch("[1-9][0-9]?", value):
+                raise ValueError(f"data.group must count folders from 1 on, as in folder:1; received {text}.")
+            return cls(level=int(value))
+        try:
+            re.compile(value)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise ValueError(
+                f"data.group must hold a regular expression after `path:`; received {value} ({error})."
+            ) from None
+        return cls(pattern=value)
 
     def of_path(self, path: str, folders: tuple[str, ...] = ()) -> str:
         """Gives the group of a picture that has a file of its own.

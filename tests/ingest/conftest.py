@@ -98,7 +98,7 @@ class Ingested:
 
     @property
     def all_uris(self) -> list[str]:
-        return self.uris["train"] + self.uris["eval"]
+        return [uri for uris in self.uris.values() for uri in uris]
 
 
 @pytest.fixture(scope="session")
@@ -117,7 +117,8 @@ def run_ingest(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Ingest
         root = tmp_path_factory.mktemp("ingested")
         examples, report = standard_artifacts.Examples(), IngestReport()
         examples.uri, report.uri = str(root / "examples"), str(root / "report")
-        settings = DataSettings(uri=uri, classes=classes, **options)
+        # Tests of the sources count images of two sides.
+        settings = DataSettings(uri=uri, classes=classes, **({"stop_fraction": 0.0} | options))
         properties = {
             "settings": settings.model_dump_json(),
             "classes": json.dumps(list(classes)),
@@ -126,9 +127,9 @@ def run_ingest(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Ingest
         }
         context = Executor.Context(tmp_dir=str(root), unique_id="1")
         Executor(context).Do({}, {"examples": [examples], "report": [report]}, properties)
-        assert json.loads(examples.split_names) == ["train", "eval"]
+        assert json.loads(examples.split_names) == ["train", "stop", "eval"]
         assert {path.name for path in (root / "report").iterdir()} == {"report.json", "rejects.jsonl"}
-        read = {split: list(_examples(root / "examples" / f"Split-{split}")) for split in ("train", "eval")}
+        read = {split: list(_examples(root / "examples" / f"Split-{split}")) for split in ("train", "stop", "eval")}
         by_key = {key: {split: [value(one, key) for one in read[split]] for split in read} for key in _KEYS}
         return Ingested(
             json.loads((root / "report" / "report.json").read_text()),
@@ -137,7 +138,8 @@ def run_ingest(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Ingest
             by_key["content_hash"],
             by_key["label"],
             read,
-            len(list((root / "examples").rglob("*.gz"))),
+            # A split without an image has a file all the same.
+            sum(len(list((root / "examples" / f"Split-{split}").glob("*.gz"))) for split in read if read[split]),
         )
 
     return run

@@ -127,7 +127,7 @@ def test_given_splits_are_used_and_a_picture_in_both_leaves_train(
     files = {name: png(number) for number, name in enumerate(names)}
     files["train/cat/leak.png"] = files["val/cat/leak.png"] = png(99_999)
     found = run_ingest(write_tree(files))
-    assert found.report["by_split"] == {"train": 4, "eval": 5}
+    assert found.report["by_split"] == {"train": 4, "stop": 0, "eval": 5}
     assert found.report["rejected_by_reason"] == {"also_in_eval": 1}
     assert all("/val/" in uri for uri in found.uris["eval"])
     pooled = run_ingest(write_tree(files), given_splits="ignore")

@@ -56,7 +56,7 @@ def test_a_tfds_data_set_is_ingested_with_its_splits(tmp_path: Path, run_ingest:
     summary = discover(DataSettings(uri=uri))
     assert (summary.format, summary.classes, summary.has_splits) == ("tfds", ("angular", "round"), True)
     found = run_ingest(uri, fingerprint=summary.fingerprint, classes=summary.classes)
-    assert found.report["by_split"] == {"train": 10, "eval": 6}
+    assert found.report["by_split"] == {"train": 10, "stop": 0, "eval": 6}
     assert found.report["by_class"]["eval"] == {"angular": 3, "round": 3}
     assert found.uris["eval"][0].startswith(f"{uri}/test[0shard:1shard]#")
 
@@ -155,7 +155,7 @@ def test_a_manifest_in_a_bucket_names_images_beside_it(s3_bucket: Put, png: Png,
         rows.append(f"{number}.png,{'cat' if number % 2 else 'dog'},{'train' if number < 5 else 'val'}")
     s3_bucket("shop/list.csv", "\n".join([*rows, "gone.png,cat,train"]).encode())
     found = run_ingest("s3://pictures/shop/list.csv")
-    assert found.report["by_split"] == {"train": 5, "eval": 3}
+    assert found.report["by_split"] == {"train": 5, "stop": 0, "eval": 3}
     assert found.rejects == [
         {"uri": "s3://pictures/shop/gone.png", "reason": "missing_file", "detail": "the file was not found"}
     ]
