@@ -16,9 +16,11 @@ from tfx.orchestration import metadata
 from tfx.orchestration import pipeline as tfx_pipeline
 from tfx.orchestration.local import runner_utils
 from tfx.orchestration.portable import launcher, runtime_parameter_utils
+from tfx.orchestration.portable.data_types import ExecutionInfo
 from tfx.proto.orchestration import pipeline_pb2
+from tfx.proto.orchestration.execution_result_pb2 import ExecutorOutput
 
-from pipeline.runners import outside
+from pipeline.runners import contents, outside
 from pipeline.runners.failures import changed_artifact
 from pipeline.runners.progress import Progress
 from pipeline.runners.results import NodeResult, NodeStatus, Walk
@@ -93,7 +95,7 @@ def _launch(
     deployment: pipeline_pb2.IntermediateDeploymentConfig,
     connection: metadata.Metadata,
 ) -> Execution:
-    info = launcher.Launcher(
+    info = _Launcher(
         pipeline_node=node,
         mlmd_connection=connection,
         pipeline_info=compiled.pipeline_info,
@@ -107,6 +109,21 @@ def _launch(
         # The launcher reports inputs that it cannot resolve in the log only.
         raise RuntimeError(f"{node.node_info.id} did not run, for its inputs are missing; see the log.")
     return execution
+
+
+class _Launcher(launcher.Launcher):
+    """Runs no step on what changed since it was written, and remembers what each step writes."""
+
+    def _run_executor(self, execution_info: ExecutionInfo) -> ExecutorOutput:
+        contents.check(execution_info.input_dict)
+        output = super()._run_executor(execution_info)
+        contents.seal(execution_info.output_dict, names_files=True)
+        # What an executor says of its outputs takes the place of what was prepared for them.
+        for key, artifacts in execution_info.output_dict.items():
+            said = output.output_artifacts[key].artifacts if key in output.output_artifacts else ()
+            for one, message in zip(artifacts, said, strict=False):
+                message.custom_properties[contents.CONTENT].string_value = contents.seal_of(one)
+        return output
 
 
 def _forget(connection: metadata.Metadata, holds: Mapping[str, Callable[[Path], bool]]) -> None:

@@ -100,6 +100,51 @@ def test_an_artifact_that_changed_since_it_was_judged_is_made_again_by_the_next_
     assert third.outputs["ServingCheck"] != first.outputs["ServingCheck"]
 
 
+def flip(folder):
+    path = folder / "verdict.json"
+    text = path.read_bytes()
+    path.write_bytes(text[:-3] + b" " + text[-2:])
+
+
+def cut(folder):
+    (folder / "verdict.json").write_bytes((folder / "verdict.json").read_bytes()[:5])
+
+
+def empty(folder):
+    (folder / "verdict.json").unlink()
+
+
+def add(folder):
+    (folder / "part-2.json").write_text("{}")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [(flip, "verdict.json is changed"), (cut, "verdict.json is changed"), (empty, "verdict.json is gone"),
+     (add, "part-2.json is new")],
+)  # fmt: skip
+def test_what_changed_since_it_was_written_is_named_by_whoever_reads_it_and_made_again_by_the_next_run(
+    walked, change, said
+):
+    first, _ = walked()
+    folder = first.outputs["PushGate"]["Verdict"]
+    change(folder)
+    second, error = walked(serves=False)
+    assert isinstance(error, ArtifactChanged) and statuses(second)["ServingCheck"] == "failed"
+    assert str(error) == f"{folder}: {said} since the step wrote it, so nothing was made of it."
+    third, error = walked(serves=False)
+    assert error is None
+    assert (statuses(third)["Start"], statuses(third)["PushGate"]) == ("cached", "done")
+    assert third.outputs["PushGate"]["Verdict"] != folder
+
+
+def test_what_nobody_reads_is_not_looked_at(walked):
+    first, _ = walked()
+    flip(first.outputs["PushGate"]["Verdict"])
+    again, error = walked()
+    assert error is None and statuses(again)["ServingCheck"] == "cached"
+
+
 def test_a_node_on_beam_builds_no_package_of_tfx():
     from tfx.utils.dependency_utils import make_beam_dependency_flags
 

@@ -95,6 +95,7 @@ def _run(told: argparse.Namespace, beam_args: list[str]) -> None:
     from tfx.orchestration.portable import outputs_utils
     from tfx.utils import import_utils
 
+    from pipeline.runners import contents
     from pipeline.runners.kubeflow.facts import SCHEMA_BY
     from pipeline.runners.kubeflow.outcome import DECIDED_BY
     from pipeline.runners.kubeflow.verdicts import remember
@@ -109,7 +110,9 @@ def _run(told: argparse.Namespace, beam_args: list[str]) -> None:
             context = base_beam_executor.BaseBeamExecutor.Context(beam_pipeline_args=beam_args, **common)
         else:
             context = base_executor.BaseExecutor.Context(extra_flags=beam_args, **common)
+        contents.check(step.inputs)
         executor_class(context).Do(step.inputs, step.outputs, step.exec_properties)
+        contents.seal(step.outputs, names_files=False)
     if step.node_id == DECIDED_BY and step.facts:
         remember(step.facts, step.inputs, step.outputs, step.exec_properties, datetime.now(UTC))
     outputs_utils.tag_output_artifacts_with_version(step.outputs)
