@@ -86,9 +86,10 @@ def _coverage_findings(evidence: Evidence) -> Iterator[str]:
         elif measured is not None:
             for name in sorted(measured.slices - evidence.tfma[split].slices):
                 yield f"slice {name} of split {split} was never evaluated by TFMA"
-    if evidence.num_compared != evidence.num_written:
-        written = "an unknown number" if evidence.num_written is None else evidence.num_written
-        yield f"copies were sought among {evidence.num_compared} training images where ingest wrote {written}"
+    compared, written = evidence.num_compared, evidence.num_written
+    if compared is None or compared != written:
+        numbers = ("an unknown number" if number is None else number for number in (compared, written))
+        yield "copies were sought among {} of training images where ingest wrote {}".format(*numbers)
     if features.TRAIN in evidence.tfma:
         for part in evidence.slices:
             large = part.validation.total >= _COVERED_SLICE

@@ -2,7 +2,7 @@
 
 import errno
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ from components.push_gate.rule import Decision, decide
 from components.push_gate.scores import favourite
 from components.push_gate.settings import GateSettings
 from components.push_gate.tfma_evidence import Metrics, nonfinite_metrics, split_evaluation
+from components.push_gate.useless import would_pass
 from schemas import features
 
 
@@ -97,12 +98,21 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
         if _is_the_machines(error):
             raise
         evidence = replace(evidence, failure=f"the measurement broke off: {type(error).__name__}: {_one_line(error)}")
-    decision = decide(evidence, settings)
+    decision = _with_warning(decide(evidence, settings), would_pass(evidence, settings))
     claimed = _historic_training_mode(documents.history, documents.ingest)
     explanation = None if decision.outcome == "PASS" else _explain(uris, measurement, decision, claimed, documents)
     return Judgement(
         decision, evidence, documents, measurement, metrics, fingerprint, weights, claimed, explanation, export
     )
+
+
+def _with_warning(decision: Decision, useless: Sequence[str]) -> Decision:
+    """Says with every decision of a rule that hardly anything fails what it is worth."""
+    if not useless:
+        return decision
+    models = " and one that ".join(useless)
+    warning = f"With these thresholds a model that {models} would pass, too."
+    return replace(decision, sentence=f"{decision.sentence} {warning}")
 
 
 def _read_documents(uris: Uris) -> Documents:

@@ -6,11 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
+import filelock
 from pydantic import BaseModel
 
 from components.errors import DataRefused
 from pipeline.config import Config
 from pipeline.resolve import Folders
+from pipeline.runners.lock import BEGUN, run_lock
 
 
 @dataclass(frozen=True)
@@ -22,6 +24,7 @@ class Attempt:
     run_id: str
     started: datetime
     clock: float
+    lock: filelock.BaseFileLock
 
     @classmethod
     def begin(cls, config: Config, folders: Folders) -> Self:
@@ -33,7 +36,8 @@ class Attempt:
         now = datetime.now().astimezone()
         # Four digits of the time within the second: ids sort by time, also of runs that start in the same second.
         run_id = f"{now:%Y%m%d-%H%M%S}-{now.microsecond // 16:04x}"
-        attempt = cls(config, folders, run_id, now, time.monotonic())
+        lock = run_lock(folders.runs / run_id)
+        attempt = cls(config, folders, run_id, now, time.monotonic(), lock)
         attempt._make_folder()
         return attempt
 
@@ -52,6 +56,10 @@ class Attempt:
         """Since the start."""
         return round(time.monotonic() - self.clock, 3)
 
+    def announce(self, summary: BaseModel) -> None:
+        """Writes what is to be said of the run if its process ends without a word."""
+        (self.folder / BEGUN).write_text(summary.model_dump_json(indent=2))
+
     def store(self, summary: BaseModel, status: str) -> None:
         """Writes `summary.json`, whole or not at all.
 
@@ -62,6 +70,7 @@ class Attempt:
         try:
             unfinished.write_text(summary.model_dump_json(indent=2))
             unfinished.replace(path)
+            (self.folder / BEGUN).unlink(missing_ok=True)
         except OSError as error:
             text = f"could not be written ({error.strerror}); the run had ended as {status}"
             raise OSError(error.errno, text, str(path)) from error
@@ -74,6 +83,7 @@ class Attempt:
             )
         try:
             self.folder.mkdir(parents=True)
+            self.lock.acquire(timeout=0)
         except OSError as error:
             raise DataRefused(
                 f"output must be a folder that can be written to; {self.folders.root} cannot ({error.strerror}). "

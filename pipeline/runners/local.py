@@ -4,11 +4,12 @@ import contextlib
 import dataclasses
 import json
 import os
+import signal
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from components.card.facts import NodeFacts, RunFacts
 from components.credentials import lent
@@ -21,7 +22,7 @@ from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, refusal_of, stopped
 from pipeline.runners.lock import alone
 from pipeline.runners.outside import missing
-from pipeline.runners.place import check_place
+from pipeline.runners.place import take_place
 from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import RunStatus, RunSummary, Walk, judge, nothing_new
 from pipeline.runners.stopping import Stop, stoppable
@@ -31,6 +32,10 @@ from pipeline.runners.telling import tell
 
 if TYPE_CHECKING:
     from tfx.orchestration.pipeline import Pipeline
+
+_KILLED: Final = (
+    "The process ended without a word: it was killed, or the machine stopped. The same command continues the run."
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,7 @@ def run(
     """
     attempt = Attempt.begin(config, folders_of(config))
     walk, listener = Walk(), progress or Silent()
+    attempt.announce(_summary(attempt, _Outcome("interrupted", 128 + signal.SIGKILL, _KILLED), walk))
 
     def abandon(signal_number: int) -> None:
         _give_back(config, walk)
@@ -93,7 +99,13 @@ def _after_telling(attempt: Attempt, summary: RunSummary) -> RunSummary:
 
 
 def _written(attempt: Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
-    summary = RunSummary(
+    summary = _summary(attempt, outcome, walk)
+    attempt.store(summary, summary.status)
+    return summary
+
+
+def _summary(attempt: Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
+    return RunSummary(
         run_id=attempt.run_id,
         pipeline=attempt.config.name,
         run_key=outcome.plan.run_key if outcome.plan else None,
@@ -113,8 +125,6 @@ def _written(attempt: Attempt, outcome: _Outcome, walk: Walk) -> RunSummary:
         config=attempt.config.model_dump(mode="json"),
         nodes=tuple(walk.nodes),
     )
-    attempt.store(summary, summary.status)
-    return summary
 
 
 def _try(
@@ -128,7 +138,7 @@ def _try(
     try:
         with alone(attempt.folders.root):
             check(attempt.folders.metadata)
-            check_place(attempt.folders.metadata, attempt.folders.artifacts)
+            take_place(attempt.folders.metadata, attempt.folders.artifacts)
             plan = resolve(attempt.config)
             last = None if again or not plan.source.spans else _last_verdict(plan)
             if last is not None and _is_there(plan, last):

@@ -1,13 +1,18 @@
-"""One run at a time in a pipeline's folder."""
+"""One run at a time in a pipeline's folder, and whether a run's process is alive."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
 import filelock
 
 from pipeline.runners.errors import AnotherRun
+
+# In a run's folder: what is to be said of it if its process ends without a word.
+BEGUN: Final = "begun.json"
+_LOCK: Final = "running.lock"
 
 
 @contextlib.contextmanager
@@ -25,3 +30,19 @@ def alone(root: Path) -> Iterator[None]:
     with lock:
         owner.write_text(str(os.getpid()))
         yield
+
+
+def run_lock(folder: Path) -> filelock.BaseFileLock:
+    """Returns the lock that the process of a run holds for as long as it lives, however it ends."""
+    return filelock.FileLock(folder / _LOCK)
+
+
+def is_running(folder: Path) -> bool:
+    """Says whether the process of the run in a folder is alive."""
+    if not (folder / _LOCK).exists():
+        return False
+    try:
+        with run_lock(folder).acquire(timeout=0):
+            return False
+    except filelock.Timeout:
+        return True

@@ -1,6 +1,7 @@
 """Whether a metadata store still lies where it was made; a copy would go on in the folder that it was copied from."""
 
 import contextlib
+import itertools
 import os
 import sqlite3
 from pathlib import Path
@@ -35,6 +36,23 @@ def check_place(store: Path, artifacts: Path) -> None:
             "folder as output. A folder that was moved: move it back, or make a link of the old place: "
             f"ln -s {own} {before}"
         )
+
+
+def take_place(store: Path, artifacts: Path) -> None:
+    """Makes sure that a run can write beside a store: `check_place`, and no artifacts that a lost store knew.
+
+    Those are moved aside and kept: a new store counts from one again, and would write among them.
+
+    Raises:
+        StoreUnusable: As `check_place`.
+    """
+    check_place(store, artifacts)
+    if store.exists() or not artifacts.is_dir() or not any(artifacts.iterdir()):
+        return
+    numbered = (artifacts.with_name(f"{artifacts.name}-without-store-{number}") for number in itertools.count(1))
+    aside = next(path for path in numbered if not path.exists())
+    artifacts.rename(aside)
+    print(f"{store} is not there; the artifacts that an earlier one knew are kept in {aside}.")
 
 
 def _is_inside(uri: str, artifacts: Path, own: Path) -> bool:

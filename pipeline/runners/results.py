@@ -13,7 +13,7 @@ NodeStatus = Literal["done", "cached", "failed", "skipped"]
 LookStatus = Literal["quiet", "drift", "undecided", "refused", "failed", "interrupted"]
 # What libraries say is part of it.
 Safe = Annotated[str, AfterValidator(safe)]
-RunStatus = Literal["pushed", "blocked", "held", "refused", "failed", "interrupted", "unchanged"]
+RunStatus = Literal["pushed", "blocked", "held", "refused", "failed", "interrupted", "unchanged", "running"]
 
 
 class NodeResult(BaseModel):

@@ -36,7 +36,7 @@ def check(path: Path) -> None:
     if complaint is not None:
         raise StoreUnusable(
             f"{path} must be an ML Metadata store, but {complaint}. Restore it from a backup, or move it away to start "
-            "with an empty history and cache; pushed and registered models are kept elsewhere and stay."
+            "with an empty history and cache; artifacts are kept beside the new ones, and models elsewhere."
         )
 
 

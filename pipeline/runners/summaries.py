@@ -4,13 +4,16 @@ import logging
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from pipeline.config import Config
+from pipeline.runners.lock import BEGUN, is_running
 from pipeline.runners.results import LookSummary, RunSummary, stands
 
+_SUMMARY: Final = "summary.json"
+_RUNNING: Final = "The run goes on."
 _Summary = TypeVar("_Summary", bound=BaseModel)
 
 
@@ -29,14 +32,19 @@ def looks_of(config: Config) -> Iterator[LookSummary]:
 
 
 def past_runs(folder: Path) -> Iterator[RunSummary]:
-    """Yields a pipeline's runs, oldest first; one that was killed left no summary and is not listed.
+    """Yields a pipeline's runs, oldest first; also those that are running, and those whose process was killed.
 
     A summary that cannot be read counts as absent, and a warning names it.
 
     Args:
         folder: Holds a folder a run.
     """
-    return (summary for summary in _summaries(RunSummary, folder) if summary is not None)
+    begun = [path.parent for path in folder.glob(f"*/{BEGUN}") if not (path.parent / _SUMMARY).exists()]
+    ended = [path.parent for path in folder.glob(f"*/{_SUMMARY}")]
+    for one in sorted([*begun, *ended]):
+        summary = _read(RunSummary, one / (BEGUN if one in begun else _SUMMARY))
+        if summary is not None:
+            yield summary.model_copy(update={"status": "running", "message": _RUNNING}) if is_running(one) else summary
 
 
 def newest_runs(folder: Path) -> Iterator[RunSummary]:
@@ -48,13 +56,17 @@ def newest_runs(folder: Path) -> Iterator[RunSummary]:
 
 
 def _summaries(kind: type[_Summary], folder: Path, newest_first: bool = False) -> Iterator[_Summary | None]:
-    for path in sorted(folder.glob("*/summary.json"), reverse=newest_first):
-        try:
-            yield kind.model_validate_json(path.read_text())
-        except (OSError, ValueError) as error:
-            why = f"{error.error_count()} of its values are not" if isinstance(error, ValidationError) else str(error)
-            logging.warning("%s must be a run's summary (%s); it counts as absent.", path, why)
-            yield None
+    for path in sorted(folder.glob(f"*/{_SUMMARY}"), reverse=newest_first):
+        yield _read(kind, path)
+
+
+def _read(kind: type[_Summary], path: Path) -> _Summary | None:
+    try:
+        return kind.model_validate_json(path.read_text())
+    except (OSError, ValueError) as error:
+        why = f"{error.error_count()} of its values are not" if isinstance(error, ValidationError) else str(error)
+        logging.warning("%s must be a run's summary (%s); it counts as absent.", path, why)
+        return None
 
 
 def same_as_last(newest_first: Iterable[RunSummary], run_key: str) -> RunSummary | None:

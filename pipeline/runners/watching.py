@@ -14,7 +14,7 @@ from pipeline.runners.attempt import Attempt
 from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, stopped
 from pipeline.runners.lock import alone
-from pipeline.runners.place import check_place
+from pipeline.runners.place import take_place
 from pipeline.runners.progress import Progress, Silent
 from pipeline.runners.results import LookSummary, Walk
 from pipeline.runners.stopping import Stop, stoppable
@@ -66,7 +66,7 @@ def _try(attempt: Attempt, until: str, progress: Progress, walk: Walk, stop: Sto
     try:
         with alone(attempt.folders.root):
             check(attempt.folders.metadata)
-            check_place(attempt.folders.metadata, attempt.folders.artifacts)
+            take_place(attempt.folders.metadata, attempt.folders.artifacts)
             watch = look_up(attempt.config, until)
             from pipeline.monitoring import build  # Imports TFX, which takes seconds and is noisy.
             from pipeline.runners.engine import run_pipeline

@@ -30,6 +30,8 @@ def healthy() -> Evidence:
         tfma={"train": SplitEvaluation(0.98, 2000, SLICES), "eval": SplitEvaluation(0.96, 500, SLICES)},
         parity=Parity(0.0, 1e-5),
         copies=CopyCounts(500, 0, 0, 0),
+        num_compared=2200,
+        num_written=2200,
         guessing=guessing(Counts(480, 500), 0.5),
         top_share=0.5,
         top_class="a",

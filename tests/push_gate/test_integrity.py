@@ -1,7 +1,7 @@
 """G0: every way in which the evidence can be missing, broken or about something else."""
 
 import math
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 
@@ -33,12 +33,27 @@ def test_no_evidence_at_all_is_blocked() -> None:
     assert {"G0 data", "G0 frozen weights", "G0 coverage"} <= set(fired(decision))
 
 
-@pytest.mark.parametrize(
-    "field", ["data_decision", "freeze_proof", "train", "validation", "modes", "parity", "guessing", "top_share"]
-)
+# What is not there when all is well: complaints, a champion's comparison, what only the doctor looks at, and a name.
+_MAY_BE_ABSENT = {
+    "failure", "nonfinite", "source_note", "changed_alone", "champion", "champion_note", "top_class", "slices",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("field", sorted({one.name for one in fields(Evidence)} - _MAY_BE_ABSENT))
 def test_a_missing_piece_of_evidence_never_passes(healthy: Evidence, field: str) -> None:
-    without = replace(healthy, **{field: None})  # type: ignore[arg-type]
+    assert decide(healthy, SETTINGS).outcome == "PASS"
+    without = replace(healthy, **{field: getattr(Evidence(), field)})
     assert decide(without, SETTINGS).outcome != "PASS"
+
+
+@pytest.mark.parametrize(("compared", "written"), [(None, None), (2200, None), (2199, 2200), (2201, 2200)])
+def test_copies_must_have_been_sought_among_all_training_images(
+    healthy: Evidence, compared: int | None, written: int | None
+) -> None:
+    decision = decide(replace(healthy, num_compared=compared, num_written=written), SETTINGS)
+    assert fired(decision) == ["G0 coverage"]
+    said = "an unknown number" if written is None else written
+    assert f"of training images where ingest wrote {said}." in decision.sentence
 
 
 def test_a_measurement_that_broke_off_is_the_first_reason(healthy: Evidence) -> None:

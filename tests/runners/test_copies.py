@@ -37,6 +37,17 @@ def original(tmp_path, tiny, tiny_config) -> Path:
     return tmp_path / "out"
 
 
+def test_a_store_that_was_moved_away_starts_anew_in_a_folder_of_its_own(original, tmp_path, tiny, tiny_config):
+    root = next(original.glob("*/metadata.sqlite")).parent
+    before = content(root / "artifacts")
+    for number in (1, 2):
+        (root / "metadata.sqlite").rename(tmp_path / f"moved-{number}.sqlite")
+        summary = run(tiny_config, None, tiny(version="3"))
+        assert (summary.status, {node.status for node in summary.nodes}) == ("pushed", {"done"})
+        assert f"are kept in {root}/artifacts-without-store-{number}." in Path(summary.log).read_text()
+    assert content(root / "artifacts-without-store-1") == before
+
+
 def test_a_run_in_a_copy_is_refused_and_touches_neither_folder(original, tmp_path, tiny, tiny_config):
     copy = shutil.copytree(original, tmp_path / "copy")
     before, there = content(original), content(copy)

@@ -39,6 +39,40 @@ def test_a_run_is_stopped_within_seconds_whatever_it_is_doing(tmp_path, behaviou
 
 
 @pytest.mark.tfx
+def test_a_run_that_is_killed_is_listed_as_running_before_and_as_interrupted_after(tmp_path):
+    from pipeline.runners.summaries import past_runs
+
+    command = [sys.executable, str(Path(__file__).with_name("conftest.py")), str(tmp_path), "slow"]
+    running = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (tmp_path / "witness.started").exists():
+        assert running.poll() is None and time.monotonic() < deadline
+        time.sleep(0.05)
+    (folder,) = tmp_path.rglob("runs")
+    (alive,) = past_runs(folder)
+    assert (alive.status, alive.message) == ("running", "The run goes on.")
+    running.kill()
+    running.wait()
+    (killed,) = past_runs(folder)
+    assert (killed.status, killed.exit_code, killed.run_id) == ("interrupted", 137, alive.run_id)
+    assert killed.message == (
+        "The process ended without a word: it was killed, or the machine stopped. The same command continues the run."
+    )
+
+
+@pytest.mark.tfx
+def test_a_run_that_ended_is_listed_once(tmp_path):
+    command = [sys.executable, str(Path(__file__).with_name("conftest.py")), str(tmp_path), "pass"]
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL, check=False)
+    from pipeline.runners.summaries import past_runs
+
+    (folder,) = tmp_path.rglob("runs")
+    (summary,) = past_runs(folder)
+    assert summary.status not in ("running", "interrupted")
+    assert not list(folder.glob("*/begun.json"))
+
+
+@pytest.mark.tfx
 def test_an_output_address_that_is_no_folder_is_refused(tmp_path, monkeypatch):
     from components.errors import DataRefused
     from pipeline.config import load
