@@ -3,7 +3,7 @@
 Names and properties keep to what TFX's compiler for Kubeflow takes: a name of two parts, and no declared properties.
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from tfx.types.artifact import Artifact, Property
 
@@ -22,10 +22,15 @@ class DataDecision(Artifact):
     PROPERTIES: ClassVar[dict[str, Property]] = {}
 
 
+# In a Baseline, beside the champion's export.
+ANCESTOR_FOLDER: Final = "ancestor"
+
+
 class Baseline(Artifact):
     """`baseline.json`: the champion's version or null; when there is one, `Format-Serving/`, its SavedModel.
 
-    `reference/` beside it is its Reference; a champion of an older frostgate has none.
+    `reference/` beside it is its Reference; a champion of an older frostgate has none. `ancestor/Format-Serving/` is
+    the best of the champions before it, where one was better.
     """
 
     TYPE_NAME = "frostgate.Baseline"

@@ -117,6 +117,8 @@ class Evidence:
     top_class: str | None = None
     slices: tuple[SliceEvidence, ...] = ()
     champion: Champion | None = None
+    ancestor: Champion | None = None
+    """The best of the champions before it that can still be compared; None where none was better than the champion."""
     champion_note: str = ""
     """Why a champion that exists could not be compared; empty otherwise."""
 

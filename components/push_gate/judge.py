@@ -8,11 +8,18 @@ from typing import Any
 
 import tensorflow as tf
 
+from components.artifacts import ANCESTOR_FOLDER
 from components.evaluation.results import read_metrics, read_slice_features
 from components.intervals import Counts, PairedCounts
 from components.push_gate.causes import Explanation, explain
 from components.push_gate.evidence import Champion, DataDecision, Evidence, FreezeProof, SplitMeasurement
-from components.push_gate.exported import FREEZE_PROOF_FILE, HISTORY_FILE, SERVING_FOLDER, read_facts, read_json
+from components.push_gate.exported import (
+    FREEZE_PROOF_FILE,
+    HISTORY_FILE,
+    SERVING_FOLDER,
+    read_facts,
+    read_json,
+)
 from components.push_gate.fingerprint import directory_fingerprint, weights_fingerprint
 from components.push_gate.measure import Measurement, compare_with_champion, measure, slice_evidence
 from components.push_gate.rule import Decision, decide
@@ -93,7 +100,9 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
         measurement = measure(uris.model, uris.splits, slice_features, settings)
         evidence = _measured_evidence(evidence, measurement, metrics, documents)
         champion, note = _champion(uris.baseline, measurement)
-        evidence = replace(evidence, champion=champion, champion_note=note)
+        evidence = replace(
+            evidence, champion=champion, champion_note=note, ancestor=_ancestor(uris.baseline, measurement)
+        )
     except Exception as error:
         if _is_the_machines(error):
             raise
@@ -228,6 +237,14 @@ def _champion(baseline_uri: str, measured: Measurement) -> tuple[Champion | None
     if document.get("version") is None:
         return None, ""
     return compare_with_champion(str(document["version"]), baseline_uri, measured)
+
+
+def _ancestor(baseline_uri: str, measured: Measurement) -> Champion | None:
+    version = (read_json(f"{baseline_uri}/baseline.json") or {}).get("ancestor")
+    if version is None:
+        return None
+    # One that knows other classes cannot be compared, and is no reason to hold.
+    return compare_with_champion(str(version), f"{baseline_uri}/{ANCESTOR_FOLDER}", measured)[0]
 
 
 def _is_the_machines(error: Exception) -> bool:

@@ -17,7 +17,7 @@ from components.intervals import (
     stratified,
     wilson,
 )
-from components.push_gate.evidence import Check, Evidence, SliceEvidence, percent
+from components.push_gate.evidence import Champion, Check, Evidence, SliceEvidence, percent
 from components.push_gate.settings import GateSettings
 
 # One-sided confidences of the bounds that decide; docs/gate.md says why they differ.
@@ -136,19 +136,34 @@ def slice_generalisation(results: tuple[SliceResult, ...], settings: GateSetting
 
 def baseline(evidence: Evidence, settings: GateSettings) -> Check:
     """G4: is the model surely worse than the champion?"""
-    threshold = settings.max_drop_against_champion
     if evidence.champion is None:
-        detail = f"{evidence.champion_note or 'there is no champion'}."
+        detail, threshold = f"{evidence.champion_note or 'there is no champion'}.", settings.max_drop_against_champion
         return Check("G4", "baseline", False, "champion - candidate", detail, threshold=threshold)
-    pairs = evidence.champion.pairs
+    return _drop("baseline", "champion", evidence.champion, settings)
+
+
+def ancestor(evidence: Evidence, settings: GateSettings) -> Check:
+    """G4: is the model surely worse than the best champion there was?
+
+    Many steps down may each be accepted by themselves.
+    """
+    if evidence.ancestor is None:
+        detail, threshold = "no earlier champion was better than this one.", settings.max_drop_against_champion
+        return Check("G4", "best ancestor", False, "ancestor - candidate", detail, threshold=threshold)
+    return _drop("best ancestor", "ancestor", evidence.ancestor, settings)
+
+
+def _drop(name: str, what: str, earlier: Champion, settings: GateSettings) -> Check:
+    pairs, threshold = earlier.pairs, settings.max_drop_against_champion
     interval = bootstrap_paired_difference(pairs, GAP_CONFIDENCE, settings.bootstrap_samples)
+    who = "the champion" if what == "champion" else "an earlier champion"
     detail = (
-        f"the champion (version {evidence.champion.version}) gets {percent(pairs.first.value)} of the same validation "
-        f"images right and this model {percent(pairs.second.value)}, a drop of at least {percent(interval.low)}; "
-        f"{percent(threshold)} is accepted."
+        f"{who} (version {earlier.version}) gets {percent(pairs.first.value)} of the same validation images right and "
+        f"this model {percent(pairs.second.value)}, a drop of at least {percent(interval.low)}; {percent(threshold)} "
+        "is accepted."
     )
     fired = interval.low > threshold
-    return Check("G4", "baseline", fired, "champion - candidate", detail, pairs.difference, interval, threshold)
+    return Check("G4", name, fired, f"{what} - candidate", detail, pairs.difference, interval, threshold)
 
 
 def floor(evidence: Evidence, settings: GateSettings) -> Check:

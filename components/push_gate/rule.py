@@ -9,6 +9,7 @@ from components.push_gate.evidence import Check, Evidence, percent
 from components.push_gate.integrity import finite, integrity_checks, one_by_one, unchanged_source
 from components.push_gate.quality import (
     SliceResult,
+    ancestor,
     baseline,
     chance,
     degenerate,
@@ -59,6 +60,7 @@ def decide(evidence: Evidence, settings: GateSettings) -> Decision:
         slice_generalisation(slices, settings),
         against_floor,
         baseline(evidence, settings),
+        ancestor(evidence, settings),
         label_order(evidence, settings),
         one_class,
     )

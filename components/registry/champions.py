@@ -7,6 +7,7 @@ from typing import Final
 
 from components.errors import DataRefused
 from components.registry.protocol import (
+    ACCURACY,
     APPROVED,
     AUDIT,
     BASELINE,
@@ -109,6 +110,33 @@ def before(champion: RegisteredVersion | None, versions: Sequence[RegisteredVers
         f"Version {champion.version} is the champion, and no version before it is left to go back to. "
         "`frostgate registry promote VERSION` makes another one the champion."
     )
+
+
+def better_ancestors(
+    champion: RegisteredVersion, versions: Sequence[RegisteredVersion]
+) -> tuple[RegisteredVersion, ...]:
+    """Returns the champions before this one, the best first, that got more of their own validation images right.
+
+    Those that a person took back do not count, nor those that the registry no longer has.
+    """
+    known = {one.version: one for one in versions}
+    found: dict[str, RegisteredVersion] = {}
+    number = champion.tags.get(PREDECESSOR, "")
+    while number in known and number not in {champion.version, *found}:
+        found[number] = known[number]
+        number = known[number].tags.get(PREDECESSOR, "")
+    better = [
+        one for one in found.values() if not one.tags.get(WITHDRAWN) and _accuracy_of(one) > _accuracy_of(champion)
+    ]
+    return tuple(sorted(better, key=_accuracy_of, reverse=True))
+
+
+def _accuracy_of(version: RegisteredVersion) -> float:
+    """Validation accuracy as it was judged, in [0, 1]; of a version that was never judged, -1."""
+    try:
+        return float(version.tags.get(ACCURACY, "").partition(" ")[0])
+    except ValueError:
+        return -1.0
 
 
 def unapproved(version: RegisteredVersion, overridden: Sequence[str]) -> None:

@@ -1,17 +1,28 @@
 """The two nodes that talk to the model registry: one asks for the champion, one records a judged model."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import absl.logging
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import InfraBlessing, Model, ModelBlessing, PushedModel, Schema
 from tfx.utils import path_utils
 
-from components.artifacts import Baseline, Card, IngestReport, Reference, Registration, ServingReport, Verdict
+from components.artifacts import (
+    ANCESTOR_FOLDER,
+    Baseline,
+    Card,
+    IngestReport,
+    Reference,
+    Registration,
+    ServingReport,
+    Verdict,
+)
 from components.blessing import MODEL_FINGERPRINT, must_be_judged, must_be_said
-from components.errors import without_credentials
+from components.errors import DataRefused, without_credentials
 from components.flags import is_set
 from components.kserve import files
 from components.kserve.manifest import Served, manifest
@@ -43,7 +54,8 @@ def Champion(
     """Brings the model that the gate compares with.
 
     Args:
-        baseline: `baseline.json`, and `Format-Serving/` and `reference/` when there is a champion.
+        baseline: `baseline.json`, and `Format-Serving/` and `reference/` when there is a champion; the best of those
+            before it in `ancestor/`, if one was better.
         settings: JSON of RegistrySettings, `uri` and `model_name` filled in.
         version: "none" asks nobody; a version's number; "latest" follows the alias now, and must not be cached.
         code_hash: Keys the cache by our code; not read.
@@ -55,14 +67,29 @@ def Champion(
     wanted = RegistrySettings.model_validate_json(settings)
     folder = Path(baseline.uri)
     folder.mkdir(parents=True, exist_ok=True)
-    info = None
+    info, ancestor = None, None
     if version != "none":
         registry = open_registry(wanted)
         info = registry.champion() if version == "latest" else registry.version(version)
         if info:
             registry.download(info, folder)
             registry.download_reference(info, folder)
-    (folder / "baseline.json").write_text(json.dumps(_baseline(info, wanted.model_name), indent=1))
+            ancestor = _ancestor(registry, info, folder / ANCESTOR_FOLDER)
+    document = _baseline(info, wanted.model_name) | {"ancestor": ancestor.version if ancestor else None}
+    (folder / "baseline.json").write_text(json.dumps(document, indent=1))
+
+
+def _ancestor(registry: ModelRegistry, champion: RegisteredVersion, folder: Path) -> RegisteredVersion | None:
+    """Brings the best of the champions before this one, if one was better; what cannot be fetched is passed over."""
+    for one in champions.better_ancestors(champion, registry.versions()):
+        try:
+            registry.download(one, folder)
+        except DataRefused as error:
+            absl.logging.warning("Version %s is not compared with: %s", one.version, error)
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            return one
+    return None
 
 
 @component

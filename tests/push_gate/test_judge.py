@@ -380,3 +380,23 @@ def test_only_the_first_training_examples_are_measured(run_of: Callable[[str], A
     assert judgement.decision.outcome == "PASS"
     assert judgement.evidence.train is not None
     assert (judgement.evidence.train.counts.total, judgement.evidence.train.num_examples) == (200, 597)
+
+
+def test_the_best_champion_of_before_is_compared_on_the_same_images(
+    run_of: Callable[[str], Any], tmp_path: Path
+) -> None:
+    healthy, constant = run_of("healthy"), run_of("constant")
+    uris = with_champion(constant, constant.model, tmp_path)
+    shutil.copytree(healthy.model / "Format-Serving", tmp_path / "baseline" / "ancestor" / "Format-Serving")
+    (tmp_path / "baseline" / "baseline.json").write_text(json.dumps({"version": "3", "ancestor": "1"}))
+    judged = judge(uris, SETTINGS)
+    assert judged.evidence.ancestor is not None and judged.evidence.ancestor.version == "1"
+    assert "best ancestor" in [check.name for check in judged.decision.checks if check.fired]
+    assert judged.evidence.champion is not None and judged.evidence.champion.pairs.difference == 0
+
+
+def test_an_ancestor_that_is_not_there_is_a_broken_measurement(run_of: Callable[[str], Any], tmp_path: Path) -> None:
+    run = run_of("healthy")
+    uris = with_champion(run, run.model, tmp_path)
+    (tmp_path / "baseline" / "baseline.json").write_text(json.dumps({"version": "3", "ancestor": "1"}))
+    assert judge(uris, SETTINGS).decision.sentence.startswith("Blocked (G0 measurement): the measurement broke off")

@@ -365,6 +365,23 @@ def test_many_small_steps_down_end_at_the_floor(healthy: Evidence) -> None:
     assert passed[0] and not any(passed[15:])
 
 
+def test_a_model_surely_worse_than_the_best_champion_of_before_is_blocked(healthy: Evidence) -> None:
+    """Each step of three points is accepted by itself on so few images."""
+    step, fall = PairedCounts(470, 18, 10, 2), PairedCounts(470, 28, 2, 0)
+    stepped = replace(healthy, champion=Champion("9", step))
+    assert decide(stepped, SETTINGS).outcome == "PASS"
+    fallen = decide(replace(stepped, ancestor=Champion("4", fall)), SETTINGS)
+    assert (fallen.outcome, fallen.codes) == ("BLOCK", ("G4",))
+    assert fallen.sentence.startswith(
+        "Blocked (G4 best ancestor): an earlier champion (version 4) gets 99.6 % of the same validation images right "
+        "and this model 94.4 %, a drop of at least "
+    )
+
+
+def test_as_good_as_the_best_champion_of_before_is_enough(healthy: Evidence) -> None:
+    assert decide(replace(healthy, ancestor=Champion("4", PairedCounts(475, 9, 5, 11))), SETTINGS).outcome == "PASS"
+
+
 def test_the_floor_must_be_reached(healthy: Evidence) -> None:
     fired = [at_threshold(floor, healthy, "min_first_accuracy", offset, "high") for offset in (-1e-9, 0.0, 1e-9)]
     assert fired == [False, False, True]

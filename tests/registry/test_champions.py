@@ -7,6 +7,7 @@ import pytest
 from components.errors import DataRefused
 from components.registry import champions
 from components.registry.protocol import (
+    ACCURACY,
     APPROVED,
     BASELINE,
     CODES,
@@ -25,6 +26,7 @@ NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 def version(number: str, is_champion: bool = False, **tags: str) -> RegisteredVersion:
     known = {"decision": DECISION, "codes": CODES, "serves": SERVES, "approved": APPROVED, "withdrawn": WITHDRAWN}
     known |= {"after": PREDECESSOR, "fingerprint": FINGERPRINT, "weights": WEIGHTS, "baseline": BASELINE}
+    known["accuracy"] = ACCURACY
     said = {
         "fingerprint": f"print-{number}",
         "weights": f"weights-{number}",
@@ -161,3 +163,32 @@ def test_a_new_champion_remembers_the_one_before_and_is_no_longer_taken_back():
     tags = champions.promotion(version("3"), NOW)
     assert (tags[PREDECESSOR], tags[WITHDRAWN]) == ("3", "")
     assert champions.promotion(None, NOW)[PREDECESSOR] == ""
+
+
+def line(**changes: dict[str, str]) -> list[RegisteredVersion]:
+    """Four champions, one after the other, each three points worse; changes by version's number."""
+    found = []
+    for number, accuracy in (("1", "0.9800"), ("2", "0.9500"), ("3", "0.9200"), ("4", "0.8900")):
+        tags = {"accuracy": f"{accuracy} [0.8, 0.99]", "after": str(int(number) - 1)} | changes.get(f"v{number}", {})
+        found.append(version(number, number == "4", **tags))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "123"),
+        ({"v1": {"withdrawn": "Ada"}}, "23"),
+        ({"v2": {"accuracy": "not known"}}, "13"),
+        ({"v2": {"accuracy": "0.8800 [0.8, 0.9]"}}, "13"),
+        ({"v3": {"after": ""}}, "3"),
+        ({"v3": {"after": "4"}}, "3"),
+        ({"v4": {"accuracy": "0.9900 [0.9, 1.0]"}}, ""),
+    ],
+)
+def test_better_champions_of_before_are_found_the_best_first(changes: dict[str, dict[str, str]], expected: str) -> None:
+    versions = line(**changes)
+    assert "".join(one.version for one in champions.better_ancestors(versions[-1], versions)) == expected
+    # One that the registry no longer has ends the line.
+    left = [one for one in versions if one.version != "2"]
+    assert {one.version for one in champions.better_ancestors(versions[-1], left)} <= {"3"}
