@@ -11,8 +11,10 @@ from components.push_gate.rule import decide
 from components.push_gate.settings import GateSettings
 from schemas import features
 
-ONE_CLASS: Final = "always answers one class"
-BY_HEART: Final = "knows its training images by heart and guesses otherwise"
+# Of the way from guessing to all right, what these models are left with outside of what they were shown.
+_LEFT: Final = 0.25
+COLLAPSED: Final = "is right in training mode and hardly better than guessing when it serves"
+BY_HEART: Final = "knows its training images by heart and is hardly better than guessing on others"
 
 
 def would_pass(evidence: Evidence, settings: GateSettings) -> tuple[str, ...]:
@@ -31,15 +33,13 @@ def would_pass(evidence: Evidence, settings: GateSettings) -> tuple[str, ...]:
 def _useless(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
     if evidence.train is None or evidence.validation is None or evidence.guessing is None:
         return
-    frequent, total = evidence.guessing.second.correct, evidence.guessing.total
-    num_training = evidence.train.counts.total
-    right = round(frequent / total * num_training)
-    collapsed = PairedCounts(right, num_training - right, 0, 0)
-    yield ONE_CLASS, _in_order(collapsed, PairedCounts(frequent, 0, 0, total - frequent), 1.0)
-    # As often as the most frequent class occurs, and no more often where it does than elsewhere.
-    both = round(frequent * frequent / total)
-    guesses = PairedCounts(both, frequent - both, frequent - both, total - 2 * frequent + both)
-    yield BY_HEART, _in_order(PairedCounts(num_training, 0, 0, 0), guesses, frequent / total)
+    num_training, pi = evidence.train.counts.total, evidence.guessing.second
+    right = round((pi.value + _LEFT * (1 - pi.value)) * num_training)
+    # Better than guessing by what is left, of the classes that guessing never gets right.
+    gained = round(_LEFT * (pi.total - pi.correct))
+    guessing = PairedCounts(pi.correct, gained, 0, pi.total - pi.correct - gained)
+    yield COLLAPSED, _in_order(PairedCounts(right, num_training - right, 0, 0), guessing, pi.value)
+    yield BY_HEART, _in_order(PairedCounts(num_training, 0, 0, 0), guessing, pi.value)
 
 
 def _in_order(modes: PairedCounts, guessing: PairedCounts, top_share: float) -> Evidence:

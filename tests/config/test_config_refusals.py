@@ -122,7 +122,7 @@ def refusal(*overrides, environ=None, path=None):
         (
             "trainer.head={patience: 0}",
             "trainer.head.patience must be a whole number of at least 1; received 0. "
-            "Its meaning: Epochs without a lower validation loss before the head stops.",
+            "Its meaning: Epochs without a lower loss on the images of `data.stop_fraction` before the head stops.",
         ),
         (
             "trainer={head.epochs: 3}",

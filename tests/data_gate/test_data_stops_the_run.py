@@ -99,16 +99,19 @@ def test_healthy_pictures_of_every_kind_pass_without_one_anomaly(run: Callable[.
     root = run(healthy(tmp_path / "data"))
     decision = json.loads(only(root, "DataGate/decision/*/decision.json").read_text())
     assert (decision["passed"], decision["reasons"]) == (True, [])
-    assert decision["checked_splits"] == ["eval", "train"]
+    assert decision["checked_splits"] == ["eval", "stop", "train"]
     assert_what_is_watched_from_run_to_run(decision)
     assert_statistics_stay_small(root)
     assert_serving_needs_no_label(root)
 
 
 def assert_what_is_watched_from_run_to_run(decision: dict[str, Any]) -> None:
-    assert decision["anomalies"] == {"train": {}, "eval": {}}
+    assert decision["anomalies"] == {"train": {}, "stop": {}, "eval": {}}
     images = decision["images"]
-    assert images["train"] + images["eval"] == 31 and (images["rejected"], images["duplicates"]) == (0, 0)
+    assert images["train"] + images["stop"] + images["eval"] == 31 and (images["rejected"], images["duplicates"]) == (
+        0,
+        0,
+    )
     assert decision["reject_share"]["value"] == 0 < decision["reject_share"]["interval"]["high"] < 0.2
     distances = {one["feature"]: one["value"] for one in decision["distances"]}
     assert {"label", "format", "width", "mean_red", "sharpness"} <= set(distances)
@@ -129,18 +132,22 @@ def assert_statistics_stay_small(root: Path) -> None:
 
 
 def assert_serving_needs_no_label(root: Path) -> None:
-    """What serving logs: no label, no address; the skew comparators have to work on the same schema."""
+    """What serving logs: no label, no address, no group; the skew comparators have to work on the same schema."""
     import tensorflow_data_validation as tfdv
 
     path = only(root, "StatisticsGen/statistics/*/Split-train/FeatureStats.pb")
     schema = tfdv.load_schema_text(str(only(root, "ImportSchemaGen/schema/*/schema.pbtxt")))
     training = tfdv.load_stats_binary(str(path))
     serving = tfdv.load_stats_binary(str(path))
-    for name in ("label", "uri"):
+    for name in ("label", "uri", "group"):
         place = next(i for i, one in enumerate(serving.datasets[0].features) if one.path.step[0] == name)
         del serving.datasets[0].features[place]
     assert not tfdv.validate_statistics(serving, schema, environment="SERVING").anomaly_info
-    assert set(tfdv.validate_statistics(serving, schema, environment="TRAINING").anomaly_info) == {"label", "uri"}
+    assert set(tfdv.validate_statistics(serving, schema, environment="TRAINING").anomaly_info) == {
+        "label",
+        "uri",
+        "group",
+    }
     assert not tfdv.validate_statistics(training, schema, "TRAINING", serving_statistics=serving).anomaly_info
     darken(serving)
     skewed = tfdv.validate_statistics(training, schema, "TRAINING", serving_statistics=serving).anomaly_info

@@ -1,6 +1,5 @@
 """Pictures of one patient, film or burst are never in two splits."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ def test_a_group_is_found_in_a_path(text: str, path: str, folders: tuple[str, ..
 )  # fmt: skip
 def test_what_names_no_group_is_refused_in_a_sentence(text: str, sentence: str) -> None:
     with pytest.raises(ConfigRefused) as refused:
-        load(None, [f"data.group={json.dumps(text)}"])
+        load(None, [f"data.group={text}"])
     assert sentence in str(refused.value)
 
 

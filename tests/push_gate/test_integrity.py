@@ -35,7 +35,8 @@ def test_no_evidence_at_all_is_blocked() -> None:
 
 # What is not there when all is well: complaints, a champion's comparison, what only the doctor looks at, and a name.
 _MAY_BE_ABSENT = {
-    "failure", "nonfinite", "source_note", "changed_alone", "champion", "champion_note", "top_class", "slices",
+    "failure", "nonfinite", "source_note", "changed_alone", "champion", "champion_note", "ancestor", "top_class",
+    "slices",
 }  # fmt: skip
 
 

@@ -25,7 +25,7 @@ def run_gate(run: Any, folder: Path, settings: str) -> tuple[dict[str, Any], Any
     from components.push_gate.component import PushGate
 
     uris = run.uris()
-    splits = {"split_names": '["train", "eval"]'}
+    splits = {"split_names": '["train", "stop", "eval"]'}
     sources = {
         "model": (uris.model, standard.Model, {}),
         "examples": (str(run.root / "examples"), standard.Examples, splits),

@@ -209,7 +209,10 @@ def test_an_artifact_that_changed_is_one_sentence_and_the_next_run_is_not_hinder
     (report,) = Path(tiny_config.output).rglob("serving.json")
     report.with_name("changed").touch()
     summary = run(tiny_config, None, tiny(version="10"))
-    expected = f"{report.parent}: serving.json must be what was judged. The same command makes it again."
+    expected = (
+        f"{report.parent}: changed is new since the step wrote it, so nothing was made of it. The same command makes "
+        "it again."
+    )
     assert (summary.status, summary.exit_code, summary.message) == ("failed", 1, expected)
     assert run(tiny_config, None, tiny(version="10")).status == "pushed"
 
