@@ -2,6 +2,7 @@
 
 import csv
 import io
+import posixpath
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ from components.ingest import storage
 from components.ingest.groups import Grouping, grouping_of
 from components.ingest.items import Container, Listing, Reject
 from components.ingest.names import escaped, label_fault, split_of, uri_fault
+from components.ingest.roots import is_below
 from components.ingest.settings import DataSettings
 from schemas import features
 
@@ -30,8 +32,15 @@ def list_manifest(settings: DataSettings) -> Listing:
         raise DataRefused(f"The manifest {settings.uri} has no rows; write one row an image.")
     given = {split_of(row.get("split", "")) for row in rows}
     has_splits = settings.given_splits != "ignore" and set(features.JUDGED) <= given
-    items = [_item(settings.uri, row, position, has_splits, grouping) for position, row in enumerate(rows)]
+    roots = (posixpath.dirname(settings.uri) or ".", *settings.roots)
+    items = [_item(settings.uri, row, position, has_splits, grouping, roots) for position, row in enumerate(rows)]
     containers = [item for item in items if isinstance(item, Container)]
+    if not containers:
+        first = next(item for item in items if isinstance(item, Reject))
+        raise DataRefused(
+            f"The manifest {settings.uri} must name images that can be used; none of its {len(rows)} rows does. The "
+            f"first: {first.uri}: {first.detail}."
+        )
     stamps = storage.stamps_of(container.uri for container in containers)
     return Listing(
         "manifest",
@@ -106,13 +115,21 @@ def _parquet(uri: str, data: bytes, wanted: Sequence[str]) -> tuple[list[str], I
 
 
 def _item(
-    manifest_uri: str, row: dict[str, str], position: int, has_splits: bool, grouping: Grouping
+    manifest_uri: str,
+    row: dict[str, str],
+    position: int,
+    has_splits: bool,
+    grouping: Grouping,
+    roots: Sequence[str],
 ) -> Container | Reject:
     if not row["uri"]:
         return Reject(f"{manifest_uri}#row {position + 1}", "missing_uri", "the row names no image")
     if fault := uri_fault(row["uri"]):
         return Reject(escaped(row["uri"]), "bad_name", fault)
     uri = _absolute(manifest_uri, row["uri"])
+    if not is_below(uri, roots):
+        detail = "it is outside of the manifest's folder, and data.roots does not name its own"
+        return Reject(uri, "outside_roots", detail)
     if not row["label"]:
         return Reject(uri, "missing_label", "the row names no class")
     if fault := label_fault(row["label"]):

@@ -51,6 +51,8 @@ class DataSettings(Settings):
     """An image with more pixels in its header is refused before it is decoded."""
     max_bytes: int = Field(64 * 1024 * 1024, gt=0)
     """An encoded image larger than this is refused."""
+    roots: tuple[str, ...] = Field((), examples=[["/data/images", "s3://pictures"]])
+    """Folders and buckets, besides the manifest's own folder, whose images a manifest may name."""
     image_key: str = "image/encoded"
     """TFRecord source: the feature that holds the encoded image."""
     label_key: str = "image/class/text"

@@ -1,6 +1,7 @@
 """Where labelled images come from: what a source holds, and how a worker reads it."""
 
 import dataclasses
+import os
 from collections.abc import Callable, Iterator, Set
 from typing import Final
 
@@ -131,6 +132,9 @@ def read_container(container: Container, settings: DataSettings) -> Iterator[Raw
 
 def _read_file(container: Container, max_bytes: int) -> Raw | Reject:
     files, path = storage.filesystem(container.uri)
+    # A pipe would wait for whoever writes into it.
+    if storage.is_local(files) and os.path.exists(path) and not os.path.isfile(path):
+        return Reject(container.uri, "no_file", "it is no file but a folder, a pipe or a device")
     try:
         with files.open(path, "rb") as opened:
             # One byte more shows that the file is too large without holding all of it.

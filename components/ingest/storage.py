@@ -45,8 +45,12 @@ def filesystem(uri: str) -> tuple[Any, str]:
 
 def with_protocol(files: Any, path: str) -> str:
     """Turns a path on a file system into an address that any process can open."""
-    local = isinstance(files.protocol, tuple) and "file" in files.protocol
-    return path if local else str(files.unstrip_protocol(path))
+    return path if is_local(files) else str(files.unstrip_protocol(path))
+
+
+def is_local(files: Any) -> bool:
+    """Whether a file system is this machine's."""
+    return isinstance(files.protocol, tuple) and "file" in files.protocol
 
 
 def is_hidden(name: str) -> bool:

@@ -1,4 +1,5 @@
 import io
+import os
 import resource
 from collections.abc import Callable
 from typing import Any
@@ -165,3 +166,13 @@ def test_an_unknown_label_stays_in_the_examples_for_validation_to_find(
     root = write_tree({f"{name}/{n}.png": png(ord(name[0]) * 100 + n) for name in names for n in range(6)})
     found = run_ingest(root, classes=("cat", "dog"))
     assert found.report["num_kept"] == 18 and "elk" in found.labels["train"] + found.labels["eval"]
+
+
+def test_a_pipe_is_no_image_and_nobody_waits_for_it(write_tree: Tree, png: Png, run_ingest: Callable[..., Any]) -> None:
+    pictures = {
+        f"{label}/{number}.png": png(20 * number + len(label)) for label in ("cat", "ox") for number in range(9)
+    }
+    root = write_tree(pictures)
+    os.mkfifo(f"{root}/cat/pipe.png")
+    (reject,) = run_ingest(root, max_reject_fraction=1).rejects
+    assert (reject["uri"], reject["reason"]) == (f"{root}/cat/pipe.png", "no_file")

@@ -184,6 +184,55 @@ def test_the_fingerprint_covers_the_manifest_and_the_images(write_tree: Tree, pn
 
 
 @pytest.mark.parametrize(
+    "row",
+    [
+        "http://169.254.169.254/latest/meta-data/a.png",
+        "https://example.com/a.png",
+        "ftp://example.com/a.png",
+        "file:///etc/passwd",
+        "FILE:///etc/passwd",
+        "/etc/passwd",
+        "../elsewhere/a.png",
+        "pictures/../../elsewhere/a.png",
+        "s3://bucket/a.png",
+        "zip://a.png::http://169.254.169.254/a.zip",
+        "simplecache::http://169.254.169.254/a.png",
+        "{root}-other/a.png",
+    ],
+)
+def test_a_manifest_names_images_below_its_own_folder_only(write_tree: Tree, png: Png, row: str) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2)})
+    text = f"uri,label\na.png,cat\nfile://{root}/b.png,dog\n{row.format(root=root)},cat\n"
+    listing = list_source(manifest(root, text))
+    assert len(listing.containers) == 2
+    assert [(one.reason, one.detail) for one in listing.rejects] == [
+        ("outside_roots", "it is outside of the manifest's folder, and data.roots does not name its own")
+    ]
+
+
+def test_roots_let_a_manifest_name_more(write_tree: Tree, png: Png, tmp_path: Path) -> None:
+    root = write_tree({"a.png": png(1)})
+    (tmp_path / "lists").mkdir()
+    rows = [f"{root}/a.png,cat", "https://example.com/set/b.png,dog", "https://example.com/set/../other/c.png,dog"]
+    settings = manifest(str(tmp_path / "lists"), "uri,label\n" + "\n".join(rows) + "\n")
+    allowed = settings.model_copy(update={"roots": (root, "https://example.com/set")})
+    from components.ingest.roots import is_below
+
+    assert [is_below(row.partition(",")[0], allowed.roots) for row in rows] == [True, True, False]
+    listing = list_source(settings.model_copy(update={"roots": (root,)}))
+    assert [one.uri for one in listing.containers] == [f"{root}/a.png"]
+
+
+def test_a_manifest_of_which_nothing_can_be_used_says_why(tmp_path: Path) -> None:
+    with pytest.raises(DataRefused) as refused:
+        discover(manifest(str(tmp_path), "uri,label\n/elsewhere/a.png,cat\n/elsewhere/b.png,dog\n"))
+    assert str(refused.value) == (
+        f"The manifest {tmp_path}/images.csv must name images that can be used; none of its 2 rows does. The first: "
+        "/elsewhere/a.png: it is outside of the manifest's folder, and data.roots does not name its own."
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ("path,label\na.png,cat\n", "uri is missing among path, label"),
