@@ -19,7 +19,7 @@ pytestmark = pytest.mark.tfx
 ROOT = Path(__file__).parents[2]
 REPORT = {
     "uri": "s3://pictures", "fingerprint": "f", "spans": [8, 9], "classes": ["cat", "dog"], "num_read": 300,
-    "num_kept": 299, "num_rejected": 1, "by_split": {"train": 200, "eval": 99},
+    "num_kept": 299, "num_rejected": 1, "by_split": {"train": 200, "stop": 0, "eval": 99},
     "by_class": {"train": {"cat": 100, "dog": 100}, "eval": {"cat": 50, "dog": 49}},
     "rejected_by_reason": {"corrupt": 1}, "num_duplicates": 0, "eval_fraction": 0.33, "reject_examples": [],
 }  # fmt: skip
@@ -48,7 +48,7 @@ def gated(container, tmp_path):
     def run(pushgateway, **report):
         bucket = tmp_path / "minio" / "bucket"
         write_inputs(bucket, REPORT | report)
-        names = {"splits": {"split_names": '["train", "eval"]'}, "none": {}}
+        names = {"splits": {"split_names": '["train", "stop", "eval"]'}, "none": {}}
         inputs = {
             key: {"artifacts": [{"name": "1", "uri": f"minio://bucket/{key}", "metadata": names[kind]}]}
             for key, kind in (("anomalies", "splits"), ("statistics", "splits"), ("schema", "none"), ("report", "none"))
@@ -81,7 +81,7 @@ def write_inputs(bucket, report):
     (bucket / "report" / "report.json").write_text(json.dumps(report))
     written = Path(write_schema(("cat", "dog"), str(bucket / "made")))
     (bucket / "schema" / written.name).write_text(written.read_text())
-    for split, width in (("train", 20), ("eval", 30)):
+    for split, width in (("train", 20), ("stop", 20), ("eval", 30)):
         for kind in ("anomalies", "statistics"):
             (bucket / kind / f"Split-{split}").mkdir(exist_ok=True)
         counted = tfdv.generate_statistics_from_dataframe(pandas.DataFrame({"width": range(width, width + 50)}))
@@ -101,7 +101,7 @@ def test_the_data_gate_tells_of_data_that_it_let_pass(gated, gateway):
 
 
 def test_and_of_data_that_it_refused(gated, gateway):
-    done = gated(gateway, num_kept=290, num_rejected=10, by_split={"train": 191, "eval": 99},
+    done = gated(gateway, num_kept=290, num_rejected=10, by_split={"train": 191, "stop": 0, "eval": 99},
                  rejected_by_reason={"corrupt": 10})  # fmt: skip
     assert done.returncode == 2 and "10 of 300 images were rejected" in done.stderr
     found = held_by(gateway)

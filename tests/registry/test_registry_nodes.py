@@ -156,6 +156,7 @@ def test_a_pushed_model_goes_to_a_server_and_comes_back_with_its_signatures(
         "fingerprint": registration["fingerprint"],
         "weights_fingerprint": "w" * 64,
         "model_name": "digits",
+        "ancestor": None,
     }
     assert Path(saved_model.parent, "reference", "examples.json").read_text() == "{}"
     assert sorted(tf.saved_model.load(str(saved_model)).signatures) == ["embeddings", "serving_default"]
@@ -325,3 +326,30 @@ def test_a_baseline_by_number_stays_when_the_alias_moves(
     push_node(file_settings, "PASS", 1.0)
     assert champion_node(file_settings, "1", tmp_path)[0]["version"] == "1"
     assert champion_node(file_settings, "latest", tmp_path / "other")[0]["version"] == "2"
+
+
+def test_the_best_champion_of_before_comes_with_the_champion(
+    file_settings: RegistrySettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from components.registry.opening import open_registry
+    from components.registry.protocol import ACCURACY, BASELINE, DECISION, FINGERPRINT, ModelRecord
+    from components.registry.publishing import publish
+
+    registry = open_registry(file_settings)
+    for number, accuracy, before in (("1", 0.98, "none"), ("2", 0.95, "1"), ("3", 0.92, "2")):
+        folder = tmp_path / number / "Format-Serving"
+        folder.mkdir(parents=True)
+        (folder / "saved_model.pb").write_text(number)
+        found = directory_fingerprint(str(folder))
+        tags = {FINGERPRINT: found, DECISION: "PASS", ACCURACY: f"{accuracy} [0.9, 0.99]", BASELINE: before}
+        publish(registry, ModelRecord(found, "PASS", tags, {}, {}, {folder: "Format-Serving"}), promote=True)
+    baseline, saved_model = champion_node(file_settings, "3", tmp_path / "all")
+    assert (baseline["version"], baseline["ancestor"]) == ("3", "1")
+    ancestor = saved_model.parent / "ancestor" / "Format-Serving" / "saved_model.pb"
+    assert (ancestor.read_text(), (saved_model / "saved_model.pb").read_text()) == ("1", "3")
+    # One whose files are not what was registered is passed over.
+    (kept,) = (path for path in (tmp_path / "the registry").rglob("saved_model.pb") if path.read_text() == "1")
+    kept.write_text("changed")
+    baseline, saved_model = champion_node(file_settings, "3", tmp_path / "damaged")
+    assert baseline["ancestor"] == "2" and "Version 1 is not compared with" in caplog.text
+    assert (saved_model.parent / "ancestor" / "Format-Serving" / "saved_model.pb").read_text() == "2"
