@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import betaincinv
+from scipy.special import bdtr, betaincinv
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import confint_proportions_2indep, proportion_confint
 
@@ -181,6 +181,14 @@ def bootstrap_paired_difference(pairs: PairedCounts, confidence: float, samples:
     differences = (draws[:, 0] - draws[:, 1]) / pairs.total
     low, high = np.quantile(differences, [1.0 - confidence, confidence])
     return Interval(float(low), float(high), confidence, "paired bootstrap")
+
+
+def below_p_value(counts: Counts, share: float) -> float:
+    """One-sided p-value of the exact binomial test that a proportion is at least a share in [0, 1].
+
+    Source: Clopper and Pearson 1934, Biometrika 26:404; `scipy.stats.binom.cdf`.
+    """
+    return float(bdtr(counts.correct, counts.total, share))
 
 
 def holm(p_values: Sequence[float]) -> tuple[float, ...]:

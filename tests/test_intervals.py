@@ -6,6 +6,7 @@ import pytest
 from components.intervals import (
     Counts,
     PairedCounts,
+    below_p_value,
     bootstrap_paired_difference,
     holm,
     newcombe,
@@ -120,3 +121,11 @@ def test_holm_adjusts_step_by_step() -> None:
 def test_impossible_counts_are_refused(correct: int, total: int) -> None:
     with pytest.raises(ValueError, match="0 <= correct <= total"):
         Counts(correct, total)
+
+
+@pytest.mark.parametrize(("correct", "total", "share"), [(0, 17, 0.2), (3, 40, 0.2), (20, 50, 0.4), (5, 5, 0.9)])
+def test_the_exact_test_of_a_share_is_scipys(correct: int, total: int, share: float) -> None:
+    from scipy.stats import binomtest
+
+    expected = binomtest(correct, total, share, alternative="less").pvalue
+    assert below_p_value(Counts(correct, total), share) == pytest.approx(expected, rel=1e-9)

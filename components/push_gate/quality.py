@@ -8,6 +8,7 @@ from components.intervals import (
     Counts,
     Interval,
     PairedCounts,
+    below_p_value,
     bootstrap_paired_difference,
     holm,
     newcombe,
@@ -19,11 +20,13 @@ from components.intervals import (
 )
 from components.push_gate.evidence import Champion, Check, Evidence, SliceEvidence, percent
 from components.push_gate.settings import GateSettings
+from schemas import features
 
 # One-sided confidences of the bounds that decide; docs/gate.md says why they differ.
 GAP_CONFIDENCE = 0.95
 ACCURACY_CONFIDENCE = 0.975
 
+HOLD = "HOLD"
 LABEL_ORDER = "label order"
 FLOOR = "accuracy floor"
 # G4: below half, no order of the classes explains what the champion answers.
@@ -131,6 +134,32 @@ def slice_generalisation(results: tuple[SliceResult, ...], settings: GateSetting
         f"{detail}; {percent(settings.max_generalisation_gap)} is accepted.",
         min((result.adjusted_p for result in judged if result.adjusted_p is not None), default=None),
         threshold=1 - GAP_CONFIDENCE,
+    )
+
+
+def dead_classes(evidence: Evidence, settings: GateSettings) -> Check:
+    """HOLD: is a class surely hardly ever right, in training and in validation alike?
+
+    Such a model has no gap, and the others may be right often enough for the whole.
+    """
+    threshold, prefix = settings.hold_class_accuracy, f"{features.LABEL}="
+    classes = [part for part in evidence.slices if part.name.startswith(prefix)]
+    adjusted = holm([below_p_value(part.validation, threshold) for part in classes])
+    dead = [part for part, p in zip(classes, adjusted, strict=True) if p < 1 - GAP_CONFIDENCE]
+    named = ", ".join(
+        f"{part.name.removeprefix(prefix)} ({part.validation.correct} of {part.validation.total})"
+        for part in dead[:_NUM_RENAMED]
+    )
+    more = ", ..." if len(dead) > _NUM_RENAMED else ""
+    detail = (
+        f"{len(dead)} of {len(classes)} classes are surely right less often than {percent(threshold)} of the time: "
+        f"{named}{more}."
+        if dead
+        else f"no class is surely right less often than {percent(threshold)} of the time."
+    )
+    smallest = min(adjusted, default=None)
+    return Check(
+        HOLD, "dead classes", bool(dead), "smallest adjusted p", detail, smallest, threshold=1 - GAP_CONFIDENCE
     )
 
 

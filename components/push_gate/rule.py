@@ -8,10 +8,12 @@ from components.copies.counting import MOST_COPIES
 from components.push_gate.evidence import Check, Evidence, percent
 from components.push_gate.integrity import finite, integrity_checks, one_by_one, unchanged_source
 from components.push_gate.quality import (
+    HOLD,
     SliceResult,
     ancestor,
     baseline,
     chance,
+    dead_classes,
     degenerate,
     floor,
     generalisation,
@@ -23,8 +25,6 @@ from components.push_gate.quality import (
 from components.push_gate.settings import GateSettings
 
 Outcome = Literal["PASS", "BLOCK", "HOLD"]
-
-HOLD = "HOLD"
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,7 @@ def _holds(evidence: Evidence, settings: GateSettings, uncertain: Sequence[Check
     return (
         _copies(evidence),
         _uncertain_gap(evidence, settings),
+        dead_classes(evidence, settings),
         _few_examples(evidence, settings),
         *uncertain,
         _unexamined(evidence),

@@ -16,6 +16,8 @@ class GateSettings(Settings):
     """G3: largest accepted lower bound of max(A, B) - C."""
     hold_generalisation_gap: float = Field(0.20, ge=0, le=1)
     """HOLD: a gap whose upper bound exceeds this is for a human to decide."""
+    hold_class_accuracy: float = Field(0.20, ge=0, le=1)
+    """HOLD: a class of which surely fewer validation images are right than this is as good as never predicted."""
     max_drop_against_champion: float = Field(0.02, ge=0, le=1)
     """G4: largest accepted lower bound of the accuracy lost against the registry's champion."""
     max_reordering_gain: float = Field(0.1, ge=0, le=1)

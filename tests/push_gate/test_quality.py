@@ -238,7 +238,7 @@ def test_a_class_without_scored_training_images_is_compared_with_the_whole_train
     evidence = sliced(healthy, Counts(570, 571), Counts(0, 29))
     unscored = replace(evidence, slices=(evidence.slices[0], replace(evidence.slices[1], training=None)))
     decision = decide(unscored, SETTINGS)
-    assert codes_fired(decision) == ["G3 generalisation by slice"]
+    assert codes_fired(decision) == ["G3 generalisation by slice", "HOLD dead classes"]
     words = (
         "of slice label=1, which has no scored training image, 0.0 % of 29 validation images are right, and 98.0 % of "
         "all training images"
@@ -334,6 +334,39 @@ def test_gain_from_another_order_fires_only_above_its_threshold(healthy: Evidenc
 def test_without_a_champion_no_order_is_known(healthy: Evidence) -> None:
     check = label_order(healthy, SETTINGS)
     assert not check.fired and "no champion" in check.detail
+
+
+def with_classes(healthy: Evidence, *counts: Counts) -> Evidence:
+    """Classes that are as good in training as in validation."""
+    slices = tuple(SliceEvidence(f"label={number}", part, part) for number, part in enumerate(counts))
+    tfma = {
+        split: replace(part, slices=part.slices | {one.name for one in slices}) for split, part in healthy.tfma.items()
+    }
+    return replace(healthy, slices=slices, tfma=tfma)
+
+
+def test_classes_that_are_dead_in_both_splits_hold_and_are_named(healthy: Evidence) -> None:
+    decision = decide(with_classes(healthy, *[Counts(49, 50)] * 6, *[Counts(0, 50)] * 4), SETTINGS)
+    assert (decision.outcome, decision.codes) == ("HOLD", ("HOLD",))
+    assert decision.sentence == (
+        "Held (HOLD dead classes): 4 of 10 classes are surely right less often than 20.0 % of the time: 6 (0 of 50), "
+        "7 (0 of 50), 8 (0 of 50), 9 (0 of 50)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("classes", "total", "held"), [(2, 16, False), (2, 17, True), (10, 23, False), (10, 24, True), (10, 29, True)]
+)
+def test_so_many_images_of_a_dead_class_are_enough(healthy: Evidence, classes: int, total: int, held: bool) -> None:
+    counts = [Counts(0, total), *[Counts(48, 50)] * (classes - 1)]
+    assert (decide(with_classes(healthy, *counts), SETTINGS).outcome == "HOLD") is held
+
+
+def test_a_hard_class_is_not_dead_and_nothing_is_asked_where_nobody_wants_it(healthy: Evidence) -> None:
+    hard = with_classes(healthy, Counts(9, 50), Counts(48, 50))
+    assert decide(hard, SETTINGS).outcome == "PASS"
+    dead = with_classes(healthy, Counts(0, 50), Counts(48, 50))
+    assert decide(dead, SETTINGS.model_copy(update={"hold_class_accuracy": 0.0})).outcome == "PASS"
 
 
 @pytest.mark.parametrize("pairs", [None, PairedCounts(170, 10, 5, 315)], ids=["without a champion", "with one"])
