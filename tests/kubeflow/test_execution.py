@@ -109,7 +109,8 @@ def test_a_property_survives_the_metadata_store(backend, run):
     blessing = run["PushGate"].artifacts["blessing"]["metadata"]
     assert blessing["blessed"] == 1.0 and type(blessing["blessed"]) is float
     examples = run["ImageExampleGen"].artifacts["examples"]["metadata"]
-    assert json.loads(examples["split_names"]) == ["train", "eval"] and examples["span"] == 0.0
+    assert json.loads(examples["split_names"]) == ["train", "stop", "eval"] and examples["span"] == 0.0
+    assert len(examples["content"]) == 64
 
 
 def test_the_registry_knows_which_data_the_run_met(backend, run, healthy):
