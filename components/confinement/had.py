@@ -63,4 +63,4 @@ class Had:
 
 def gigabytes(number: int) -> str:
     """Bytes for people."""
-    return f"{number / 1e9:.1f} GB" if number >= 1e8 else f"{number / 1e6:.0f} MB"
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"

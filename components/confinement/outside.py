@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -68,7 +69,7 @@ def run_confined(
         OSError: The function met one.
         ChildFailed: It failed otherwise.
     """
-    with _stopped_by_signals(), tempfile.TemporaryDirectory(prefix="frostgate-", ignore_cleanup_errors=True) as scratch:
+    with _stopped_by_signals(), _scratch() as scratch:
         errors = Path(scratch, "errors")
         confinement = {
             "scratch": scratch,
@@ -88,6 +89,16 @@ def run_confined(
     if child.returncode:
         raise DataRefused(_crashed(child.returncode, what))
     return Confined(_value(_parsed(rest, what), limits, what), had)
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[str]:
+    folder = tempfile.mkdtemp(prefix="frostgate-")
+    try:
+        yield folder
+    finally:
+        # Not TemporaryDirectory: before Python 3.11.9 it changes the rights of what a link in there points to.
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager
