@@ -138,7 +138,7 @@ def what_is_known() -> dict[str, Any]:
 
 
 def grow(step_bytes: int, most_bytes: int) -> int:
-    kept = []
+    kept: list[bytearray] = []
     while len(kept) * step_bytes < most_bytes:
         kept.append(bytearray(b"x") * step_bytes)
         time.sleep(0.02)

@@ -112,8 +112,13 @@ def test_for_remote_data_network_and_environment_stay_and_writing_does_not(had, 
     ],
 )
 def test_the_network_stays_for_remote_data_alone(monkeypatch, uri, expected):
-    asked = []
-    monkeypatch.setattr(confined, "run_confined", lambda *_, network: asked.append(network) or Confined({}, None))
+    asked: list[bool] = []
+
+    def asked_for(*_: Any, network: bool) -> Confined:
+        asked.append(network)
+        raise DataRefused("enough")
+
+    monkeypatch.setattr(confined, "run_confined", asked_for)
     with pytest.raises(DataRefused):
         examine_confined("model.keras", "train.npz", uri, None, None, 32, None, PLENTY)
     assert asked == [expected]
