@@ -1,7 +1,7 @@
 """The child: gives up what it does not need, says what it could give up, and then does as it was told.
 
-It reads one JSON document, writes two, each in a line, and imports nothing but Python's own library until it is
-confined: `python -m components.confinement.inside`.
+It reads one JSON document, writes two, each in a line, and imports nothing but Python's own library and these few
+modules until it is confined.
 """
 
 import importlib
@@ -134,7 +134,3 @@ def main() -> None:
 def _say(answers: Any, document: dict[str, Any]) -> None:
     answers.write(json.dumps(document, allow_nan=False).encode() + b"\n")
     answers.flush()
-
-
-if __name__ == "__main__":
-    main()
