@@ -2,6 +2,7 @@
 
 import ctypes
 import errno
+import mmap
 import os
 import socket
 import subprocess
@@ -44,6 +45,8 @@ def change_files(folder: str) -> dict[str, str]:
             "make a symbolic link": lambda: new.symlink_to(old),
             "make a pipe": lambda: os.mkfifo(new),
             "change rights": lambda: old.chmod(0o777),
+            "change rights by a folder": lambda: os.chmod(old.name, 0o777, dir_fd=os.open(folder, os.O_RDONLY)),
+            "change rights of what is open": lambda: os.chmod(os.open(old, os.O_RDONLY), 0o777),
             "change times": lambda: os.utime(old, (0, 0)),
             "change attributes": lambda: os.setxattr(old, "user.x", b"x"),
         }.items()
@@ -146,7 +149,10 @@ def grow(step_bytes: int, most_bytes: int) -> int:
 
 
 def take_at_once(number_bytes: int) -> int:
-    return len(bytearray(number_bytes))
+    try:
+        return len(mmap.mmap(-1, number_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS))
+    except OSError:
+        raise MemoryError from None
 
 
 def sleep(seconds: float) -> None:

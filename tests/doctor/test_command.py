@@ -76,7 +76,7 @@ def test_limits_are_kept_and_said_in_one_line(saved):
     done = doctor(saved / "model.keras", *splits, "--max-minutes", 0.01)
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
     assert "was not over after 0.01 minutes and was stopped" in done.stderr
-    done = doctor(saved / "model.keras", *splits, "--max-minutes", "nan")
+    done = doctor(saved / "model.keras", *splits, "--max-minutes", "inf")
     assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "must be numbers" in done.stderr
 
 
