@@ -1,19 +1,22 @@
 """`frostgate doctor`: a verdict and its causes for a model that some other code trained."""
 
 import json
-import os
+import math
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from components.confinement.limits import DEFAULT_MINUTES, Limits, default_memory_bytes
+from components.doctor.confined import examine_confined
 from components.errors import DataRefused
 from pipeline.cli.options import Json
 
 EPILOG = (
     "DATA is an .npz with x (what the model takes) and y (class indices), or pictures: a folder with a sub-folder for "
     "each class, or a glob of TFRecords. Exit codes: 0 passed, 3 blocked, 4 held for a human, 2 bad model or data. "
-    "The model is never changed, and no code that it brings along is run. "
+    "The model is never changed, and no code that it brings along is run. It is examined by a process without network "
+    "that may only write in a folder of its own and has limits; beyond them, or where it crashes, the exit code is 2. "
     "Example: frostgate doctor model.keras --train photos/train --eval photos/val."
 )
 
@@ -39,27 +42,36 @@ def doctor_command(
         ),
     ] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="The training batch size; BatchNorm depends on it.")] = 32,
+    max_memory: Annotated[
+        float | None,
+        typer.Option(
+            metavar="GB",
+            min=0.1,
+            help="Memory that examining may take. [default: 80 % of what is available]",
+            show_default=False,
+        ),
+    ] = None,
+    max_minutes: Annotated[float, typer.Option(min=0.01, help="Time that examining may take.")] = DEFAULT_MINUTES,
 ) -> None:
     """Judge a Keras classifier by the gate's rule, and say what is wrong with it."""
-    from pipeline.runners.console import output_to
-
     if card:
         # Now, not after minutes of work.
         if card.is_dir():
             raise DataRefused(f"--card must be a file; {card} is a folder.")
         card.parent.mkdir(parents=True, exist_ok=True)
         card.touch()
-    with output_to(os.devnull):
-        from components.doctor.files import examine_files
+    family = None if preprocess == "auto" else preprocess
+    limits = _limits(max_memory, max_minutes)
+    examined = examine_confined(model, train, evaluation, image_size, family, batch_size, source_backbone, limits)
+    if card:
+        from components.card.render import render
 
-        family = None if preprocess == "auto" else preprocess
-        report = examine_files(model, train, evaluation, image_size, family, batch_size, source_backbone)
+        card.write_text(render(examined.verdict, {}, None), encoding="utf-8")
+    print(json.dumps(examined.document, indent=2) if as_json else examined.text)
+    raise typer.Exit(examined.exit_code)
 
-        from components.push_gate.exported import finite
 
-        if card:
-            from components.card.render import render
-
-            card.write_text(render(finite(report.verdict()), {}, None), encoding="utf-8")
-    print(json.dumps(finite(report.document()), indent=2) if as_json else report)
-    raise typer.Exit(report.exit_code)
+def _limits(gigabytes: float | None, minutes: float) -> Limits:
+    if not math.isfinite(minutes) or not math.isfinite(gigabytes or 0):
+        raise DataRefused("--max-memory and --max-minutes must be numbers; received infinity or NaN.")
+    return Limits(default_memory_bytes() if gigabytes is None else int(gigabytes * 1e9), 60 * minutes)

@@ -43,10 +43,11 @@ def test_no_step_imports_another_steps_node(graph):
         ("monitoring", set()),
         ("predict", {"ingest"}),
         ("card", set()),
+        ("confinement", {"garbage", "ingest"}),
         ("copies", set()),
         ("diagnosis", {"backbone", "copies"}),
         ("warm_start", {"backbone", "push_gate", "registry", "trainer"}),
-        ("doctor", {"backbone", "copies", "diagnosis", "ingest", "push_gate", "transform"}),
+        ("doctor", {"backbone", "confinement", "copies", "diagnosis", "ingest", "push_gate", "transform"}),
     ],
 )
 def test_rooms_keep_their_doors(graph, room, may_import):

@@ -4,11 +4,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from components.doctor import confined
 from tests.doctor import faults
 
 pytestmark = pytest.mark.tfx
@@ -49,6 +51,35 @@ def test_a_broken_case_is_one_json_document_and_exit_code_3(saved):
     assert path.read_bytes() == before
 
 
+def test_the_confined_child_reports_what_an_examination_in_this_process_does(saved):
+    paths = [str(saved / name) for name in ("model.keras", "train.npz", "eval.npz")]
+    done = doctor(paths[0], "--train", paths[1], "--eval", paths[2], "--json")
+    document, expected = json.loads(done.stdout), examined(*paths)["document"]
+    said = document.pop("confinement")
+    assert said["sentence"].startswith("examined ") and said["minutes"] == 60 and said["memory_bytes"] > 0
+    for one in (document, expected):
+        one.pop("seconds")
+    assert document == json.loads(json.dumps(expected))
+
+
+def examined(model: str, train: str, evaluation: str) -> dict[str, Any]:
+    return confined.examined(
+        model_path=model, train=train, evaluation=evaluation, image_size=None, family=None, batch_size=32
+    )
+
+
+def test_limits_are_kept_and_said_in_one_line(saved):
+    splits = ("--train", saved / "train.npz", "--eval", saved / "eval.npz")
+    done = doctor(saved / "model.keras", *splits, "--max-memory", 0.1)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "took more memory than 100 MB and was stopped" in done.stderr
+    done = doctor(saved / "model.keras", *splits, "--max-minutes", 0.01)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "was not over after 0.01 minutes and was stopped" in done.stderr
+    done = doctor(saved / "model.keras", *splits, "--max-minutes", "inf")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1) and "must be numbers" in done.stderr
+
+
 def test_pictures_are_scaled_as_the_model_needs_them_and_the_report_says_so(case, saved, tmp_path):
     for split, (pictures, labels) in {"train": case.train, "eval": case.validation}.items():
         for number, (picture, label) in enumerate(zip(pictures, labels, strict=True)):
@@ -60,6 +91,7 @@ def test_pictures_are_scaled_as_the_model_needs_them_and_the_report_says_so(case
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith("PASS  Passed: ") and "pictures preprocessed as: none" in done.stdout
     assert "1 files were not used" in done.stdout and "broken.jpg" in done.stdout
+    assert done.stdout.splitlines()[-1].startswith("examined ")
 
 
 def test_options_for_pictures_are_refused_for_arrays(saved):

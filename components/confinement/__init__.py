@@ -1,0 +1,1 @@
+"""A child process that can do little more than compute; see docs/decisions/0025-confinement.md."""
