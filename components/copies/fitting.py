@@ -24,9 +24,11 @@ _CANDIDATES: Final = 48
 _NEAREST: Final = 12
 # The best of these are looked at closely, where the rough look leaves so much less than usual.
 _BEST: Final = 3
-_ROUGH_RATIO: Final = 0.45
-# What is usual is the middle of some from farther down: a film may have many frames.
+_ROUGH_RATIO: Final = 0.55
+# What is usual is said by others from farther down, for a film may have many frames; by the second best of them, for
+# what cannot be laid over each other at all says nothing.
 _USUAL: Final = 8
+_SECOND: Final = 1
 _FARTHEST: Final = 256
 # In training deviations: without detail nothing tells a near copy from a picture of the same kind.
 _LEAST_DETAIL: Final = 0.02
@@ -41,8 +43,8 @@ class Fits:
     """int64 [k]."""
     left: np.ndarray
     """float64 [k]: what of it does not fit, in [0, 1]; 1 where the rough look left nothing to look at."""
-    ratio: np.ndarray
-    """float64 [k]: that, in what is usual among pictures that are alike."""
+    usual: np.ndarray
+    """float64 [k]: the same of the second best of some that are less alike."""
     detail_left: np.ndarray
     """float64 [k]: what of its detail does not fit, in [0, 1]; 1 where there is none."""
 
@@ -121,7 +123,7 @@ def best_fits(training: Training, pictures: np.ndarray) -> Fits:
     """Lays training pictures over each of [k, side, side, channels]: those most alike, and some less so."""
     layings, num_near = _most_alike(training, pictures)
     layings, left = _roughly(training, pictures, layings)
-    usual = np.median(left[:, num_near:], axis=1)
+    usual = np.partition(left[:, num_near:], _SECOND, axis=1)[:, _SECOND]
     best = np.argsort(left[:, :num_near], axis=1, kind="stable")[:, :_BEST]
     is_better = np.take_along_axis(left, best, axis=1) < _ROUGH_RATIO * usual[:, None]
     return _closely(training, pictures, layings.only(best), is_better, usual)
@@ -182,7 +184,7 @@ def _closely(
         has_detail = np.sqrt(np.square(details[1]).mean(axis=(1, 2, 3))) > training.least_detail
         detail_left[rows, columns] = np.where(has_detail, left_over(*details, maps), 1)
     first = (np.arange(len(left)), left.argmin(axis=1))
-    return Fits(layings.positions[first], left[first], left[first] / np.maximum(usual, 1e-6), detail_left[first])
+    return Fits(layings.positions[first], left[first], usual, detail_left[first])
 
 
 def _pairs(rows: np.ndarray, columns: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:

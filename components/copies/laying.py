@@ -20,7 +20,7 @@ _MOST_STRETCHED: Final = 2.5
 
 
 def turned(pictures: np.ndarray, symmetry: int) -> np.ndarray:
-    """Pictures [k, side, side, ...] by one of the 8 symmetries of a square: bits 0 and 1 quarter turns, bit 2 a mirror."""
+    """Pictures [k, side, side, ...] by a symmetry of the square: bits 0 and 1 are quarter turns, bit 2 a mirror."""
     mirrored = pictures[:, :, ::-1] if symmetry & 4 else pictures
     return np.ascontiguousarray(np.rot90(mirrored, symmetry & 3, axes=(1, 2)))
 
@@ -42,7 +42,7 @@ def window(side: int) -> np.ndarray:
 
 
 def resampled(pictures: np.ndarray, maps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Pictures [k, side, side, channels] as maps take them, and where that is within the picture, bool [k, side, side]."""
+    """Pictures [k, side, side, channels] as maps take them, and what of that is from within, bool [k, side, side]."""
     number, side = pictures.shape[:2]
     places = maps.astype(np.float32) @ _places(side)
     inside = (np.abs(places) <= 1).all(axis=1).reshape(number, side, side)

@@ -13,9 +13,11 @@ from components.copies.fitting import LEAST_SIDE, SIDE, Fits, Training, best_fit
 from components.copies.shrinking import as_numbers
 
 # docs/decisions/0026-near-copies.md has the scores of near copies and of others for each of these.
-_RATIO: Final = 0.2
+_RATIO: Final = 0.25
 _LEFT: Final = 0.16
 _DETAIL_LEFT: Final = 0.3
+# Where other pictures fit that well, too (discs on white), nothing tells one of them.
+_LEAST_USUAL: Final = 0.25
 
 # With fewer pictures nobody knows what is usual.
 _LEAST_TRAINING: Final = 64
@@ -70,4 +72,5 @@ def find_near_copies(train: np.ndarray, validation: np.ndarray, rows: np.ndarray
 
 
 def _are_near(fits: Fits) -> np.ndarray:
-    return np.asarray((fits.ratio < _RATIO) & (fits.left < _LEFT) & (fits.detail_left < _DETAIL_LEFT))
+    fits_well = (fits.left < _LEFT) & (fits.detail_left < _DETAIL_LEFT)
+    return np.asarray(fits_well & (fits.left < _RATIO * fits.usual) & (fits.usual > _LEAST_USUAL))

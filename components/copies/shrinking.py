@@ -20,6 +20,11 @@ def _pooled(pictures: np.ndarray, axis: int, most: int) -> np.ndarray:
     size = pictures.shape[axis]
     if size <= most:
         return pictures
+    if size % most == 0:
+        # The same as below, several times as fast.
+        every = size // most
+        parts = [pictures[(slice(None),) * axis + (slice(start, None, every),)] for start in range(every)]
+        return np.asarray(np.sum(parts, axis=0) / np.float32(every), np.float32)
     edges = np.linspace(0, size, most + 1).astype(np.int64)
     sums = np.add.reduceat(pictures, edges[:-1], axis=axis)
     widths = np.diff(edges).reshape([-1 if place == axis else 1 for place in range(pictures.ndim)])

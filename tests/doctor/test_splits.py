@@ -12,7 +12,7 @@ from components.doctor import data
 from components.doctor.data import as_split, read_split
 from components.doctor.examine import copies_between
 from components.errors import DataRefused
-from tests.copies.test_search import smooth_gradients
+from tests.copies.families import smooth_gradients
 
 pytestmark = pytest.mark.tfx
 
