@@ -19,6 +19,7 @@ _DEGREES: Final = (-20.0, 0.0, 20.0)
 _SYMMETRIES: Final = np.array([0, 1, 4, 5])
 _BLOCK: Final = 2_048
 _PAIRS: Final = 512
+_READ: Final = 64
 # Of the most alike by spectrum so many are compared by phase, and so many of those are laid over each other.
 _CANDIDATES: Final = 48
 _NEAREST: Final = 12
@@ -92,7 +93,10 @@ class Training:
 
     def pictures(self, rows: slice | np.ndarray) -> np.ndarray:
         """float32 [k, side, side, channels]."""
-        return as_numbers(self._train, rows, (self.side, self.side))
+        positions = np.arange(len(self._train))[rows]
+        # Whole pictures may be large.
+        blocks = (positions[start : start + _READ] for start in range(0, len(positions), _READ))
+        return np.concatenate([as_numbers(self._train, block, (self.side, self.side)) for block in blocks])
 
     def spectra(self, pictures: np.ndarray) -> np.ndarray:
         """float32 [k, d], of length one."""
@@ -206,7 +210,12 @@ def _half(pictures: np.ndarray) -> np.ndarray:
 
 def _detail(pictures: np.ndarray) -> np.ndarray:
     grey = pictures.mean(axis=3, keepdims=True)
-    return np.asarray(grey - uniform_filter(grey, (0, _DETAIL_PIXELS, _DETAIL_PIXELS, 0), mode="nearest"))
+    found = np.zeros_like(grey)
+    # Beyond the edge nothing is known, and what a filter makes up there is the same in all gradients.
+    inner = slice(_DETAIL_PIXELS // 2 + 1, -(_DETAIL_PIXELS // 2 + 1))
+    smooth = uniform_filter(grey, (0, _DETAIL_PIXELS, _DETAIL_PIXELS, 0), mode="nearest")
+    found[:, inner, inner] = (grey - smooth)[:, inner, inner]
+    return found
 
 
 def _spectra(pictures: np.ndarray) -> np.ndarray:

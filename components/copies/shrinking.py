@@ -23,8 +23,11 @@ def _pooled(pictures: np.ndarray, axis: int, most: int) -> np.ndarray:
     if size % most == 0:
         # The same as below, several times as fast.
         every = size // most
-        parts = [pictures[(slice(None),) * axis + (slice(start, None, every),)] for start in range(every)]
-        return np.asarray(np.sum(parts, axis=0) / np.float32(every), np.float32)
+        parts = (pictures[(slice(None),) * axis + (slice(start, None, every),)] for start in range(every))
+        total = next(parts).astype(np.float32)
+        for part in parts:
+            total += part
+        return total / np.float32(every)
     edges = np.linspace(0, size, most + 1).astype(np.int64)
     sums = np.add.reduceat(pictures, edges[:-1], axis=axis)
     widths = np.diff(edges).reshape([-1 if place == axis else 1 for place in range(pictures.ndim)])
