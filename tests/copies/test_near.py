@@ -8,8 +8,6 @@ import pytest
 from components.copies.counting import CopyCounts, what_counts
 from components.copies.laying import left_over, refined, resampled, rotations, turned
 from components.copies.search import Copies, find_copies
-from components.doctor.data import as_split
-from components.doctor.examine import copies_between
 from tests.copies import families, leaks
 
 CHANGES = [leaks.mirrored, leaks.upside_down, leaks.quarter_turned, leaks.shifted, leaks.cropped, leaks.rotated]
@@ -27,7 +25,7 @@ def counted(train: np.ndarray, validation: np.ndarray) -> CopyCounts:
 @pytest.mark.parametrize("split", SPLITS.values(), ids=SPLITS)
 def test_what_training_shows_in_another_way_is_held(split) -> None:
     random = np.random.default_rng(11)
-    train, validation = split(families.digits_5_to_9(random, 300), random=random, num_validation=40, share=0.8)
+    train, validation = split(families.digits_5_to_9(random, 240), random=random, num_validation=32, share=0.8)
     found = counted(train, validation)
     # Frames of the next moment are copies already.
     assert found.num_seen >= 0.5 * found.num_distinct and found.num_near and found.are_many
@@ -49,23 +47,22 @@ def test_a_tenth_of_real_pictures_is_enough() -> None:
 
 
 @pytest.mark.parametrize(
-    ("family", "number"),
+    "family",
     [
-        (families.digits_5_to_9, 600),
-        (families.painted_digits, 400),
-        (families.dark_shapes_on_white, 400),
-        (families.smooth_gradients, 400),
-        (families.skies, 400),
-        (families.frames_of_one_camera, 400),
-        (families.typed_numbers, 400),
-        (families.plain_discs, 400),
+        families.digits_5_to_9,
+        families.painted_digits,
+        families.dark_shapes_on_white,
+        families.smooth_gradients,
+        families.skies,
+        families.frames_of_one_camera,
+        families.typed_numbers,
+        families.plain_discs,
     ],
-    ids=lambda value: getattr(value, "__name__", ""),
+    ids=lambda family: family.__name__,
 )
-def test_pictures_of_one_kind_are_no_near_copies(family: families.Family, number: int) -> None:
-    pictures = family(np.random.default_rng(13), number)
-    found = counted(pictures[64:], pictures[:64])
-    assert found.num_near + found.num_expected < 0.05 * found.num_distinct
+def test_pictures_of_one_kind_are_no_near_copies(family: families.Family) -> None:
+    pictures = family(np.random.default_rng(13), 300)
+    assert counted(pictures[40:], pictures[:40]).num_near <= 1
 
 
 def test_training_may_be_augmented_after_the_split() -> None:
@@ -108,15 +105,6 @@ def test_few_training_pictures_and_tiny_ones_are_left_alone() -> None:
     assert (find_copies(noise, noise[:20, ::-1]).seen == -1).all()
     small = np.random.default_rng(17).integers(0, 256, (100, 12, 12, 3)).astype(np.uint8)
     assert (find_copies(small, small[:20, ::-1]).seen == -1).all()
-
-
-@pytest.mark.tfx
-def test_doctor_and_gate_find_the_same() -> None:
-    random = np.random.default_rng(18)
-    train, validation = leaks.augmented_split(families.digits_5_to_9(random, 200), random, 40, 0.8)
-    splits = (as_split(pictures, np.zeros(len(pictures)), "split") for pictures in (train, validation))
-    ours, theirs = copies_between(*splits), find_copies(train, validation)
-    assert ours.seen.tolist() == theirs.seen.tolist() and (ours.seen >= 0).mean() > 0.5
 
 
 def test_symmetries_are_eight() -> None:
