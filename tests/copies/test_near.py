@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from components.copies.counting import CopyCounts, what_counts
-from components.copies.laying import left_over, refined, resampled, rotations, turned
+from components.copies.laying import left_over, placed, refined, resampled, rotations, turned
 from components.copies.search import Copies, find_copies
 from tests.copies import families, leaks
 
@@ -110,6 +110,15 @@ def test_few_training_pictures_and_tiny_ones_are_left_alone() -> None:
 def test_symmetries_are_eight() -> None:
     picture = np.random.default_rng(19).random((1, 4, 4, 1))
     assert len({turned(picture, symmetry).tobytes() for symmetry in range(8)}) == 8
+
+
+def test_moves_are_found_and_half_a_turn() -> None:
+    pictures = families.photographs(np.random.default_rng(22), 6)[:, ::2, ::2].mean(axis=3)
+    moved = np.roll(pictures, (5, -7), axis=(1, 2))
+    for ours, half in ((pictures, False), (pictures[:, ::-1, ::-1], True)):
+        _, maps, is_half_turned = placed(ours, moved, rotations([0.0] * 6))
+        # From -1 to 1 there are 32 pixels. The window draws to the middle; the steps that follow mend it.
+        assert np.allclose(maps[:, :, 2] * 16, (-5, 7), atol=2.1) and (is_half_turned == half).all()
 
 
 def test_a_picture_is_laid_over_itself() -> None:
