@@ -35,6 +35,8 @@ _WHOLLY: Final = 1.5
 # Without detail (a gradient, a sky) nothing tells a copy from a picture of the same kind; in training deviations.
 _LEAST_DETAIL: Final = 0.02
 _DETAIL_PIXELS: Final = 7
+# In training deviations: a mean picture that shows less is noise, and many times that much of it would be taken off.
+_LEAST_MEAN: Final = 0.05
 # Of the pixels, that may differ where all others are equal.
 _EDITED: Final = 0.01
 _EQUAL: Final = 1e-3
@@ -105,7 +107,8 @@ class _Look:
         sizes = zip(train.shape[1:3], validation.shape[1:3], strict=True)
         height, width = (min(SIDE, *pair) for pair in sizes)
         self._size = (height, width)
-        self.mean, self.deviation = self._moments(train)
+        mean, self.deviation = self._moments(train)
+        self.mean = mean if mean.std() > _LEAST_MEAN * self.deviation else np.zeros_like(mean)
         # A validation split in another scaling has the same detail in other units.
         _, self._validation_deviation = self._moments(validation)
         self._least_deviation = min(self.deviation, self._validation_deviation)
