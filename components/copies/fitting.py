@@ -210,12 +210,7 @@ def _half(pictures: np.ndarray) -> np.ndarray:
 
 def _detail(pictures: np.ndarray) -> np.ndarray:
     grey = pictures.mean(axis=3, keepdims=True)
-    found = np.zeros_like(grey)
-    # Beyond the edge nothing is known, and what a filter makes up there is the same in all gradients.
-    inner = slice(_DETAIL_PIXELS // 2 + 1, -(_DETAIL_PIXELS // 2 + 1))
-    smooth = uniform_filter(grey, (0, _DETAIL_PIXELS, _DETAIL_PIXELS, 0), mode="nearest")
-    found[:, inner, inner] = (grey - smooth)[:, inner, inner]
-    return found
+    return np.asarray(grey - uniform_filter(grey, (0, _DETAIL_PIXELS, _DETAIL_PIXELS, 0), mode="nearest"))
 
 
 def _spectra(pictures: np.ndarray) -> np.ndarray:
