@@ -168,7 +168,7 @@ def row(cell: Cell, counts: Sequence[CopyCounts]) -> str:
 def report(found: dict[Cell, list[CopyCounts]]) -> str:
     """Both tables."""
     head = [
-        "| pictures | kind | of validation | held | 95 % interval | share found: middle (least to most) |",
+        "| pictures | kind | of validation | held | bounds, 95 % each | share found: middle (least to most) |",
         "|---|---|---|---|---|---|",
     ]
     of_leaks = [row(cell, counts) for cell, counts in found.items() if cell.kind != "clean"]
