@@ -9,7 +9,7 @@ from components.copies.search import Copies
 
 # From this share on, a person decides. A limit, not an estimate: it is what copies could add to accuracy at most, and
 # five points are the least that the rule takes for a difference anywhere; and a split that holds so many copies was not
-# made by content, so that there will be others which a comparison of pixels does not find.
+# made by content, so that there will be others which no comparison finds.
 MOST_COPIES: Final = 0.05
 
 
@@ -31,6 +31,10 @@ class CopyCounts:
     """Names of some of what does not count, (validation, the picture that it copies)."""
     num_parted: int = 0
     """Of those seen: how many belong to a group that the training split has images of, whatever they show."""
+    num_near: int = 0
+    """Of those seen: how many are flipped, turned or moved copies, or frames of a film that training has frames of."""
+    num_expected: int = 0
+    """How many more near copies there must be among those that were not looked at, by those that were."""
 
     @property
     def num_distinct(self) -> int:
@@ -44,8 +48,8 @@ class CopyCounts:
 
     @property
     def share(self) -> float:
-        """Of distinct content, what says nothing, in [0, 1]."""
-        return self.num_unusable / self.num_distinct if self.num_distinct else 0.0
+        """Of distinct content, what says nothing, in [0, 1]; where near copies were sought in a sample, by that."""
+        return (self.num_unusable + self.num_expected) / self.num_distinct if self.num_distinct else 0.0
 
     @property
     def are_many(self) -> bool:
@@ -86,9 +90,19 @@ def what_counts(
         num_contradictory=int((first & ~is_seen & contradicts).sum()),
         num_other_label=int((first & _any_of_content(content, relabelled)).sum()),
         num_parted=int((first & _any_of_content(content, apart)).sum()),
+        num_near=0 if copies.near is None else int((first & _any_of_content(content, copies.near)).sum()),
+        num_expected=_num_expected(copies, first & ~is_seen & ~contradicts),
     )
     unseen = np.flatnonzero(first & ~is_seen & ~contradicts)
     return (unseen if len(unseen) else np.flatnonzero(first)), counts
+
+
+def _num_expected(copies: Copies, counts: np.ndarray) -> int:
+    """How many of those that would count must be near copies, if those not looked at are as those that were."""
+    if copies.near is None or copies.examined is None or not copies.examined.any():
+        return 0
+    share = copies.near.sum() / copies.examined.sum()
+    return round(float(share * (counts & ~copies.examined).sum()))
 
 
 def _contents(copies: Copies) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Which pictures show what another one shows: the same file changed a little, saved again, or resized by a little.
 
 Pictures that only look alike (two eights, two skies, two dark shapes on white, two frames of one camera) are no copies.
-Flipped, turned, shifted or cropped copies are not looked for.
+Among what is left, near copies of training pictures are sought (`components/copies/near.py`).
 """
 
 import hashlib
@@ -10,6 +10,9 @@ from typing import Final
 
 import numpy as np
 from scipy.ndimage import uniform_filter
+
+from components.copies.near import NearCopies, find_near_copies
+from components.copies.shrinking import as_numbers, shrunk
 
 # Pictures are compared at this size at most: a photograph that was compressed again differs least there.
 SIDE: Final = 64
@@ -32,6 +35,8 @@ _WHOLLY: Final = 1.5
 # Without detail (a gradient, a sky) nothing tells a copy from a picture of the same kind; in training deviations.
 _LEAST_DETAIL: Final = 0.02
 _DETAIL_PIXELS: Final = 7
+# In training deviations: a mean picture that shows less is noise, and many times that much of it would be taken off.
+_LEAST_MEAN: Final = 0.05
 # Of the pixels, that may differ where all others are equal.
 _EDITED: Final = 0.01
 _EQUAL: Final = 1e-3
@@ -45,10 +50,15 @@ class Copies:
     """int64 [m]: position of a training picture; -1 where it is the copy of none."""
     earlier: np.ndarray
     """int64 [m]: position of an earlier validation picture; -1 where it is the copy of none."""
+    near: np.ndarray | None = None
+    """bool [m]: of those seen, which are near copies: flipped, turned, moved, zoomed, frames of one film."""
+    examined: np.ndarray | None = None
+    """bool [m]: among which near copies were sought; None: among none."""
 
     def first(self, number: int) -> "Copies":
         """Of the first so many validation pictures."""
-        return Copies(self.seen[:number], self.earlier[:number])
+        near, examined = (None if one is None else one[:number] for one in (self.near, self.examined))
+        return Copies(self.seen[:number], self.earlier[:number], near, examined)
 
 
 def find_copies(train: np.ndarray, validation: np.ndarray) -> Copies:
@@ -75,15 +85,16 @@ def find_copies(train: np.ndarray, validation: np.ndarray) -> Copies:
         _nearest(look, validation, validation, only_earlier=True),
     )
     earlier = _confirmed(look, validation, validation, np.concatenate([shared, nearest], axis=1))
-    return Copies(
-        seen=np.where(equal.seen >= 0, equal.seen, seen),
-        earlier=np.where(equal.earlier >= 0, equal.earlier, earlier),
-    )
+    seen = np.where(equal.seen >= 0, equal.seen, seen)
+    earlier = np.where(equal.earlier >= 0, equal.earlier, earlier)
+    others = np.flatnonzero((seen < 0) & (earlier < 0))
+    return _with_near_copies(seen, earlier, find_near_copies(train, validation, others))
 
 
-def shrunk(pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Averages pictures [k, height, width, channels] down to a size; smaller ones stay as they are."""
-    return _pooled(_pooled(pictures, 1, size[0]), 2, size[1])
+def _with_near_copies(seen: np.ndarray, earlier: np.ndarray, found: NearCopies) -> Copies:
+    seen, near, examined = seen.copy(), np.zeros(len(seen), dtype=bool), np.zeros(len(seen), dtype=bool)
+    seen[found.rows], near[found.rows], examined[found.examined] = found.positions, True, True
+    return Copies(seen, earlier, near, examined)
 
 
 class _Look:
@@ -96,7 +107,8 @@ class _Look:
         sizes = zip(train.shape[1:3], validation.shape[1:3], strict=True)
         height, width = (min(SIDE, *pair) for pair in sizes)
         self._size = (height, width)
-        self.mean, self.deviation = self._moments(train)
+        mean, self.deviation = self._moments(train)
+        self.mean = mean if mean.std() > _LEAST_MEAN * self.deviation else np.zeros_like(mean)
         # A validation split in another scaling has the same detail in other units.
         _, self._validation_deviation = self._moments(validation)
         self._least_deviation = min(self.deviation, self._validation_deviation)
@@ -114,10 +126,7 @@ class _Look:
 
     def pictures(self, whole: np.ndarray, rows: slice | np.ndarray) -> np.ndarray:
         """float32 [k, height, width, channels]."""
-        small = whole[rows].astype(np.float32)
-        if whole.dtype.kind == "f":
-            small = np.nan_to_num(small)
-        return shrunk(small, self._size)
+        return as_numbers(whole, rows, self._size)
 
     def thumbnails(self, whole: np.ndarray, rows: slice) -> np.ndarray:
         """float32 [k, 256], grey, of length one; zero where a picture is uniform."""
@@ -252,16 +261,6 @@ def _less_mean(pictures: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 def _thumbnails(pictures: np.ndarray) -> np.ndarray:
     return shrunk(pictures, (_THUMBNAIL, _THUMBNAIL))
-
-
-def _pooled(pictures: np.ndarray, axis: int, most: int) -> np.ndarray:
-    size = pictures.shape[axis]
-    if size <= most:
-        return pictures
-    edges = np.linspace(0, size, most + 1).astype(np.int64)
-    sums = np.add.reduceat(pictures, edges[:-1], axis=axis)
-    widths = np.diff(edges).reshape([-1 if place == axis else 1 for place in range(pictures.ndim)])
-    return (sums / widths).astype(np.float32)
 
 
 def _detail(pictures: np.ndarray) -> np.ndarray:

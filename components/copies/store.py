@@ -4,7 +4,8 @@ import tempfile
 
 import numpy as np
 
-from components.copies.search import SIDE, shrunk
+from components.copies.search import SIDE
+from components.copies.shrinking import shrunk
 
 
 class PictureFile:

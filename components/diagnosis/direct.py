@@ -171,6 +171,8 @@ def _copied(found: Duplicates) -> str:
     counts = found.counts
     seen = counts.num_seen / counts.num_distinct
     text = f"{seen:.1%} of validation examples of distinct content are in the training split as well"
+    if counts.num_near:
+        text += f" ({counts.num_near / counts.num_distinct:.1%} flipped, turned, moved or from the same film)"
     return text + (f", and {counts.num_contradictory} have several labels" if counts.num_contradictory else "")
 
 

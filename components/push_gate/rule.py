@@ -148,6 +148,10 @@ def _copies(evidence: Evidence) -> Check:
     )
     if found.num_parted:
         detail += f" or of a group that training has images of ({found.num_parted} by data.group)"
+    if found.num_near:
+        detail += f", {found.num_near} of them flipped, turned, moved or from the same film"
+    if found.num_expected:
+        detail += f", and about {found.num_expected} more must be by a sample"
     if found.num_other_label:
         detail += f", {found.num_other_label} of them under another label"
     if found.num_contradictory:

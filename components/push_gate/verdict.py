@@ -148,6 +148,8 @@ def _copies(evidence: Evidence) -> dict[str, Any] | None:
         "in_training": found.num_seen,
         "under_other_label": found.num_other_label,
         "parted": found.num_parted,
+        "near": found.num_near,
+        "near_expected": found.num_expected,
         "contradictory": found.num_contradictory,
         "share": found.share,
         "examples": [{"validation": ours, "train": theirs} for ours, theirs in found.examples],

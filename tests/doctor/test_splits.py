@@ -8,11 +8,13 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+from components.copies.search import find_copies
 from components.doctor import data
 from components.doctor.data import as_split, read_split
 from components.doctor.examine import copies_between
 from components.errors import DataRefused
-from tests.copies.test_search import smooth_gradients
+from tests.copies.families import digits_5_to_9, smooth_gradients
+from tests.copies.leaks import augmented_split
 
 pytestmark = pytest.mark.tfx
 
@@ -159,3 +161,13 @@ def test_a_folder_of_nothing_readable_is_refused(tmp_path):
         (tmp_path / name / "a.jpg").write_text("no")
     with pytest.raises(DataRefused, match="none of 2 could be read"):
         read_split(str(tmp_path), (4, 4))
+
+
+def test_near_copies_are_those_that_the_gate_finds():
+    random = np.random.default_rng(18)
+    train, validation = augmented_split(digits_5_to_9(random, 200), random, 40, 0.8)
+    # The doctor keeps pictures as numbers, the gate as bytes in a file.
+    splits = (as_split(pictures, np.arange(len(pictures)) % 2, "split") for pictures in (train, validation))
+    ours, gates = copies_between(*splits), find_copies(train, validation)
+    assert ours.near is not None and ours.near.mean() > 0.5
+    assert ours.seen.tolist() == gates.seen.tolist()

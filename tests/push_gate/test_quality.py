@@ -582,6 +582,13 @@ def test_held_for_copies_says_how_many_which_and_what_to_do(healthy):
     )
 
 
+def test_near_copies_are_called_that_and_those_of_a_sample_stand_for_more(healthy):
+    sampled = CopyCounts(5_000, 0, 50, 0, num_near=50, num_expected=450)
+    sentence = held(healthy, sampled).sentence
+    assert sampled.share == 0.1 and held(healthy, sampled).outcome == "HOLD"
+    assert "50 of them flipped, turned, moved or from the same film, and about 450 more must be by a sample" in sentence
+
+
 def test_copies_that_nobody_looked_for_hold(healthy):
     assert "nobody looked for copies" in held(healthy, None).sentence
 
