@@ -26,9 +26,9 @@ def test_every_raw_feature_is_required_once_with_its_type() -> None:
 
 def test_serving_has_no_label_and_every_scalar_is_compared() -> None:
     schema = by_name(curated_schema(["a", "b"]))
-    assert {name for name, one in schema.items() if "SERVING" in one.not_in_environment} == {"label", "uri"}
+    assert {name for name, one in schema.items() if "SERVING" in one.not_in_environment} == {"label", "uri", "group"}
     compared = {name for name, one in schema.items() if one.skew_comparator.ByteSize()}
-    assert compared == set(schema) - {"image_bytes", "label", "uri", "content_hash"}
+    assert compared == set(schema) - {"image_bytes", "label", "uri", "content_hash", "group"}
     assert all(one.drift_comparator.ByteSize() for name, one in schema.items() if name in compared | {"label"})
 
 
