@@ -16,7 +16,7 @@ def test_every_raw_feature_is_required_once_with_its_type() -> None:
     schema = by_name(curated_schema(["a", "b"]))
     floats = {*features.CHANNEL_MEANS, *features.CHANNEL_STDS, features.SHARPNESS}
     integers = {features.HEIGHT, features.WIDTH, features.NUM_BYTES}
-    texts = {features.IMAGE_BYTES, features.LABEL, features.URI, features.CONTENT_HASH, features.FORMAT}
+    texts = {features.IMAGE_BYTES, features.LABEL, features.URI, features.CONTENT_HASH, features.GROUP, features.FORMAT}
     assert set(schema) == floats | integers | texts
     for name, feature in schema.items():
         kind = "FLOAT" if name in floats else "INT" if name in integers else "BYTES"
