@@ -47,3 +47,12 @@ def test_where_nothing_else_is_left_each_content_counts_once() -> None:
 def test_two_copies_of_one_training_picture_are_one_content() -> None:
     counting, counts = decided([4, 4, -1], [-1, -1, -1], [0, 0, 0], [0] * 5)
     assert counting == [2] and counts == CopyCounts(3, 1, 1, 0)
+
+
+def test_images_whose_group_training_has_do_not_count() -> None:
+    """Another picture of a patient of training was not seen, and yet says little of other patients."""
+    copies = Copies(seen=np.full(5, -1), earlier=np.array([-1, -1, 1, -1, -1]))
+    parted = np.array([False, False, True, True, False])
+    counting, counts = what_counts(copies, np.zeros(5, int), np.zeros(1, int), parted)
+    assert counting.tolist() == [0, 4]
+    assert (counts.num_seen, counts.num_parted, counts.num_repeated, counts.share) == (2, 2, 1, 0.5)

@@ -589,6 +589,15 @@ def test_near_copies_are_called_that_and_those_of_a_sample_stand_for_more(health
     assert "50 of them flipped, turned, moved or from the same film, and about 450 more must be by a sample" in sentence
 
 
+def test_images_of_groups_that_training_has_are_told_apart(healthy: Evidence) -> None:
+    decision = decide(replace(healthy, copies=CopyCounts(500, 0, 50, 0, num_parted=40)), SETTINGS)
+    assert decision.outcome == "HOLD"
+    assert (
+        "50 of 500 validation images of distinct content are copies of training images or of a group that training has "
+        "images of (40 by data.group)"
+    ) in decision.sentence
+
+
 def test_copies_that_nobody_looked_for_hold(healthy):
     assert "nobody looked for copies" in held(healthy, None).sentence
 
