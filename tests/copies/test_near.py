@@ -31,7 +31,7 @@ def test_what_training_shows_in_another_way_is_held(split) -> None:
     assert found.num_seen >= 0.5 * found.num_distinct and found.num_near and found.are_many
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_tenth_of_real_pictures_is_enough() -> None:
     archive = families.real_pictures("cifar10-train.tar.gz")
     if archive is None:

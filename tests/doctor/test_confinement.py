@@ -239,7 +239,10 @@ def test_control_characters_are_shown_and_not_obeyed(monkeypatch, had):
 # --- The end of the parent
 
 
+# A process that was started in the background by a script is told to leave Ctrl-C alone, and tells its children.
 CALL = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from components.confinement.limits import Limits
 from components.confinement.outside import run_confined
 run_confined("tests.doctor.inside:sleep", {"seconds": 100}, Limits(None, 100), "MODEL")

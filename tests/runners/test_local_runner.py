@@ -16,6 +16,7 @@ from pipeline.resolve import push_destination
 from pipeline.runners import local
 from pipeline.runners.local import run
 from pipeline.runners.results import RunSummary, judge
+from pipeline.runners.summaries import past_runs
 
 pytestmark = pytest.mark.tfx
 
@@ -56,6 +57,7 @@ def test_a_run_that_passes_ends_with_versions_card_and_summary(tiny, tiny_config
     assert "It is a PASS." in Path(str(summary.card)).read_text()
     stored = Path(summary.log).with_name("summary.json")
     assert RunSummary.model_validate_json(stored.read_text()) == summary
+    assert list(past_runs(stored.parents[1])) == [summary] and not stored.with_name("begun.json").exists()
     assert listener.events[0] == "run of 5"
     assert listener.events[1:] == [f"{node} {event}" for node in NODES for event in ("started", "done")]
     # The libraries' noise is in the log, whoever makes it, and nowhere else.

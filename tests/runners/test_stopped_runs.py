@@ -61,18 +61,6 @@ def test_a_run_that_is_killed_is_listed_as_running_before_and_as_interrupted_aft
 
 
 @pytest.mark.tfx
-def test_a_run_that_ended_is_listed_once(tmp_path):
-    command = [sys.executable, str(Path(__file__).with_name("conftest.py")), str(tmp_path), "pass"]
-    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.DEVNULL, check=False)
-    from pipeline.runners.summaries import past_runs
-
-    (folder,) = tmp_path.rglob("runs")
-    (summary,) = past_runs(folder)
-    assert summary.status not in ("running", "interrupted")
-    assert not list(folder.glob("*/begun.json"))
-
-
-@pytest.mark.tfx
 def test_an_output_address_that_is_no_folder_is_refused(tmp_path, monkeypatch):
     from components.errors import DataRefused
     from pipeline.config import load
