@@ -31,7 +31,8 @@ class DataSettings(Settings):
     """Share of images, by content hash, that goes to the validation split when the data gives no splits of its own."""
     stop_fraction: float = Field(0.1, ge=0, lt=1)
     """Share of the training images, by content hash, that is not trained on: it says when to stop and which epoch is
-    the best, so that the gate alone sees validation images. 0: all epochs are trained, and the last one is exported."""
+    the best, so that the gate alone sees validation images. 0, or fewer than 20 of them: all images and all epochs are
+    trained, and the last one is exported."""
     group: str = Field("", examples=["column:patient", "folder:1", r"path:([^/]+)_\d+\.jpg"])
     """What pictures that must never be in two splits have in common, as a patient, a film or a burst. `column:NAME` is
     a manifest's column or a feature of TFRecord and TensorFlow Datasets, `folder:N` the N-th folder below the class

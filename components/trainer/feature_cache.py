@@ -17,7 +17,6 @@ import tensorflow as tf
 
 _VALUES: Final = "values.bin"
 _LABELS: Final = "labels.bin"
-_NO_VALUES: Final = np.empty(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -77,9 +76,7 @@ def _read(folder: Path, embedding_size: int) -> Features:
 
 
 def _mapped(folder: Path, count: int, embedding_size: int) -> Features:
-    # An empty file cannot be mapped.
-    values = np.memmap(folder / _VALUES, np.float32, "r", shape=(count, embedding_size)) if count else _NO_VALUES
-    values = values.reshape(count, embedding_size)
+    values = np.memmap(folder / _VALUES, np.float32, "r", shape=(count, embedding_size))
     labels = np.fromfile(folder / _LABELS, np.int32)
     if len(labels) != count:
         raise ValueError(f"{_LABELS} has {len(labels)} labels of {count} images")

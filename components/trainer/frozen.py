@@ -63,7 +63,7 @@ def load_backbone(inputs: Inputs) -> keras.Model:
     return backbone
 
 
-def features_of(backbone: keras.Model, fingerprint: str, inputs: Inputs) -> tuple[Features, Features]:
+def features_of(backbone: keras.Model, fingerprint: str, inputs: Inputs) -> tuple[Features, Features | None]:
     """Returns the features of the images to train on and of those that say when to stop, from the cache if it has them.
 
     Args:
@@ -81,11 +81,11 @@ def features_of(backbone: keras.Model, fingerprint: str, inputs: Inputs) -> tupl
         batches = inputs.reader.batches(files, inputs.settings.embed_batch_size)
         return embedded(folder, embed, batches, inputs.kind.embedding_size)
 
-    return split(TRAIN, inputs.train_files), split(STOP, inputs.stop_files)
+    return split(TRAIN, inputs.train_files), split(STOP, inputs.stop_files) if inputs.has_stop_images else None
 
 
 def train_head(
-    head: keras.Model, train_features: Features, stop_features: Features, targets: Targets, inputs: Inputs
+    head: keras.Model, train_features: Features, stop_features: Features | None, targets: Targets, inputs: Inputs
 ) -> dict:
     """Trains the head on cached features; returns its part of `history.json`."""
     settings = inputs.settings.head
@@ -99,7 +99,7 @@ def train_head(
             ),
             steps_per_epoch=feature_batches.steps_per_epoch(len(train_features), settings.batch_size),
             score_train=lambda: feature_batches.score(head, train_features),
-            score_stop=(lambda: feature_batches.score(head, stop_features)) if len(stop_features) else None,
+            score_stop=None if stop_features is None else lambda: feature_batches.score(head, stop_features),
             epochs=settings.epochs,
             patience=settings.patience,
             seed=inputs.settings.seed,

@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 import tensorflow as tf
@@ -19,6 +19,9 @@ from components.trainer.examples import ExampleReader
 from components.trainer.settings import TrainerSettings
 from components.trainer.start import Start
 
+# Six images stop the training too early, which costs three points; forty do not (benchmarks/results/stopping.md).
+_LEAST_TO_STOP_BY: Final = 20
+
 
 @dataclass(frozen=True)
 class Inputs:
@@ -30,7 +33,7 @@ class Inputs:
     reader: ExampleReader
     train_files: tuple[str, ...]
     stop_files: tuple[str, ...]
-    """Of the images that say when to stop; there may be none in them."""
+    """Of the images that say when to stop; empty where all images are trained on, and for all epochs."""
     weights_dir: Path
     """Holds `backbone.json` and, unless weights are `none`, `backbone.weights.h5`; `warm_start.json` if asked for."""
     work_dir: Path
@@ -62,7 +65,7 @@ class Inputs:
     @property
     def has_stop_images(self) -> bool:
         """Whether there are images that say when to stop."""
-        return any(len(labels) for labels in self.reader.labels(self.stop_files))
+        return bool(self.stop_files)
 
     @property
     def start(self) -> Start | None:
@@ -138,17 +141,22 @@ def from_fn_args(fn_args: FnArgs) -> Inputs:
     """Resolves the stock Trainer's arguments.
 
     Args:
-        fn_args: `eval_files` are of the images that say when to stop; `custom_config` holds `settings` (JSON of
+        fn_args: `eval_files` are of the images that say when to stop, which are trained on where they are too few to
+            say it; `custom_config` holds `settings` (JSON of
             `TrainerSettings`), `image_size`, `classes`, `work_dir`.
     """
-    config = fn_args.custom_config
+    config, reader = fn_args.custom_config, ExampleReader(fn_args.transform_graph_path)
+    train_files, stop_files = _expand(fn_args.train_files), _expand(fn_args.eval_files)
+    num_stop = sum(len(labels) for labels in reader.labels(stop_files)) if stop_files else 0
+    if num_stop < _LEAST_TO_STOP_BY:
+        train_files, stop_files = (*train_files, *stop_files), ()
     return Inputs(
         settings=TrainerSettings.model_validate_json(config["settings"]),
         classes=tuple(config["classes"]),
         image_size=int(config["image_size"]),
-        reader=ExampleReader(fn_args.transform_graph_path),
-        train_files=_expand(fn_args.train_files),
-        stop_files=_expand(fn_args.eval_files),
+        reader=reader,
+        train_files=train_files,
+        stop_files=stop_files,
         weights_dir=Path(fn_args.base_model),
         work_dir=Path(config["work_dir"]),
         log_dir=fn_args.model_run_dir,

@@ -71,10 +71,11 @@ def test_nothing_above_the_top_blocks_is_left_out(some_kind):
     assert trained < {id(weight) for weight in both}
 
 
-# Of every kind the top two blocks are trained always, and everything and nothing of resnet8. Those of resnet50 are in
-# test_freezing.py.
+# Always: everything and nothing of resnet8, and the top two blocks of it, of the default and of the kind without
+# BatchNorm. What else resnet50 is asked is in test_freezing.py.
+_ALWAYS = {("resnet50", 2), ("convnext_tiny", 2)}
 BLOCKS = [
-    pytest.param(name, blocks, marks=() if blocks == 2 or name == "resnet8" else pytest.mark.long)
+    pytest.param(name, blocks, marks=() if name == "resnet8" or (name, blocks) in _ALWAYS else pytest.mark.long)
     for name in KINDS
     for blocks in (0, 2, "all")
 ]

@@ -52,7 +52,9 @@ def lose(path: Path) -> None:
 DAMAGES = (cut, empty, flip, replace, lose)
 
 
-def trained(folder: Path, log_dir: Path, epochs: int = EPOCHS) -> tuple[list[np.ndarray], list[float]]:
+def trained(
+    folder: Path, log_dir: Path, epochs: int = EPOCHS, stops: bool = True
+) -> tuple[list[np.ndarray], list[float]]:
     """Trains a toy for some epochs, or what is left of them; its weights and its losses."""
     keras.utils.set_random_seed(3)
     model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8), keras.layers.Dense(2, activation="softmax")])
@@ -69,7 +71,7 @@ def trained(folder: Path, log_dir: Path, epochs: int = EPOCHS) -> tuple[list[np.
         batches=lambda first, last: rows.batch(10).repeat(last - first),
         steps_per_epoch=4,
         score_train=score,
-        score_stop=score,
+        score_stop=score if stops else None,
         epochs=epochs,
         patience=10,
         seed=3,
@@ -90,6 +92,18 @@ def stopped(tmp_path_factory):
     root = tmp_path_factory.mktemp("stopped")
     trained(root / "checkpoints", root, epochs=2)
     return root / "checkpoints"
+
+
+def test_without_images_to_stop_by_all_epochs_are_trained_and_the_last_one_counts(whole, tmp_path):
+    weights, losses = trained(tmp_path / "a", tmp_path, stops=False)
+    assert losses == [None] * EPOCHS
+    # One that was killed goes on to the same weights.
+    trained(tmp_path / "b", tmp_path, epochs=2, stops=False)
+    again, _ = trained(tmp_path / "b", tmp_path, stops=False)
+    for one, other, stopped_by_loss in zip(weights, again, whole[0], strict=True):
+        np.testing.assert_array_equal(one, other)
+        # The loss of this toy falls in every epoch.
+        np.testing.assert_array_equal(one, stopped_by_loss)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)

@@ -216,3 +216,17 @@ def test_several_gpus_are_all_used_and_one_or_none_needs_no_strategy(monkeypatch
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: [f"GPU:{number}" for number in range(num_gpus)])
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: "mirrored")
     assert (hardware.strategy() == "mirrored") is is_mirrored
+
+
+@pytest.mark.parametrize(("number", "decide"), [(19, False), (20, True)])
+def test_too_few_images_to_stop_by_are_trained_on(prepared, make_args, tmp_path, number, decide):
+    from components.trainer.inputs import from_fn_args
+
+    shards = sorted(map(str, prepared.glob("artifacts/ImageExampleGen/examples/*/Split-stop/*")))
+    few = str(tmp_path / "few.gz")
+    with tf.io.TFRecordWriter(few, "GZIP") as writer:
+        for record in tf.data.TFRecordDataset(shards, "GZIP").take(number):
+            writer.write(record.numpy())
+    inputs = from_fn_args(make_args(HEAD_ONLY, tmp_path, eval_files=[few]))
+    assert inputs.has_stop_images is decide and inputs.stop_files == ((few,) if decide else ())
+    assert (few in inputs.train_files) is not decide
