@@ -166,7 +166,7 @@ def test_the_champion_is_found_in_the_step_and_the_trainer_goes_on_from_it(backe
         return json.loads((facts / "history.json").read_text())
 
     assert history(done)["warm_start"]["version"] == "1" and "warm_start" not in history(run)
-    first, cold = (history(one)["phases"][0]["epochs"][0]["train_loss"] for one in (done, run))
+    first, cold = (history(one)["phases"][0]["epochs"][0]["stop_loss"] for one in (done, run))
     assert first < cold
 
 

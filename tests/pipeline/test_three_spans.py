@@ -84,7 +84,7 @@ def test_the_poisoned_delivery_is_stopped_and_the_clean_ones_are_pushed(
     assert third.summary["verdict"]["warm_start"] == {"version": "1", "sentence": sentence}
     assert third.summary["warnings"] == [] and sentence in Path(third.summary["card"]).read_text()
     assert third.nodes["Backbone"] == "cached" and third.nodes["WarmStart"] == third.nodes["Trainer"] == "done"
-    # Pictures that neither model was trained on.
+    # In inference mode, after one epoch.
     assert epochs(third)[0]["train_loss"] < cold[0]["train_loss"]
     now = numbers(tmp_path)
     assert (now["run_status", "pushed"], now["verdict", "PASS"], now["check_fired", "label order", "G4"]) == (1, 1, 0)
