@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from components.copies.laying import left_over, placed, refined, resampled, rotations, turned, window
-from components.copies.shrinking import as_numbers, shrunk
+from components.copies.shrinking import as_numbers, detail, shrunk
 
 # Pictures are looked at so small, for what is finer does not survive being turned; and the rough look at half of it.
 SIDE: Final = 32
@@ -33,7 +32,6 @@ _SECOND: Final = 1
 _FARTHEST: Final = 256
 # In training deviations: without detail nothing tells a near copy from a picture of the same kind.
 _LEAST_DETAIL: Final = 0.02
-_DETAIL_PIXELS: Final = 7
 
 
 @dataclass(frozen=True)
@@ -184,7 +182,7 @@ def _closely(
         theirs = training.pictures(layings.positions[rows, columns])
         maps = refined(ours.mean(axis=3), theirs.mean(axis=3), layings.maps[rows, columns], is_fine=True)
         left[rows, columns] = left_over(ours, theirs, maps, training.mean)
-        details = _detail(ours), _detail(theirs)
+        details = detail(ours)[..., None], detail(theirs)[..., None]
         has_detail = np.sqrt(np.square(details[1]).mean(axis=(1, 2, 3))) > training.least_detail
         detail_left[rows, columns] = np.where(has_detail, left_over(*details, maps), 1)
     first = (np.arange(len(left)), left.argmin(axis=1))
@@ -206,11 +204,6 @@ def _turned_each(pictures: np.ndarray, symmetries: np.ndarray) -> np.ndarray:
 def _half(pictures: np.ndarray) -> np.ndarray:
     side = pictures.shape[1] // 2
     return shrunk(pictures, (side, side))
-
-
-def _detail(pictures: np.ndarray) -> np.ndarray:
-    grey = pictures.mean(axis=3, keepdims=True)
-    return np.asarray(grey - uniform_filter(grey, (0, _DETAIL_PIXELS, _DETAIL_PIXELS, 0), mode="nearest"))
 
 
 def _spectra(pictures: np.ndarray) -> np.ndarray:

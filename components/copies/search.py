@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.ndimage import uniform_filter
 
 from components.copies.near import NearCopies, find_near_copies
-from components.copies.shrinking import as_numbers, shrunk
+from components.copies.shrinking import as_numbers, detail, shrunk
 
 # Pictures are compared at this size at most: a photograph that was compressed again differs least there.
 SIDE: Final = 64
@@ -34,7 +33,6 @@ _FAR: Final = 0.002
 _WHOLLY: Final = 1.5
 # Without detail (a gradient, a sky) nothing tells a copy from a picture of the same kind; in training deviations.
 _LEAST_DETAIL: Final = 0.02
-_DETAIL_PIXELS: Final = 7
 # In training deviations: a mean picture that shows less is noise, and many times that much of it would be taken off.
 _LEAST_MEAN: Final = 0.05
 # Of the pixels, that may differ where all others are equal.
@@ -157,7 +155,7 @@ class _Look:
         mean = _thumbnails(self.mean[None])[0]
         coarse = _correlation(*(_less_mean(_thumbnails(pictures), mean) for pictures in (ours, theirs)))
         alike = np.flatnonzero(~same & (coarse > _COARSE))
-        details = [_detail(_less_mean(pictures[alike], self.mean)) for pictures in (ours, theirs)]
+        details = [detail(_less_mean(pictures[alike], self.mean)) for pictures in (ours, theirs)]
         has_detail = _root_mean_square(details[0]) > _LEAST_DETAIL * self._validation_deviation
         far = _differ_wholly(*(_less_mean(pictures[alike], self.mean) for pictures in (ours, theirs)))
         same[alike] = (_correlation(*details) > _DETAIL) & has_detail & (far <= _FAR)
@@ -261,12 +259,6 @@ def _less_mean(pictures: np.ndarray, mean: np.ndarray) -> np.ndarray:
 
 def _thumbnails(pictures: np.ndarray) -> np.ndarray:
     return shrunk(pictures, (_THUMBNAIL, _THUMBNAIL))
-
-
-def _detail(pictures: np.ndarray) -> np.ndarray:
-    """What is finer than a few pixels, grey: compression and noise change it first, and no two pictures share it."""
-    grey = pictures.mean(axis=3)
-    return grey - uniform_filter(grey, (0, _DETAIL_PIXELS, _DETAIL_PIXELS), mode="nearest")
 
 
 def _correlation(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:

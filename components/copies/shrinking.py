@@ -1,6 +1,11 @@
-"""Making pictures small."""
+"""What is coarse and what is fine in pictures."""
+
+from typing import Final
 
 import numpy as np
+from scipy.ndimage import uniform_filter
+
+_DETAIL_PIXELS: Final = 7
 
 
 def shrunk(pictures: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -14,6 +19,19 @@ def as_numbers(whole: np.ndarray, rows: slice | np.ndarray, size: tuple[int, int
     if whole.dtype.kind == "f":
         found = np.nan_to_num(found)
     return shrunk(found, size)
+
+
+def detail(pictures: np.ndarray) -> np.ndarray:
+    """What is finer than a few pixels, grey: compression and noise change it first, and no two pictures share it.
+
+    Args:
+        pictures: [k, height, width, channels].
+
+    Returns:
+        [k, height, width].
+    """
+    grey = pictures.mean(axis=3)
+    return np.asarray(grey - uniform_filter(grey, (0, _DETAIL_PIXELS, _DETAIL_PIXELS), mode="nearest"))
 
 
 def _pooled(pictures: np.ndarray, axis: int, most: int) -> np.ndarray:

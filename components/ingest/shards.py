@@ -59,10 +59,11 @@ def read_shard(container: Container, settings: DataSettings) -> Iterator[Raw | B
     import tensorflow as tf
 
     offset = position = 0
+    column = Grouping.of(settings.group).column
     try:
         for position, record in enumerate(_records(container.uri)):
             example = tf.train.Example.FromString(record)
-            yield _raw(container, position, example.features.feature, settings)
+            yield _raw(container, position, example.features.feature, settings, column)
             offset += len(record) + 16  # Length, its checksum, and the payload's checksum.
             position += 1
     except Exception as error:  # zlib, gzip, fsspec, protobuf and the checksums each raise their own.
@@ -81,10 +82,9 @@ def _records(uri: str) -> Iterator[bytes]:
             yield record
 
 
-def _raw(container: Container, position: int, values: Any, settings: DataSettings) -> Raw:
+def _raw(container: Container, position: int, values: Any, settings: DataSettings, column: str) -> Raw:
     image: Sequence[bytes] = values[settings.image_key].bytes_list.value if settings.image_key in values else ()
     label = _text(values[settings.label_key], settings.classes) if settings.label_key in values else ""
-    column = Grouping.of(settings.group).column
     group = _text(values[column], ()) if column in values else ""
     return Raw(f"{container.uri}#{position}", label, None, position, image[0] if len(image) == 1 else b"", group)
 

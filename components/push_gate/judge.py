@@ -12,7 +12,7 @@ from components.artifacts import ANCESTOR_FOLDER
 from components.evaluation.results import read_metrics, read_slice_features
 from components.intervals import Counts, PairedCounts
 from components.push_gate.causes import Explanation, explain
-from components.push_gate.evidence import Champion, DataDecision, Evidence, FreezeProof, SplitMeasurement
+from components.push_gate.evidence import DataDecision, Evidence, FreezeProof, SplitMeasurement
 from components.push_gate.exported import (
     FREEZE_PROOF_FILE,
     HISTORY_FILE,
@@ -99,10 +99,7 @@ def judge(uris: Uris, settings: GateSettings) -> Judgement:
         slice_features = (features.LABEL, *_further_features(uris))
         measurement = measure(uris.model, uris.splits, slice_features, settings)
         evidence = _measured_evidence(evidence, measurement, metrics, documents)
-        champion, note = _champion(uris.baseline, measurement)
-        evidence = replace(
-            evidence, champion=champion, champion_note=note, ancestor=_ancestor(uris.baseline, measurement)
-        )
+        evidence = _compared(evidence, uris.baseline, measurement)
     except Exception as error:
         if _is_the_machines(error):
             raise
@@ -230,21 +227,19 @@ def _nonfinite(measured: Measurement, metrics: Mapping[str, Metrics]) -> Iterato
         yield from nonfinite_metrics(split, part)
 
 
-def _champion(baseline_uri: str, measured: Measurement) -> tuple[Champion | None, str]:
+def _compared(evidence: Evidence, baseline_uri: str, measured: Measurement) -> Evidence:
+    """Adds the comparisons with the champion and with the best of those before it."""
     document = read_json(f"{baseline_uri}/baseline.json")
     if document is None:
         raise ValueError(f"expected {baseline_uri}/baseline.json to say whether there is a champion; received none.")
-    if document.get("version") is None:
-        return None, ""
-    return compare_with_champion(str(document["version"]), baseline_uri, measured)
-
-
-def _ancestor(baseline_uri: str, measured: Measurement) -> Champion | None:
-    version = (read_json(f"{baseline_uri}/baseline.json") or {}).get("ancestor")
-    if version is None:
-        return None
-    # One that knows other classes cannot be compared, and is no reason to hold.
-    return compare_with_champion(str(version), f"{baseline_uri}/{ANCESTOR_FOLDER}", measured)[0]
+    if (version := document.get("version")) is not None:
+        champion, note = compare_with_champion(str(version), baseline_uri, measured)
+        evidence = replace(evidence, champion=champion, champion_note=note)
+    if (version := document.get("ancestor")) is not None:
+        # One that knows other classes cannot be compared, and is no reason to hold.
+        ancestor, _ = compare_with_champion(str(version), f"{baseline_uri}/{ANCESTOR_FOLDER}", measured)
+        evidence = replace(evidence, ancestor=ancestor)
+    return evidence
 
 
 def _is_the_machines(error: Exception) -> bool:

@@ -38,11 +38,11 @@ def _useless(evidence: Evidence) -> Iterator[tuple[str, Evidence]]:
     # Better than guessing by what is left, of the classes that guessing never gets right.
     gained = round(_LEFT * (pi.total - pi.correct))
     guessing = PairedCounts(pi.correct, gained, 0, pi.total - pi.correct - gained)
-    yield COLLAPSED, _in_order(PairedCounts(right, num_training - right, 0, 0), guessing, pi.value)
-    yield BY_HEART, _in_order(PairedCounts(num_training, 0, 0, 0), guessing, pi.value)
+    yield COLLAPSED, _in_order(PairedCounts(right, num_training - right, 0, 0), guessing)
+    yield BY_HEART, _in_order(PairedCounts(num_training, 0, 0, 0), guessing)
 
 
-def _in_order(modes: PairedCounts, guessing: PairedCounts, top_share: float) -> Evidence:
+def _in_order(modes: PairedCounts, guessing: PairedCounts) -> Evidence:
     train, validation = _measured(modes.second), _measured(guessing.first)
     return Evidence(
         data_decision=DataDecision(True, ()),
@@ -56,7 +56,7 @@ def _in_order(modes: PairedCounts, guessing: PairedCounts, top_share: float) -> 
         num_compared=train.counts.total,
         num_written=train.counts.total,
         guessing=guessing,
-        top_share=top_share,
+        top_share=guessing.second.value,
     )
 
 

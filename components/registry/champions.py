@@ -1,7 +1,7 @@
 """Which version may serve: pure rules over what a registry says of its versions."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -99,13 +99,8 @@ def before(champion: RegisteredVersion | None, versions: Sequence[RegisteredVers
     """
     if champion is None:
         raise DataRefused("There is no champion to roll back. `frostgate registry list` shows what there is.")
-    known = {one.version: one for one in versions}
-    seen, number = {champion.version}, champion.tags.get(PREDECESSOR, "")
-    while number in known and number not in seen:
-        seen.add(number)
-        if not known[number].tags.get(WITHDRAWN):
-            return known[number]
-        number = known[number].tags.get(PREDECESSOR, "")
+    if found := next(_line_of(champion, versions), None):
+        return found
     raise DataRefused(
         f"Version {champion.version} is the champion, and no version before it is left to go back to. "
         "`frostgate registry promote VERSION` makes another one the champion."
@@ -119,16 +114,19 @@ def better_ancestors(
 
     Those that a person took back do not count, nor those that the registry no longer has.
     """
-    known = {one.version: one for one in versions}
-    found: dict[str, RegisteredVersion] = {}
-    number = champion.tags.get(PREDECESSOR, "")
-    while number in known and number not in {champion.version, *found}:
-        found[number] = known[number]
-        number = known[number].tags.get(PREDECESSOR, "")
-    better = [
-        one for one in found.values() if not one.tags.get(WITHDRAWN) and _accuracy_of(one) > _accuracy_of(champion)
-    ]
+    better = [one for one in _line_of(champion, versions) if _accuracy_of(one) > _accuracy_of(champion)]
     return tuple(sorted(better, key=_accuracy_of, reverse=True))
+
+
+def _line_of(champion: RegisteredVersion, versions: Sequence[RegisteredVersion]) -> Iterator[RegisteredVersion]:
+    """Yields the champions before this one, the last one first, without those that a person took back."""
+    known = {one.version: one for one in versions}
+    seen, number = {champion.version}, champion.tags.get(PREDECESSOR, "")
+    while number in known and number not in seen:
+        seen.add(number)
+        if not known[number].tags.get(WITHDRAWN):
+            yield known[number]
+        number = known[number].tags.get(PREDECESSOR, "")
 
 
 def _accuracy_of(version: RegisteredVersion) -> float:

@@ -1,6 +1,5 @@
 """Whether what a step reads is still, byte for byte, what an earlier step wrote."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -10,10 +9,10 @@ from typing import Any, Final
 from tfx.types.artifact import Artifact
 
 from components.errors import ArtifactChanged
+from components.push_gate.fingerprint import file_sha256, fingerprint_of
 
 # A text, which every metadata store hands back as it was: JSON of file -> hex sha256, or one hash of all that.
 CONTENT: Final = "content"
-_CHUNK_BYTES: Final = 1 << 20
 _NUM_NAMED: Final = 3
 
 # Address -> what the file system said of its files when they were read last, in this process, and their hashes.
@@ -30,7 +29,7 @@ def seal(outputs: Mapping[str, list[Artifact]], names_files: bool) -> None:
     """
     for one in _flat(outputs):
         hashes = _hashes(one.uri)
-        one.set_string_custom_property(CONTENT, json.dumps(hashes) if names_files else _together(hashes))
+        one.set_string_custom_property(CONTENT, json.dumps(hashes) if names_files else fingerprint_of(hashes))
 
 
 def seal_of(artifact: Artifact) -> str:
@@ -47,7 +46,7 @@ def check(inputs: Mapping[str, list[Artifact]]) -> None:
     for one in _flat(inputs):
         if expected := seal_of(one):
             found = _hashes(one.uri)
-            if expected not in (json.dumps(found), _together(found)):
+            if expected not in (json.dumps(found), fingerprint_of(found)):
                 raise ArtifactChanged(one.uri, f"{_difference(expected, found)}, so nothing was made of it")
 
 
@@ -60,7 +59,8 @@ def _hashes(uri: str) -> Mapping[str, str]:
     stamps, hashes = _known.get(uri, ({}, {}))
     now = {name: _stamp(Path(uri, name)) for name in _files(uri)}
     found = {
-        name: hashes[name] if stamps.get(name) == stamp else _sha256(Path(uri, name)) for name, stamp in now.items()
+        name: hashes[name] if stamps.get(name) == stamp else file_sha256(str(Path(uri, name)))
+        for name, stamp in now.items()
     }
     _known[uri] = now, found
     return found
@@ -77,15 +77,6 @@ def _files(uri: str) -> list[str]:
 def _stamp(path: Path) -> tuple[int, ...]:
     status = path.stat()
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _together(hashes: Mapping[str, str]) -> str:
-    return hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
 
 
 def _difference(expected: str, found: Mapping[str, str]) -> str:

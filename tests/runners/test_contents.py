@@ -71,5 +71,5 @@ def test_a_file_is_read_once_as_long_as_nothing_says_that_it_changed(artifact, m
     from pipeline.runners import contents
 
     contents.seal({"model": [artifact]}, names_files=True)
-    monkeypatch.setattr(contents, "_sha256", lambda path: pytest.fail(f"{path} was read again"))
+    monkeypatch.setattr(contents, "file_sha256", lambda path: pytest.fail(f"{path} was read again"))
     contents.check({"model": [artifact]})
