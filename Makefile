@@ -18,7 +18,7 @@ MANIFESTS = kubeflow/manifests/*/[!k]*.yaml kubeflow/monitoring/pushgateway.yaml
 export UV_COMPILE_BYTECODE = 1
 export TF_USE_LEGACY_KERAS = 1
 
-.PHONY: help run test test-all test-fast tests-need check cases golden format clean
+.PHONY: help run test test-all test-fast tests-need check cases faults golden format clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +56,9 @@ check: .tools/dev ## Lint, check formatting, types, Dockerfile, manifests and al
 cases: .tools/uv/bin/uv ## Run every case, broken and mended; about an hour
 	$(UV) sync --frozen --no-dev --inexact --quiet
 	$(RUN) frostgate cases
+
+faults: .tools/dev ## Do a thousand faults to real runs, and see what holds; FAULTS=N SEED=N ONLY=N
+	$(RUN) python -m tests.faults $(if $(FAULTS),--faults $(FAULTS)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 golden: .tools/dev ## Compile the pipelines to the committed kubeflow/*.yaml, and the alert rules to a manifest
 	(sed '/^spec:/q' $(RULE); sed -e '/^#/d' -e 's/^/  /' kubeflow/monitoring/rules.yaml) > $(RULE).new

@@ -1,9 +1,12 @@
 """Real servers of our own, on loopback: what runs tell things to."""
 
 import json
+import os
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 import urllib.request
@@ -25,6 +28,31 @@ def free_port() -> int:
 
 
 @contextmanager
+def mlflow_in(folder: Path) -> Iterator[str]:
+    """The address of an MLflow server that keeps everything in a folder, stopped at the end."""
+    port = free_port()
+    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--workers", "1"]
+    command += ["--artifacts-destination", str(folder / "artifacts")]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "log").open("w") as log:
+        server = subprocess.Popen(
+            command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environment, start_new_session=True
+        )
+    try:
+        _wait(f"http://127.0.0.1:{port}/health", server, 180)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        # Its workers are in a session of its own, which has its number.
+        os.killpg(server.pid, signal.SIGTERM)
+        try:
+            server.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+@contextmanager
 def running(program: str, port: int, folder: Path, *flags: str) -> Iterator[str]:
     """The address of a server that was started for a test, and is stopped after it."""
     found = shutil.which(program)
@@ -41,11 +69,12 @@ def running(program: str, port: int, folder: Path, *flags: str) -> Iterator[str]
         process.wait(timeout=20)
 
 
-def _wait(url: str, process: subprocess.Popen) -> None:
-    for _ in range(200):
+def _wait(url: str, process: subprocess.Popen, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         assert process.poll() is None, "the server ended"
         try:
-            urllib.request.urlopen(url, timeout=1).close()
+            urllib.request.urlopen(url, timeout=2).close()
         except OSError:
             time.sleep(0.1)
         else:

@@ -1,15 +1,8 @@
 """A model to register, a registry in a file, a real MLflow server, and a stand-in for Kubeflow Model Registry's."""
 
 import contextlib
-import os
 import shutil
-import signal
-import socket
 import sqlite3
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +16,7 @@ from components.registry.mlflow_connection import make_whole
 from components.registry.protocol import BASELINE, DECISION, FINGERPRINT, RUN_KEY, ModelRecord
 from components.registry.settings import RegistrySettings
 from tests.registry.kubeflow_server import KubeflowServer
+from tests.servers import mlflow_in
 
 
 @pytest.fixture(scope="session")
@@ -94,44 +88,7 @@ def make_record(tmp_path: Path) -> Callable[..., ModelRecord]:
 
 
 @pytest.fixture(scope="session")
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-@pytest.fixture(scope="session")
-def mlflow_server(tmp_path_factory: pytest.TempPathFactory, free_port: int) -> Iterator[str]:
-    """The address of an MLflow server of our own, stopped at the end."""
-    folder = tmp_path_factory.mktemp("server")
-    command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(free_port)]
-    command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--workers", "1"]
-    command += ["--artifacts-destination", str(folder / "artifacts")]
-    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    with (folder / "log").open("w") as log:
-        server = subprocess.Popen(
-            command, stdout=log, stderr=subprocess.STDOUT, cwd=folder, env=environment, start_new_session=True
-        )
-    address = f"http://127.0.0.1:{free_port}"
-    try:
-        _wait_for(address, server, folder / "log")
+def mlflow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an MLflow server of our own."""
+    with mlflow_in(tmp_path_factory.mktemp("server")) as address:
         yield address
-    finally:
-        # Its workers are in a session of its own, which has its number.
-        os.killpg(server.pid, signal.SIGTERM)
-        try:
-            server.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(server.pid, signal.SIGKILL)
-            server.wait()
-
-
-def _wait_for(address: str, server: subprocess.Popen, log: Path) -> None:
-    deadline = time.monotonic() + 180
-    while time.monotonic() < deadline and server.poll() is None:
-        try:
-            with urllib.request.urlopen(f"{address}/health", timeout=2):
-                return
-        except OSError:
-            time.sleep(0.3)
-    pytest.fail(f"the MLflow server did not start: {log.read_text()[-2000:]}")
