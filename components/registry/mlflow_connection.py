@@ -40,7 +40,20 @@ def reaching(address: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, SQLAlchemyError, OSError) as error:
-        raise RegistryUnavailable.at(address, first_line(error)) from error
+        raise RegistryUnavailable.at(address, _reason(error)) from error
+
+
+def _reason(error: BaseException) -> str:
+    """Says what is behind an error of MLflow's; what its HTTP client says itself is a page of class names."""
+    from requests.exceptions import RequestException
+
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, RequestException):
+        behind = behind.__cause__ or behind.__context__
+    if behind is None:
+        return first_line(error)
+    text = str(behind).lower()
+    return "it did not answer in time" if "timed out" in text else "no connection to it held"
 
 
 @contextmanager

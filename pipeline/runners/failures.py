@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from components.errors import ArtifactChanged, DataRefused
+from components.registry.protocol import ChampionMoved, RegistryUnavailable
 from pipeline.runners.errors import AnotherRun, StoreUnusable
 from pipeline.runners.results import RunStatus, Walk
 from pipeline.runners.stopping import Stop
@@ -76,7 +77,8 @@ def explain(error: BaseException, failed_node: str | None, root: str) -> tuple[R
         if any(text in str(cause) for text in _NO_ROOM_TEXTS):
             return "failed", 1, f"{root} could not be written: No space left on device."
     where = f"{failed_node} failed" if failed_node else "The run failed outside its nodes"
-    return "failed", 1, f"{where}: {_headline(error)}"
+    ours = next((cause for cause in _chain(error) if isinstance(cause, RegistryUnavailable | ChampionMoved)), None)
+    return "failed", 1, f"{where}: {ours or _headline(error)}"
 
 
 def refusal_of(error: BaseException | None) -> DataRefused | None:

@@ -222,6 +222,7 @@ def _be(body: Callable[[Callable[..., None]], int], pipe: int) -> None:
         os.dup2(nothing, 0)
         os.dup2(said, 1)
         os.dup2(said, 2)
+        sys.stdout, sys.stderr = open(1, "w", closefd=False), open(2, "w", closefd=False)  # noqa: SIM115
 
         def tell(*event: Any) -> None:
             os.write(pipe, json.dumps(event).encode() + b"\n")

@@ -47,7 +47,7 @@ def write(found: Sequence[Tried], seed: int, path: Path) -> None:
     lines = [
         "# Faults",
         "",
-        f"`make faults FAULTS={len(found)} SEED={seed}`; rates with 95 % intervals.",
+        f"`make faults FAULTS={len(found)} SEED={seed}`; rates with the bound below which they are at 95 % confidence.",
         "",
         *_table(found, "kind", lambda one: one.kind),
         "",

@@ -8,6 +8,7 @@ import multiprocessing
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -291,10 +292,23 @@ def test_a_server_that_is_down_is_given_up_in_bounded_time(monkeypatch: pytest.M
     # Port 9 is discard; nothing listens there.
     registry = MlflowRegistry(RegistrySettings(uri="http://user:canary@127.0.0.1:9", model_name="digits"))
     start = time.monotonic()
-    with pytest.raises(RegistryUnavailable, match=r"registry at http://127\.0\.0\.1:9 did not.*run again") as caught:
+    with pytest.raises(
+        RegistryUnavailable, match=r"registry at http://127\.0\.0\.1:9 did not.*\(no connection to it held\).*run again"
+    ) as caught:
         registry.champion()
     assert time.monotonic() - start < 10
     assert "canary" not in str(caught.value)
+
+
+def test_a_server_that_says_nothing_is_given_up_and_no_class_of_a_client_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(RegistryUnavailable, match=r"\(it did not answer in time\)"):
+            MlflowRegistry(RegistrySettings(uri=address, model_name="digits")).champion()
 
 
 def test_patience_is_bounded_unless_the_user_says_otherwise(

@@ -3,6 +3,7 @@
 import pytest
 
 from components.errors import DataRefused
+from components.registry.protocol import RegistryUnavailable
 from pipeline.runners.failures import explain
 
 pytestmark = pytest.mark.tfx
@@ -49,3 +50,11 @@ def test_a_workers_failure_is_told_as_it_was_raised(workers, behaviour, outcome)
         )
     else:
         assert (status, exit_code, message) == outcome
+
+
+def test_what_is_worded_for_people_is_told_without_the_name_of_a_class():
+    error = RuntimeError("wrapped by a library")
+    error.__cause__ = RegistryUnavailable.at("http://registry", "it did not answer in time")
+    status, exit_code, message = explain(error, "Pusher", "/o")
+    assert (status, exit_code) == ("failed", 1)
+    assert message.startswith("Pusher failed: the model registry at http://registry did not do what was asked (it did")
