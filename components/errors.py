@@ -99,3 +99,8 @@ def first_line(error: Exception) -> str:
     """The first line of an error's text, short and without credentials; its kind where there is no text."""
     line = next(iter(str(error).splitlines()), type(error).__name__)
     return safe(line)[:300]
+
+
+def place_of(error: OSError) -> str | None:
+    """Where an operation on files failed; of a copy or a move that ran out of room that is where it was to go."""
+    return error.filename2 or error.filename

@@ -17,7 +17,7 @@ from typing import Any, Final
 from components.confinement import landlock, namespaces, seccomp
 from components.confinement.libc import call
 from components.confinement.limits import number_of_cores
-from components.errors import DataRefused
+from components.errors import DataRefused, place_of
 from components.garbage import collect_seldom
 
 _SET_PARENT_DEATH_SIGNAL, _SET_NO_NEW_PRIVILEGES = 1, 38
@@ -106,7 +106,7 @@ def _answer(target: str, arguments: dict[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"out_of_memory": True}
     except OSError as error:
-        return {"os_error": [error.errno or 0, error.strerror or str(error), str(error.filename or "")]}
+        return {"os_error": [error.errno or 0, error.strerror or str(error), str(place_of(error) or "")]}
     # A fault of ours, or of whoever made the files so that one shows.
     except BaseException as error:
         if type(error).__name__ == "ResourceExhaustedError":

@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 import typer
 
-from components.errors import DataRefused, safe
+from components.errors import DataRefused, place_of, safe
 from components.garbage import collect_seldom
 from components.kserve.errors import ClusterUnavailable
 from components.registry.protocol import ChampionMoved, RegistryUnavailable
@@ -86,7 +86,7 @@ def main() -> None:
         print(f"frostgate: {safe(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
     except OSError as error:
-        said = f"{error.filename or 'a file'}: {error.strerror or error}."
+        said = f"{place_of(error) or 'a file'}: {error.strerror or error}."
         print(f"frostgate: {safe(said)}", file=sys.stderr)
         raise SystemExit(1) from None
     except Exception:

@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from typing import Final
 
-from components.errors import ArtifactChanged, DataRefused
+from components.errors import ArtifactChanged, DataRefused, place_of
 from components.registry.protocol import ChampionMoved, RegistryUnavailable
 from pipeline.runners.errors import AnotherRun, StoreUnusable
 from pipeline.runners.results import RunStatus, Walk
@@ -73,7 +73,7 @@ def explain(error: BaseException, failed_node: str | None, root: str) -> tuple[R
         if isinstance(cause, StoreUnusable | AnotherRun):
             return "failed", 1, str(cause)
         if isinstance(cause, OSError) and cause.errno in _NO_ROOM_OR_RIGHT:
-            return "failed", 1, f"{cause.filename or root} could not be written: {cause.strerror}."
+            return "failed", 1, f"{place_of(cause) or root} could not be written: {cause.strerror}."
         if any(text in str(cause) for text in _NO_ROOM_TEXTS):
             return "failed", 1, f"{root} could not be written: No space left on device."
     where = f"{failed_node} failed" if failed_node else "The run failed outside its nodes"

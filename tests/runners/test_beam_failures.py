@@ -1,5 +1,7 @@
 """What Beam's workers raise reaches the person as they said it, however many workers there are."""
 
+import shutil
+
 import pytest
 
 from components.errors import DataRefused
@@ -58,3 +60,12 @@ def test_what_is_worded_for_people_is_told_without_the_name_of_a_class():
     status, exit_code, message = explain(error, "Pusher", "/o")
     assert (status, exit_code) == ("failed", 1)
     assert message.startswith("Pusher failed: the model registry at http://registry did not do what was asked (it did")
+
+
+def test_a_disk_that_is_full_is_where_a_copy_was_to_go(monkeypatch, tmp_path):
+    (tmp_path / "from").write_bytes(b"weights")
+    monkeypatch.setattr("os.sendfile", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError) as caught:
+        shutil.copyfile(tmp_path / "from", tmp_path / "to")
+    said = f"{tmp_path}/to could not be written: No space left on device."
+    assert explain(caught.value, "Pusher", "/o") == ("failed", 1, said)
