@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.confinement.libc import call
-from components.errors import DataRefused
+from components.errors import DataRefused, place_of
 from pipeline.config import load
 from pipeline.runners.progress import Silent
 from pipeline.runners.results import NodeResult
@@ -123,8 +123,11 @@ class Process:
 
             try:
                 summary = run(load(None, list(settings)), _Listener(world, tell, before, after, until))
-            except (DataRefused, OSError) as error:  # The command makes a sentence of it.
+            except DataRefused as error:
                 tell("refused", str(error))
+                return 2
+            except OSError as error:
+                tell("refused", f"{place_of(error)}: {error.strerror}")
                 return 1
             tell("summary", summary.model_dump(mode="json"))
             return summary.exit_code
