@@ -95,7 +95,7 @@ def safe(text: str) -> str:
     return without_credentials(found)
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """The first line of an error's text, short and without credentials; its kind where there is no text."""
     line = next(iter(str(error).splitlines()), type(error).__name__)
     return safe(line)[:300]

@@ -43,17 +43,20 @@ def reaching(address: str) -> Iterator[None]:
         raise RegistryUnavailable.at(address, _reason(error)) from error
 
 
-def _reason(error: BaseException) -> str:
-    """Says what is behind an error of MLflow's; what its HTTP client says itself is a page of class names."""
+def _reason(error: Exception) -> str:
+    """Says what is behind an error of MLflow's; its HTTP client says a page of classes, its database what it tried."""
     from requests.exceptions import RequestException
+    from sqlalchemy.exc import DBAPIError
 
     behind: BaseException | None = error
-    while behind is not None and not isinstance(behind, RequestException):
+    while behind is not None:
+        if isinstance(behind, RequestException):
+            is_late = "timed out" in str(behind).lower()
+            return "it did not answer in time" if is_late else "no connection to it held"
+        if isinstance(behind, DBAPIError) and behind.orig is not None:
+            return first_line(behind.orig)
         behind = behind.__cause__ or behind.__context__
-    if behind is None:
-        return first_line(error)
-    text = str(behind).lower()
-    return "it did not answer in time" if "timed out" in text else "no connection to it held"
+    return first_line(error)
 
 
 @contextmanager

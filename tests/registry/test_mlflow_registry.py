@@ -25,6 +25,7 @@ from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 from components.errors import DataRefused
+from components.registry.mlflow_connection import reaching
 from components.registry.mlflow_registry import MlflowRegistry
 from components.registry.opening import existing_registry
 from components.registry.protocol import (
@@ -309,6 +310,18 @@ def test_a_server_that_says_nothing_is_given_up_and_no_class_of_a_client_is_name
         address = f"http://127.0.0.1:{silent.getsockname()[1]}"
         with pytest.raises(RegistryUnavailable, match=r"\(it did not answer in time\)"):
             MlflowRegistry(RegistrySettings(uri=address, model_name="digits")).champion()
+
+
+def test_what_a_database_says_is_told_and_not_what_was_asked_of_it() -> None:
+    from sqlalchemy.exc import OperationalError
+
+    wrapped = OperationalError("SELECT", {}, sqlite3.OperationalError("attempt to write a readonly database"))
+    wrapped.add_detail("raised as a result of Query-invoked autoflush")
+    with (
+        pytest.raises(RegistryUnavailable, match=r"\(attempt to write a readonly database\)"),
+        reaching("sqlite:///db"),
+    ):
+        raise wrapped
 
 
 def test_patience_is_bounded_unless_the_user_says_otherwise(
