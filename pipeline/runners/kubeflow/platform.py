@@ -53,7 +53,9 @@ def _user(settings: KubeflowSettings) -> dict[str, Any]:
     """What newer backends know and the messages of this SDK do not; int64 is a text in JSON."""
     if settings.run_as_user is None:
         return {}
-    return {"securityContext": {"runAsUser": str(settings.run_as_user), "runAsNonRoot": True}}
+    number = str(settings.run_as_user)
+    # A user whom the image does not know would get root's group, and the volume is the group's.
+    return {"securityContext": {"runAsUser": number, "runAsGroup": number, "runAsNonRoot": True}}
 
 
 def _with_secrets(settings: KubeflowSettings) -> kubernetes.KubernetesExecutorConfig:
