@@ -28,7 +28,6 @@ METADATA: Final = "169.254.169.254"
 EXCEPTIONS: Final = {
     ("frostgate-volume-owner", "not as root"): "only root gives a folder away; the base has a Job without root",
     ("frostgate-volume-owner", "no capabilities"): "CHOWN, which giving a folder away is",
-    ("a step", "not as root"): "backends before 2.16 refuse a file that says so; kubeflow.run_as_user says it",
     ("a step", "no token"): "the launcher and Argo's executor report through Kubernetes' API",
     ("a step", "read-only root"): "Kubeflow Pipelines has no word for it; the image is made for one",
     (
@@ -182,7 +181,7 @@ def test_a_step_reaches_what_it_needs_and_nobody_reaches_a_step():
     policy = policies("base")["frostgate"]
     assert policy["ingress"] == [] and set(policy["policyTypes"]) == {"Ingress", "Egress"}
     endpoint = urlsplit(KubeflowSettings().endpoint)
-    service, namespace = endpoint.hostname.split(".")
+    service, namespace = str(endpoint.hostname).split(".")
     needed = [
         ((named(namespace), {"app": service}), endpoint.port),
         ((named("kubeflow"), {"app": "seaweedfs"}), 8333),
