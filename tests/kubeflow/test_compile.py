@@ -101,7 +101,7 @@ def test_the_committed_file_is_what_the_pipeline_compiles_to(which, file, reques
     )
 
 
-@pytest.mark.parametrize("which", ["plain", "everything", "looking", "alerting"])
+@pytest.mark.parametrize("which", ["plain", "everything", "spans", "looking", "alerting"])
 def test_it_parses_with_the_official_messages_and_nothing_is_unknown(which, request):
     package = request.getfixturevalue(which)
     spec = json_format.ParseDict(package.spec, specs.PipelineSpec())
