@@ -13,6 +13,15 @@ tag=${1:-frostgate:local}
 target=${TARGET:-cpu}
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
+case "${BASE:-}" in
+    "" | *@sha256:*) ;;
+    *)
+        echo "build.sh: expected BASE by digest, for a tag may move; received $BASE." >&2
+        echo "build.sh: docker image inspect --format '{{index .RepoDigests 0}}' $BASE prints it once it was pulled." >&2
+        exit 2
+        ;;
+esac
+
 if [ -z "${BASE:-}" ]; then
     BASE=frostgate-base:bookworm
     if ! docker image inspect "$BASE" >/dev/null 2>&1; then

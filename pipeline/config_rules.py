@@ -80,10 +80,16 @@ def contradictions(config: "Config") -> list[str]:
             f"kserve.min_replicas must be at most kserve.max_replicas, {kserve.max_replicas}; received "
             f"{kserve.min_replicas}. Raise the one or lower the other."
         )
-    if kserve.runtime_version.endswith("-gpu") and not kserve.gpus:
+    tag, _, digest = kserve.runtime_version.partition("@")
+    if tag.endswith("-gpu") and not kserve.gpus:
         refusals.append(
             f"kserve.gpus must be at least 1 for an image with GPUs, kserve.runtime_version "
             f"{kserve.runtime_version}; received 0. Name the GPUs, or the image without -gpu."
+        )
+    if digest and kserve.gpus and not tag.endswith("-gpu"):
+        refusals.append(
+            f"kserve.runtime_version must name an image with GPUs for kserve.gpus {kserve.gpus}; received "
+            f"{kserve.runtime_version}. Give the tag that ends in -gpu, and its digest."
         )
     if not _DOTTED.fullmatch(config.trainer.run_fn):
         refusals.append(

@@ -68,6 +68,23 @@ class _Resources(_Part):
     limits: Mapping[str, str]
 
 
+class _Capabilities(_Part):
+    drop: tuple[Literal["ALL"]] = ("ALL",)
+
+
+class _SeccompProfile(_Part):
+    type: Literal["RuntimeDefault"] = "RuntimeDefault"
+
+
+class _SecurityContext(_Part):
+    """What Pod Security calls restricted; which user serves, the runtime says."""
+
+    allow_privilege_escalation: Literal[False] = False
+    capabilities: _Capabilities = _Capabilities()
+    run_as_non_root: Literal[True] = True
+    seccomp_profile: _SeccompProfile = _SeccompProfile()
+
+
 class _Model(_Part):
     model_format: _ModelFormat = _ModelFormat()
     runtime: str
@@ -75,6 +92,7 @@ class _Model(_Part):
     storage_uri: str = Field(pattern="^(pvc|s3|gs|unknown)://.+/[1-9][0-9]*/?$")
     command: tuple[str, ...]
     resources: _Resources
+    security_context: _SecurityContext = _SecurityContext()
 
 
 class _Predictor(_Part):
@@ -82,6 +100,8 @@ class _Predictor(_Part):
     max_replicas: int
     canary_traffic_percent: int | None = Field(ge=0, lt=100)
     service_account_name: str | None
+    # Who serves a model asks Kubernetes nothing; a cloud's credentials are mounted apart.
+    automount_service_account_token: Literal[False] = False
     model: _Model
 
 
@@ -147,6 +167,11 @@ def text(service: InferenceService) -> str:
     lines = [f"# The champion, version {number} of the registry. Written by frostgate; edits are lost."]
     if not service.is_complete:
         lines.append("# KServe refuses this until kserve.storage_uri says what the cluster sees of push.destination.")
+    tag = service.spec.predictor.model.runtime_version
+    if "@" not in tag:
+        lines.append(
+            f"# The server's image is what its tag is today; kserve.runtime_version={tag}@sha256:... holds it."
+        )
     return "\n".join([*lines, yaml.safe_dump(service.document(), sort_keys=False, width=10**9)])
 
 
@@ -189,5 +214,5 @@ def _resources(settings: KServeSettings) -> _Resources:
 
 
 def _tag(settings: KServeSettings) -> str:
-    is_complete = not settings.gpus or settings.runtime_version.endswith(_GPU_TAG)
-    return settings.runtime_version + ("" if is_complete else _GPU_TAG)
+    tag, at, digest = settings.runtime_version.partition("@")
+    return tag + ("" if not settings.gpus or tag.endswith(_GPU_TAG) else _GPU_TAG) + at + digest

@@ -27,8 +27,9 @@ class KServeSettings(Settings):
     the claim kubeflow.volume where push.destination is below kubeflow.mount, and otherwise unknown."""
     runtime: str = Field("kserve-tensorflow-serving", pattern=f"^{_NAME}$", examples=["kserve-tensorflow-serving"])
     """The (Cluster)ServingRuntime; one that runs TensorFlow Serving from an image with a shell."""
-    runtime_version: str = Field("2.16.1", pattern=r"^[\w.-]+$", examples=["2.16.1"])
-    """Tag of TensorFlow Serving's image; KServe's own default, 2.6.2, is older than the exported graph."""
+    runtime_version: str = Field("2.16.1", pattern=r"^[\w.-]+(@sha256:[0-9a-f]{64})?$", examples=["2.16.1"])
+    """Tag of TensorFlow Serving's image, better with its digest, for a tag may move; KServe's own default, 2.6.2, is
+    older than the exported graph."""
     cpu: str = Field("1", pattern="^[0-9]+([.][0-9]+|m)?$", examples=["1", "500m"])
     """Cores of a replica, as Kubernetes writes them."""
     memory: str = Field("2Gi", pattern=f"^[0-9]+{_QUANTITY}$", examples=["2Gi", "512Mi"])

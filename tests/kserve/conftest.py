@@ -18,6 +18,7 @@ _PATH = "/apis/serving.kserve.io/v1beta1/namespaces/{namespace}/inferenceservice
 
 
 _TEXT, _TEXTS, _WHOLE = {"type": "string"}, {"type": "array", "items": {"type": "string"}}, {"type": "integer"}
+_YES_OR_NO = {"type": "boolean"}
 _AMOUNTS = {
     "type": "object",
     "additionalProperties": {"type": ["string", "integer"], "pattern": r"^\d+(\.\d+)?(m|[KMGT]i?)?$"},
@@ -42,9 +43,18 @@ def schema() -> dict[str, Any]:
         resources=_fields(limits=_AMOUNTS, requests=_AMOUNTS),
         runtime=_TEXT,
         runtimeVersion=_TEXT,
+        securityContext=_fields(
+            allowPrivilegeEscalation=_YES_OR_NO,
+            capabilities=_fields(add=_TEXTS, drop=_TEXTS),
+            readOnlyRootFilesystem=_YES_OR_NO,
+            runAsNonRoot=_YES_OR_NO,
+            runAsUser=_WHOLE,
+            seccompProfile=_fields(("type",), type=_TEXT),
+        ),
         storageUri=_TEXT,
     )
     predictor = _fields(
+        automountServiceAccountToken=_YES_OR_NO,
         canaryTrafficPercent=_WHOLE,
         maxReplicas=_WHOLE,
         minReplicas=_WHOLE,

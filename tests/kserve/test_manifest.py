@@ -113,6 +113,15 @@ def test_gpus_take_the_image_with_gpus():
     assert model(settings.model_copy(update={"runtime_version": "x-gpu"}))["runtimeVersion"] == "x-gpu"
 
 
+def test_an_image_by_digest_stays_what_it_is_and_a_tag_is_said_to_move():
+    # KServe puts `:` and the version where its runtime's tag was, so that a tag with a digest is an image by digest.
+    digest = f"2.16.1-gpu@sha256:{64 * 'a'}"
+    held = PVC.model_copy(update={"runtime_version": digest, "gpus": 1})
+    assert model(held)["runtimeVersion"] == digest
+    assert "kserve.runtime_version=2.16.1@sha256:... holds it" in text(manifest(PVC, SERVED))
+    assert "holds it" not in text(manifest(held, SERVED))
+
+
 @pytest.mark.parametrize(
     ("pipeline", "name"),
     [("digits", "digits"), ("3d-shapes", "model-3d-shapes"), (f"{'a' * 52}-{'b' * 10}", "a" * 52)],

@@ -57,7 +57,7 @@ def test_the_operators_objects_are_what_it_knows(file, kind):
 
 
 def test_the_gateway_is_found_by_who_reads_it():
-    service, claim, deployment = yaml.safe_load_all((FOLDER / "pushgateway.yaml").read_text())
+    service, claim, deployment, _ = yaml.safe_load_all((FOLDER / "pushgateway.yaml").read_text())
     monitor = object_in("service-monitor.yaml")
     assert monitor["spec"]["selector"]["matchLabels"] == service["metadata"]["labels"] == service["spec"]["selector"]
     assert deployment["spec"]["template"]["metadata"]["labels"] == service["spec"]["selector"]

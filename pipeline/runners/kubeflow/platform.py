@@ -50,10 +50,12 @@ def _of(settings: KubeflowSettings, given: Resources) -> kubernetes.KubernetesEx
 
 
 def _user(settings: KubeflowSettings) -> dict[str, Any]:
-    """What newer backends know and the messages of this SDK do not; int64 is a text in JSON."""
-    if settings.run_as_user is None:
-        return {}
-    return {"securityContext": {"runAsUser": str(settings.run_as_user), "runAsNonRoot": True}}
+    """What backends from 2.16 know, those before drop, and the messages of this SDK lack; int64 is a text in JSON."""
+    number = settings.run_as_user
+    # A user whom the image does not know would get root's group, and the volume is the group's.
+    another = {"runAsUser": str(number), "runAsGroup": str(number)} if number is not None else {}
+    # The image's user is not root; a namespace that lets in nobody else wants to be told.
+    return {"securityContext": another | {"runAsNonRoot": True}}
 
 
 def _with_secrets(settings: KubeflowSettings) -> kubernetes.KubernetesExecutorConfig:

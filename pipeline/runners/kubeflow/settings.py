@@ -126,7 +126,7 @@ class KubeflowSettings(Settings):
     image_pull_secrets: tuple[str, ...] = ()
     """Secrets with the registry's credentials."""
     run_as_user: int | None = Field(None, ge=1)
-    """User id of every step where the image's, 1000, does not do; only for a backend that knows it, 2.16 or newer."""
+    """User and group id of every step where the image's, 1000, do not do; backends before 2.16 do not heed it."""
     endpoint: str = "http://ml-pipeline.kubeflow:8888"
     """The Kubeflow Pipelines API as steps reach it: `Ended` asks it where the backend does not say how a run ended, and
     `drift.on_alert: train` starts a training run there."""
