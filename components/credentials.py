@@ -9,8 +9,9 @@ from typing import Annotated, Final, Self
 from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator
+from pydantic.fields import FieldInfo
 
-from components.errors import conceal, login_in, public_address
+from components.errors import conceal, has_credentials, login_in, public_address
 
 # JSON: address without credentials -> the same with them. A step's parameters are stored, its environment is not.
 VARIABLE: Final = "FROSTGATE_CREDENTIALS"
@@ -42,6 +43,8 @@ class PublicAddress(str):
         given = text if public != text else _lent().get(text, text)
         found = cls(public)
         user = login_in(given)
+        if has_credentials(public):
+            raise ValueError("An address with a password must be one address; received a text with one in it.")
         if user and _is_ambiguous(given[len(user["scheme"]) : user.end() - 1]):
             raise ValueError(
                 "Of an address with a password it must be clear where the password ends; received one with several @, "
@@ -56,6 +59,11 @@ class PublicAddress(str):
 
 Address = Annotated[str, AfterValidator(PublicAddress.parse)]
 """A setting that may be given with credentials."""
+
+
+def takes_credentials(field: FieldInfo) -> bool:
+    """Whether a setting is an `Address`."""
+    return any(getattr(one, "func", None) == PublicAddress.parse for one in field.metadata)
 
 
 def complete(address: str) -> str:

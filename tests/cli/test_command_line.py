@@ -131,7 +131,7 @@ def test_a_wrong_key_is_exit_code_2_and_one_line(tmp_path):
     done = frostgate("run", "--set", "trainr.seed=3", cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == (
-        "frostgate: --set trainr.seed=3: trainr is not a key; did you mean trainer? "
+        "frostgate: --set trainr.seed: trainr is not a key; did you mean trainer? "
         "`frostgate config show` lists every key.\n"
     )
     assert list(tmp_path.iterdir()) == []
