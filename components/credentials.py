@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
-from components.errors import conceal, has_credentials, login_in, public_address
+from components.errors import conceal, has_credentials, login_in, names_secret, public_address
 
 # JSON: address without credentials -> the same with them. A step's parameters are stored, its environment is not.
 VARIABLE: Final = "FROSTGATE_CREDENTIALS"
@@ -50,7 +50,7 @@ class PublicAddress(str):
                 "Of an address with a password it must be clear where the password ends; received one with several @, "
                 "and a /, ? or # between them. Write %40 for each @ that does not end the password."
             )
-        found.login = (user["user"], user["password"] or "") if user else None
+        found.login = _pair(user)
         found.complete = user["scheme"] + _encoded(user) + given[user.end() :] if user else given
         if given != public:
             conceal(_secrets(given, found.login))
@@ -76,6 +76,18 @@ def login(address: str) -> tuple[str, str] | None:
     return getattr(address, "login", None)
 
 
+def conceal_environment() -> None:
+    """Makes `safe` remove the secrets in this process's environment; libraries read most of them by themselves."""
+    for name, value in os.environ.items():
+        if name == VARIABLE:
+            for address in _lent().values():
+                PublicAddress.parse(address)
+        elif names_secret(name):
+            conceal(_parts(value))
+        elif has_credentials(value) or (name.lower().endswith("_proxy") and login_in(value)):
+            conceal(_secrets(value, _pair(login_in(value))))
+
+
 @contextmanager
 def lent(addresses: Iterable[str]) -> Iterator[None]:
     """Lets whoever is told these addresses without credentials, in this process or a child, find the credentials."""
@@ -89,6 +101,20 @@ def lent(addresses: Iterable[str]) -> Iterator[None]:
         os.environ.pop(VARIABLE, None)
         if before is not None:
             os.environ[VARIABLE] = before
+
+
+def _pair(user: re.Match[str] | None) -> tuple[str, str] | None:
+    return (user["user"], user["password"] or "") if user else None
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """A secret, and what libraries may say of it alone: what follows an address's host, each header, each key."""
+    yield secret
+    yield from (unquote(header.partition("=")[2]).strip() for header in secret.split(","))
+    # Of a store's connection string; its other values are words such as https.
+    pairs = [pair.partition("=") for pair in secret.split(";")]
+    yield from (value for name, _, value in pairs if names_secret(name))
+    yield secret.partition("://")[2].partition("/")[2]
 
 
 def _lent() -> dict[str, str]:

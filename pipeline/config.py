@@ -1,8 +1,8 @@
 """A run's configuration: one validated value, read from a file, the environment and the command line."""
 
-import functools
 import hashlib
 import json
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import cleandoc
 from typing import Any, Final, Literal, Self
@@ -166,11 +166,8 @@ def fingerprint(config: Config) -> str:
 
 def addresses(config: Config) -> dict[str, PublicAddress]:
     """Returns the addresses that may have credentials, the registry's and the Pushgateway's, by their keys."""
-    return {
-        key: value
-        for key in all_keys(Config)
-        if isinstance(value := functools.reduce(getattr, key.split("."), config), PublicAddress)
-    }
+    found = {key: operator.attrgetter(key)(config) for key in all_keys(Config)}
+    return {key: value for key, value in found.items() if isinstance(value, PublicAddress)}
 
 
 def effective_yaml(config: Config) -> str:

@@ -23,7 +23,7 @@ _SURPLUS_STORAGE: Final = (
     "registry.storage must be empty when registry.kind is mlflow; received {}. MLflow keeps the models' files itself: "
     "remove it, or set registry.kind to kubeflow."
 )
-_STORE_CREDENTIALS: Final = (
+STORE_CREDENTIALS: Final = (
     "Give the store's credentials in its own variables, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 )
 _CLUSTER_CREDENTIALS: Final = (
@@ -148,7 +148,7 @@ def _secrets(values: Any, model: type[BaseModel], above: tuple[str, ...]) -> Ite
 
 
 def _refusal(key: str, keys: Sequence[str]) -> str:
-    way_out = _CLUSTER_CREDENTIALS if keys[:1] == ("kubeflow",) else _STORE_CREDENTIALS
+    way_out = _CLUSTER_CREDENTIALS if keys[:1] == ("kubeflow",) else STORE_CREDENTIALS
     return f"{key} must hold no password, token or signature, for it is stored and shown; received one. {way_out}"
 
 

@@ -27,7 +27,7 @@ SECRETS = [
 TAKEN = {"registry.uri", "monitoring.pushgateway"}
 
 
-def holding(annotation: object, secret: str) -> Iterator[object]:
+def holding(annotation: typing.Any, secret: str) -> Iterator[object]:
     """Values with a secret in each place where one of this type can hold a text; for other types the text itself."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if origin is tuple:
