@@ -110,7 +110,10 @@ def _pair(user: re.Match[str] | None) -> tuple[str, str] | None:
 def _parts(secret: str) -> Iterator[str]:
     """A secret, and what libraries may say of it alone: what follows an address's host, each header, each key."""
     yield secret
-    yield from (unquote(header.partition("=")[2]).strip() for header in secret.split(","))
+    for header in secret.split(","):
+        given = unquote(header.partition("=")[2]).strip()
+        # Of `Bearer TOKEN` the token.
+        yield from (given, given.rpartition(" ")[2])
     # Of a store's connection string; its other values are words such as https.
     pairs = [pair.partition("=") for pair in secret.split(";")]
     yield from (value for name, _, value in pairs if names_secret(name))
