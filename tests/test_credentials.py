@@ -121,6 +121,8 @@ def test_an_error_is_one_line_without_passwords_however_long_it_is():
 def test_a_rejected_picture_is_named_without_its_signature():
     one = Reject("https://host/a.png?X-Amz-Signature=canary", "corrupt", "same as https://ann:canary@host/b.png")
     assert (one.uri, one.detail) == ("https://host/a.png?X-Amz-Signature=", "same as https://host/b.png")
+    assert Reject("s3://KEY:it's canary@bucket/a.png", "corrupt", "").uri == "s3://bucket/a.png"
+    assert Reject("shots/10:30@work.png", "corrupt", "").uri == "shots/10:30@work.png"
 
 
 @pytest.mark.parametrize("given", ["http://ann:canary@host/x?mail=me@corp.com", "http://ann:canary@w/x@host"])

@@ -61,8 +61,10 @@ def said_of(*overrides: str, path: str | None = None, environ: dict[str, str] | 
 @pytest.mark.parametrize("key", leaves())
 def test_no_setting_shows_a_secret_that_it_was_given(key, tmp_path):
     file, section = tmp_path / "run.yaml", key.split(".")
+    field = field_at(Config, section)
+    assert field is not None
     for secret in SECRETS:
-        for value in holding(field_at(Config, section).annotation, secret):
+        for value in holding(field.annotation, secret):
             file.write_text(yaml.safe_dump(functools.reduce(lambda inner, part: {part: inner}, section[::-1], value)))
             said, is_taken = said_of(path=str(file))
             assert WORD not in said and is_taken == (key in TAKEN)

@@ -38,7 +38,7 @@ def signed_in(place: str) -> str:
     return "Basic " + base64.b64encode(f"ann:{canary(place)}".encode()).decode()
 
 
-# What libraries or we read there; `Variable: what a run has to do with it` is in tests/test_credentials.py.
+# tests/test_credentials.py has a table of what may be a secret in there; these are of each kind.
 ENVIRONMENT = {
     "AWS_ENDPOINT_URL": address_of("store"),
     "AWS_SECRET_ACCESS_KEY": canary("bucket"),
@@ -123,11 +123,12 @@ def test_no_file_output_or_message_of_a_run_has_a_password(
     scratch.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(scratch))
     start = subprocess.Popen.__init__
-    monkeypatch.setattr(
-        subprocess.Popen,
-        "__init__",
-        lambda self, given, *args, **more: start(self, arguments.append(given) or given, *args, **more),
-    )
+
+    def starting(self, given, *more, **named):
+        arguments.append(given)
+        start(self, given, *more, **named)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", starting)
 
     def build(plan):
         built = tiny(behaviour="leak")(plan)
