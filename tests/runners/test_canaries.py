@@ -1,16 +1,13 @@
 """Passwords that a run is given, looked for in everything that it leaves behind."""
 
-import base64
 import json
 import logging
 import os
-import re
 import subprocess
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
@@ -18,41 +15,10 @@ from components.credentials import VARIABLE
 from components.monitoring.webhook import NOTIFY_URL
 from pipeline.config import load
 from pipeline.runners.local import run
+from tests.canaries import ENVIRONMENT, PLACES, WORD, address_of, canary, said_in, signed_in
 
 pytestmark = pytest.mark.tfx
 
-# No encoding changes the word, so it is looked for in all of them; what follows it makes clients quote it or stumble.
-WORD = "c4n4ry"
-PLACE = re.compile(rf"{WORD}-([a-z]+)")
-
-
-def canary(place: str) -> str:
-    return f"{WORD}-{place}/4711@x+y"
-
-
-def address_of(place: str, port: int = 9) -> str:
-    return f"http://ann:{quote(canary(place), safe='')}@127.0.0.1:{port}"
-
-
-def signed_in(place: str) -> str:
-    return "Basic " + base64.b64encode(f"ann:{canary(place)}".encode()).decode()
-
-
-# tests/test_credentials.py has a table of what may be a secret in there; these are of each kind.
-ENVIRONMENT = {
-    "AWS_ENDPOINT_URL": address_of("store"),
-    "AWS_SECRET_ACCESS_KEY": canary("bucket"),
-    "AWS_SESSION_TOKEN": canary("session"),
-    "AZURE_STORAGE_CONNECTION_STRING": f"AccountName=ann;AccountKey={canary('azure')}",
-    "FROSTGATE__REGISTRY__URI": address_of("variable"),
-    "HTTPS_PROXY": f"ann:{canary('proxy')}@127.0.0.1:9",
-    "KF_PIPELINES_ENDPOINT": address_of("kubeflow"),
-    "MLFLOW_TRACKING_PASSWORD": canary("mlflow"),
-    "MLFLOW_TRACKING_URI": address_of("tracking"),
-    "OTEL_EXPORTER_OTLP_HEADERS": f"api-key={quote(canary('header'), safe='')},x=y",
-    "OTHER_API_KEY": canary("other"),
-}
-PLACES = ["registry", "gateway", *sorted({place for value in ENVIRONMENT.values() for place in PLACE.findall(value)})]
 SENT = (signed_in("registry"), signed_in("gateway"), canary("header"))
 
 
@@ -161,11 +127,9 @@ def test_no_file_output_or_message_of_a_run_has_a_password(
     said += [json.dumps(message).encode() for message in chat[1]]
     assert len(chat[1]) == 1
     said += ["".join(capfd.readouterr()).encode(), repr(arguments).encode()]
-    files = [path for folder in (tmp_path / "out", scratch) for path in folder.rglob("*") if path.is_file()]
-    assert {"log.txt", "summary.json", "frostgate-digits-run.prom"} <= {path.name for path in files}
-    said += [path.read_bytes() for path in files]
-    words = [WORD.encode(), *(signed_in(place).removeprefix("Basic ").encode() for place in PLACES)]
-    assert [part[max(0, part.index(word) - 100) :][:200] for part in said for word in words if word in part] == []
+    written = {path.name for path in (tmp_path / "out").rglob("*")}
+    assert {"log.txt", "summary.json", "frostgate-digits-run.prom"} <= written
+    assert said_in(said, tmp_path / "out", scratch) == []
     log = Path(summary.log).read_text()
     assert "Traceback" in log
     assert ("could not reach http://127.0.0.1" in log) == (where == "in a step")
