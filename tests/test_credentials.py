@@ -2,6 +2,7 @@ import ast
 import os
 import pickle
 import re
+import time
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -9,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.credentials import VARIABLE, Address, complete, conceal_environment, lent, login
-from components.errors import conceal, first_line, safe, without_credentials
+from components.errors import conceal, first_line, has_credentials, safe, without_credentials
 from components.ingest.items import Reject
 from components.settings import Settings
 
@@ -116,6 +117,13 @@ def test_an_error_is_one_line_without_passwords_however_long_it_is():
     line = "x" * 290 + "http://ann:canary@host"
     assert "canary" not in first_line(OSError(f"{line}\nsecond")) and len(first_line(OSError("y" * 400))) == 300
     assert first_line(OSError()) == "OSError"
+
+
+@pytest.mark.parametrize("text", ["x" * 5_000_000, "/" * 1_000_000, "a:" * 100_000, "http://h/x " * 1_000])
+def test_a_long_text_is_looked_through_at_once(text):
+    begun = time.monotonic()
+    assert not has_credentials(text) and time.monotonic() - begun < 10
+    assert has_credentials(f"{text} http://ann:canary@host")
 
 
 def test_a_rejected_picture_is_named_without_its_signature():
