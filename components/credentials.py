@@ -44,7 +44,9 @@ class PublicAddress(str):
         found = cls(public)
         user = login_in(given)
         if has_credentials(public):
-            raise ValueError("An address with a password must be one address; received a text with one in it.")
+            raise ValueError(
+                "An address with a password must be given by itself; received a text with one in it. Remove the rest."
+            )
         if user and _is_ambiguous(given[len(user["scheme"]) : user.end() - 1]):
             raise ValueError(
                 "Of an address with a password it must be clear where the password ends; received one with several @, "

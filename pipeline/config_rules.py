@@ -125,7 +125,7 @@ def secrets(values: Any, model: type[BaseModel]) -> list[str]:
         values: As told, before anything else is looked at: what is said of another fault repeats what came.
         model: What they are settings of; what takes an address with its credentials is left to it.
     """
-    return list(_secrets(to_jsonable_python(values, fallback=str), model, ()))
+    return list(_secrets(to_jsonable_python(values, fallback=str, bytes_mode="base64"), model, ()))
 
 
 def _secrets(values: Any, model: type[BaseModel], above: tuple[str, ...]) -> Iterator[str]:
@@ -136,10 +136,8 @@ def _secrets(values: Any, model: type[BaseModel], above: tuple[str, ...]) -> Ite
         field = field_at(model, keys)
         if has_credentials(str(name)):
             yield _refusal(f"A name in {'.'.join(above) or 'the configuration'}", above)
-        elif field is None:
-            # Of a key that there is not, no value is said.
-            yield from _secrets(inner, model, keys)
-        elif is_section(field.annotation):
+        elif field is None or is_section(field.annotation):
+            # Of a key that there is not, no value is said, but the names in it are.
             yield from _secrets(inner, model, keys)
         elif not takes_credentials(field):
             for key, text in _texts(inner, ".".join(keys)):

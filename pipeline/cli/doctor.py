@@ -55,8 +55,9 @@ def doctor_command(
     max_minutes: Annotated[float, typer.Option(min=0.01, help="Time that examining may take.")] = DEFAULT_MINUTES,
 ) -> None:
     """Judge a Keras classifier by the gate's rule, and say what is wrong with it."""
-    for option, given in {"MODEL": model, "--train": train, "--eval": evaluation}.items():
-        without_secret(option, given if "://" in given else None, STORE_CREDENTIALS)
+    options = {"MODEL": model, "--train": train, "--eval": evaluation, "--source-backbone": source_backbone}
+    for option, given in options.items():
+        without_secret(option, given if given and "://" in given else None, STORE_CREDENTIALS)
     if card:
         # Now, not after minutes of work.
         if card.is_dir():

@@ -88,10 +88,10 @@ def _clean(log: Path) -> None:
     """Takes passwords out of what children and C++ libraries wrote, which Python's streams never saw."""
     if not log.is_file():
         return
-    text = log.read_text(encoding="utf-8", errors="surrogateescape")
+    text = log.read_bytes().decode("utf-8", "surrogateescape")
     if (said := safe(text)) != text:
         unfinished = log.with_name(f"{log.name}.unfinished")
-        unfinished.write_text(said, encoding="utf-8", errors="surrogateescape")
+        unfinished.write_bytes(said.encode("utf-8", "surrogateescape"))
         unfinished.replace(log)
 
 

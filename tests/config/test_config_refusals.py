@@ -321,6 +321,11 @@ def test_a_variable_that_names_nothing_is_refused():
             ", line 2: expected YAML, but expected ',' or ']', but got '<stream end>'. "
             "Mind the indentation, and quote texts that hold `: ` or `#`.",
         ),
+        (
+            b"name: !!binary /w==\n",
+            ": name must be a text like digits or cats-and-dogs; received b'\\xff'. Its meaning: The pipeline's name: "
+            "lower-case letters, digits and hyphens. Its runs share a cache and a folder of this name.",
+        ),
         (b"name: \xff\n", ": expected YAML in UTF-8; received other bytes. Save it as UTF-8."),
         (
             b"trainer: {seed: !!int x}\n",

@@ -22,9 +22,9 @@ def test_passwords_of_children_and_native_code_leave_the_log_when_it_is_closed(t
     conceal(["c4n4ry"])
     log = tmp_path / "log.txt"
     with output_to(log):
-        os.write(2, b"native: http://ann:other@host \xff\n")
+        os.write(2, b"native: http://ann:other@host \xff\r\n")
         subprocess.run(["sh", "-c", "echo child: c4n4ry; echo kept"], check=True)
-    assert log.read_bytes() == b"native: http://host \xff\nchild: ***\nkept\n"
+    assert log.read_bytes() == b"native: http://host \xff\r\nchild: ***\nkept\n"
     assert [one.name for one in tmp_path.iterdir()] == ["log.txt"]
 
 
