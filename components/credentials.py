@@ -9,8 +9,9 @@ from typing import Annotated, Final, Self
 from urllib.parse import quote, unquote
 
 from pydantic import AfterValidator
+from pydantic.fields import FieldInfo
 
-from components.errors import conceal, login_in, public_address
+from components.errors import conceal, has_credentials, login_in, names_secret, public_address
 
 # JSON: address without credentials -> the same with them. A step's parameters are stored, its environment is not.
 VARIABLE: Final = "FROSTGATE_CREDENTIALS"
@@ -42,12 +43,16 @@ class PublicAddress(str):
         given = text if public != text else _lent().get(text, text)
         found = cls(public)
         user = login_in(given)
+        if has_credentials(public):
+            raise ValueError(
+                "An address with a password must be given by itself; received a text with one in it. Remove the rest."
+            )
         if user and _is_ambiguous(given[len(user["scheme"]) : user.end() - 1]):
             raise ValueError(
                 "Of an address with a password it must be clear where the password ends; received one with several @, "
                 "and a /, ? or # between them. Write %40 for each @ that does not end the password."
             )
-        found.login = (user["user"], user["password"] or "") if user else None
+        found.login = _pair(user)
         found.complete = user["scheme"] + _encoded(user) + given[user.end() :] if user else given
         if given != public:
             conceal(_secrets(given, found.login))
@@ -58,6 +63,11 @@ Address = Annotated[str, AfterValidator(PublicAddress.parse)]
 """A setting that may be given with credentials."""
 
 
+def takes_credentials(field: FieldInfo) -> bool:
+    """Whether a setting is an `Address`."""
+    return any(getattr(one, "func", None) == PublicAddress.parse for one in field.metadata)
+
+
 def complete(address: str) -> str:
     """The address as a client needs it, with its credentials."""
     return getattr(address, "complete", address)
@@ -66,6 +76,18 @@ def complete(address: str) -> str:
 def login(address: str) -> tuple[str, str] | None:
     """User and password of an address; None where it has none."""
     return getattr(address, "login", None)
+
+
+def conceal_environment() -> None:
+    """Makes `safe` remove the secrets in this process's environment; libraries read most of them by themselves."""
+    for name, value in os.environ.items():
+        if name == VARIABLE:
+            for address in _lent().values():
+                PublicAddress.parse(address)
+        elif names_secret(name):
+            conceal(_parts(value))
+        elif has_credentials(value) or (name.lower().endswith("_proxy") and login_in(value)):
+            conceal(_secrets(value, _pair(login_in(value))))
 
 
 @contextmanager
@@ -81,6 +103,23 @@ def lent(addresses: Iterable[str]) -> Iterator[None]:
         os.environ.pop(VARIABLE, None)
         if before is not None:
             os.environ[VARIABLE] = before
+
+
+def _pair(user: re.Match[str] | None) -> tuple[str, str] | None:
+    return (user["user"], user["password"] or "") if user else None
+
+
+def _parts(secret: str) -> Iterator[str]:
+    """A secret, and what libraries may say of it alone: what follows an address's host, each header, each key."""
+    yield secret
+    for header in secret.split(","):
+        given = unquote(header.partition("=")[2]).strip()
+        # Of `Bearer TOKEN` the token.
+        yield from (given, given.rpartition(" ")[2])
+    # Of a store's connection string; its other values are words such as https.
+    pairs = [pair.partition("=") for pair in secret.split(";")]
+    yield from (value for name, _, value in pairs if names_secret(name))
+    yield secret.partition("://")[2].partition("/")[2]
 
 
 def _lent() -> dict[str, str]:

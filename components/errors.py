@@ -21,6 +21,12 @@ _NAME: Final = (
 _PARAMETER: Final = re.compile(rf"""{_NAME}[^\s&;#"'<>]+""", re.IGNORECASE)
 # The same of an address by itself, whose values end at the next parameter alone.
 _WHOLE_PARAMETER: Final = re.compile(rf"{_NAME}[^&]+", re.IGNORECASE)
+# Not those that name a file with one, an id or a user.
+_SECRET_NAME: Final = re.compile(
+    r"(?:.*[_-])?(?:password|passwd|token|secret|headers|connection[_-]?string|webhook(?:[_-]?url)?|notify[_-]url"
+    r"|(?:secret|access|api|account|storage|private|shared)[_-]?(?:access[_-]?)?key)",
+    re.IGNORECASE,
+)
 # Shorter ones stand in too many words.
 _SHORTEST: Final = 4
 _concealed: set[str] = set()
@@ -79,6 +85,24 @@ def public_address(address: str) -> str:
     found = login_in(address)
     rest = found["scheme"] + address[found.end() :] if found else address
     return without_credentials(_WHOLE_PARAMETER.sub(r"\g<name>", rest))
+
+
+def public_place(place: str) -> str:
+    """A path or an address by itself, without the address's credentials."""
+    # A path such as tfds:NAME@FOLDER only looks like a user with a password.
+    return public_address(place) if "://" in place else without_credentials(place)
+
+
+def has_credentials(text: str) -> bool:
+    """Whether a text is or holds an address with credentials, wherever in it that begins."""
+    # What the scheme is called does not matter; looking for its name would take a long text's length squared.
+    addresses = (f"x{text[found.start() :]}" for found in re.finditer("://", text))
+    return any(map(login_in, addresses)) or public_place(text) != text
+
+
+def names_secret(name: str) -> bool:
+    """Whether a variable or a flag of this name has a secret for a value, as AWS_SECRET_ACCESS_KEY has."""
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def safe(text: str) -> str:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from inspect import cleandoc
 from typing import Any, Final, Literal, Self
@@ -11,6 +12,7 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 from pydantic_core import to_jsonable_python
 
 from components.backbone.settings import BackboneSettings
+from components.credentials import PublicAddress
 from components.drift.settings import DriftSettings
 from components.evaluation.settings import EvaluationSettings
 from components.ingest.settings import DataSettings
@@ -24,8 +26,8 @@ from components.serving_log.settings import ServingLogSettings
 from components.settings import Settings
 from components.trainer.settings import TrainerSettings
 from components.transform.settings import TransformSettings
-from pipeline.config_errors import ConfigRefused, booleans_for_numbers, sentences
-from pipeline.config_rules import contradictions, with_published_size
+from pipeline.config_errors import ConfigRefused, all_keys, booleans_for_numbers, sentences
+from pipeline.config_rules import contradictions, secrets, with_published_size
 from pipeline.config_sources import Told, from_environment, from_file, from_overrides, merge, nested
 from pipeline.retention import RetentionSettings
 from pipeline.runners.kubeflow.settings import KubeflowSettings
@@ -100,7 +102,9 @@ class Config(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _as_published_weights_saw_pictures(cls, values: Any) -> Any:
+    def _at_the_door(cls, values: Any) -> Any:
+        if refusals := secrets(values, cls):
+            raise ValueError("\n".join(refusals))
         return with_published_size(values)
 
     @model_validator(mode="after")
@@ -160,9 +164,10 @@ def fingerprint(config: Config) -> str:
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def addresses(config: Config) -> tuple[str, ...]:
-    """Returns the addresses that may contain credentials: the registry's and the Pushgateway's."""
-    return config.registry.uri, config.monitoring.pushgateway
+def addresses(config: Config) -> dict[str, PublicAddress]:
+    """Returns the addresses that may have credentials, the registry's and the Pushgateway's, by their keys."""
+    found = {key: operator.attrgetter(key)(config) for key in all_keys(Config)}
+    return {key: value for key, value in found.items() if isinstance(value, PublicAddress)}
 
 
 def effective_yaml(config: Config) -> str:

@@ -59,7 +59,7 @@ def field_at(model: type[BaseModel], keys: Sequence[str]) -> FieldInfo | None:
     field: FieldInfo | None = None
     section: Any = model
     for key in keys:
-        if not _is_section(section) or key not in section.model_fields:
+        if not is_section(section) or key not in section.model_fields:
             return None
         field = section.model_fields[key]
         section = field.annotation
@@ -70,7 +70,7 @@ def all_keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     """Yields the dotted name of every value a configuration has, sections too."""
     for key, field in model.model_fields.items():
         yield prefix + key
-        if _is_section(field.annotation):
+        if is_section(field.annotation):
             yield from all_keys(typing.cast(type[BaseModel], field.annotation), f"{prefix}{key}.")
 
 
@@ -101,7 +101,7 @@ def _inner_sentence(
     part, *more = rest
     if typing.get_origin(annotation) is tuple:
         return _inner_sentence(field, typing.get_args(annotation)[0], f"{name}[{part}]", more, fault)
-    if not _is_section(annotation):
+    if not is_section(annotation):
         return _inner_sentence(field, typing.get_args(annotation)[1], f"{name}.{part}", more, fault)
     known = annotation.model_fields
     if part not in known:
@@ -141,7 +141,7 @@ def _type_name(annotation: Any) -> str:
         return "a list of texts" if arguments[0] is str else "a list"
     if origin is dict:
         return "a section of names and values"
-    if _is_section(annotation):
+    if is_section(annotation):
         return f"a section with the keys {', '.join(annotation.model_fields)}"
     return _TYPE_NAMES.get(annotation, "another kind of value")
 
@@ -198,7 +198,7 @@ def _key_of(location: Sequence[int | str], model: type[BaseModel]) -> list[str]:
     keys: list[str] = []
     for part in location:
         above = field_at(model, keys)
-        if keys and above is not None and not _is_section(above.annotation):
+        if keys and above is not None and not is_section(above.annotation):
             break
         keys.append(str(part))
     return keys
@@ -226,5 +226,6 @@ def _takes_numbers(annotation: Any) -> bool:
     return bool({annotation, *typing.get_args(annotation)} & {int, float})
 
 
-def _is_section(annotation: Any) -> bool:
+def is_section(annotation: Any) -> bool:
+    """Whether a field of this type has keys of its own."""
     return isinstance(annotation, type) and issubclass(annotation, BaseModel)

@@ -1,13 +1,18 @@
 """Finds settings that are valid one by one but contradict each other or the backbone."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
+
+from pydantic import BaseModel
+from pydantic_core import to_jsonable_python
 
 from components.backbone.kinds import KINDS
 from components.backbone.settings import NAMED_WEIGHTS, BackboneSettings
-from components.errors import public_address, without_credentials
+from components.credentials import takes_credentials
+from components.errors import has_credentials, names_secret
 from components.registry.settings import MODEL_NAME
+from pipeline.config_errors import field_at, is_section
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -18,7 +23,7 @@ _SURPLUS_STORAGE: Final = (
     "registry.storage must be empty when registry.kind is mlflow; received {}. MLflow keeps the models' files itself: "
     "remove it, or set registry.kind to kubeflow."
 )
-_STORE_CREDENTIALS: Final = (
+STORE_CREDENTIALS: Final = (
     "Give the store's credentials in its own variables, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY."
 )
 _CLUSTER_CREDENTIALS: Final = (
@@ -96,7 +101,7 @@ def contradictions(config: "Config") -> list[str]:
             f"trainer.run_fn must be a dotted name, package.module.function; received {config.trainer.run_fn!r}. "
             "Put the function in a module that Python can import."
         )
-    return [*refusals, *_passwords(config), *_registry_refusals(config)]
+    return [*refusals, *_registry_refusals(config)]
 
 
 def with_published_size(values: Any) -> Any:
@@ -119,22 +124,50 @@ def with_published_size(values: Any) -> Any:
     return values | {"transform": transform | {"image_size": kind.trained_at}}
 
 
-def _passwords(config: "Config") -> Iterator[str]:
-    """Yields a refusal for every address with credentials that would be stored, or that no client would use."""
-    for key, text in _texts(config.model_dump(mode="json")):
-        # A text without a scheme, such as tfds:NAME@FOLDER, only looks like a user with a password.
-        if (public_address(text) if "://" in text else without_credentials(text)) != text:
-            yield (
-                f"{key} must hold no password, token or signature, for it is stored and shown; received one. "
-                f"{_CLUSTER_CREDENTIALS if key.startswith('kubeflow.') else _STORE_CREDENTIALS}"
-            )
+def secrets(values: Any, model: type[BaseModel]) -> list[str]:
+    """Returns a sentence for each secret in settings that would be stored and shown, and never the secret.
+
+    Args:
+        values: As told, before anything else is looked at: what is said of another fault repeats what came.
+        model: What they are settings of; what takes an address with its credentials is left to it.
+    """
+    return list(_secrets(to_jsonable_python(values, fallback=str, bytes_mode="base64"), model, ()))
 
 
-def _texts(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
-    """Yields the dotted key and the value of every text in a nested value."""
+def _secrets(values: Any, model: type[BaseModel], above: tuple[str, ...]) -> Iterator[str]:
+    if not isinstance(values, Mapping):
+        return
+    for name, inner in values.items():
+        keys = (*above, str(name))
+        field = field_at(model, keys)
+        if has_credentials(str(name)):
+            yield _refusal(f"A name in {'.'.join(above) or 'the configuration'}", above)
+        elif field is None or is_section(field.annotation):
+            # Of a key that there is not, no value is said, but the names in it are.
+            yield from _secrets(inner, model, keys)
+        elif not takes_credentials(field):
+            for key, text in _texts(inner, ".".join(keys)):
+                if has_credentials(text) or _is_named_as_secret(key, text):
+                    yield _refusal(key, keys)
+
+
+def _refusal(key: str, keys: Sequence[str]) -> str:
+    way_out = _CLUSTER_CREDENTIALS if keys[:1] == ("kubeflow",) else STORE_CREDENTIALS
+    return f"{key} must hold no password, token or signature, for it is stored and shown; received one. {way_out}"
+
+
+def _is_named_as_secret(key: str, text: str) -> bool:
+    """Whether it has one by its name: a variable of the steps, or a flag such as `--s3_secret_access_key=...`."""
+    flag = text.removeprefix("--").partition("=")[0] if text.startswith("--") else ""
+    return names_secret(flag) or (key.startswith("kubeflow.env.") and names_secret(key.rpartition(".")[2]))
+
+
+def _texts(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    """Yields the dotted key and the value of every text in a nested value; a name with credentials is a text, too."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            yield from _texts(inner, f"{key}.{name}" if key else str(name))
+            is_name = not has_credentials(str(name))
+            yield from _texts(inner, f"{key}.{name}") if is_name else [(f"A name in {key}", str(name))]
     elif isinstance(value, list):
         for position, inner in enumerate(value):
             yield from _texts(inner, f"{key}[{position}]")
@@ -150,7 +183,7 @@ def _registry_refusals(config: "Config") -> list[str]:
     if not _SERVER.fullmatch(registry.uri):
         refusals.append(
             "registry.uri must be a server's address, http:// or https://, when registry.kind is kubeflow; received "
-            f"{without_credentials(registry.uri)!r}. Give it as in http://model-registry-service.kubeflow:8080."
+            f"{str(registry.uri)!r}. Give it as in http://model-registry-service.kubeflow:8080."
         )
     if not registry.storage:
         refusals.append(

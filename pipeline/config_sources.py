@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel
 
+from components.errors import has_credentials
 from pipeline.config_errors import ConfigRefused, field_at
 
 PREFIX: Final = "FROSTGATE__"
@@ -156,9 +157,11 @@ def from_overrides(overrides: Sequence[str], model: type[BaseModel]) -> list[Tol
     told = []
     for text in overrides:
         key, equals, value = text.partition("=")
+        # Of the value nothing: what is wrong with it says how much of it may be said.
+        origin = "--set" if has_credentials(key) else f"--set {key}".strip()
         if not equals or not all(key.strip().split(".")):
-            raise ConfigRefused([f"--set {text}: expected key=value, such as --set trainer.seed=7."])
-        told.append(_told(key.strip().split("."), value, f"--set {text}", model))
+            raise ConfigRefused([f"{origin}: expected key=value, such as --set trainer.seed=7."])
+        told.append(_told(key.strip().split("."), value, origin, model))
     return told
 
 
@@ -224,4 +227,5 @@ def _yaml_complaint(error: yaml.YAMLError) -> str:
 
 
 def _kind(value: Any) -> str:
-    return "a list" if isinstance(value, list) else f"only the text {str(value)[:60]!r}"
+    # Which may be a password's file.
+    return "a list" if isinstance(value, list) else "only a text"

@@ -99,13 +99,16 @@ def held_by(gateway: str) -> Samples:
 
 @contextmanager
 def chat_server() -> Iterator[tuple[str, list[Any]]]:
-    """The address of a chat server, and what it heard; below /broken it takes nothing."""
+    """The address of a chat server, and what it heard; below /broken and /repeat it takes nothing."""
     heard: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-            self.send_response(500 if self.path == "/broken" else 200)
+            if self.path.startswith("/repeat"):
+                self.send_response(404, f"no such hook: {self.path}")
+            else:
+                self.send_response(500 if self.path == "/broken" else 200)
             self.end_headers()
 
         def log_message(self, *args: Any) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from components.errors import without_credentials
+from components.errors import public_place, without_credentials
 
 Kind = Literal["file", "tfrecord", "tfds"]
 
@@ -54,8 +54,8 @@ class Reject:
     detail: str
 
     def __post_init__(self) -> None:
-        for name in ("uri", "detail"):
-            object.__setattr__(self, name, without_credentials(getattr(self, name)))
+        object.__setattr__(self, "uri", public_place(self.uri))
+        object.__setattr__(self, "detail", without_credentials(self.detail))
 
 
 @dataclass(frozen=True, slots=True)

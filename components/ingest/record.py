@@ -10,7 +10,7 @@ import scipy.ndimage
 import tensorflow as tf
 from PIL import Image, ImageStat
 
-from components.errors import without_credentials
+from components.errors import public_place
 from components.ingest.headers import HeaderRefused, check_header
 from components.ingest.items import Container, Measured, Raw, Reject
 from components.ingest.names import escaped, label_fault, op_message, uri_fault
@@ -120,13 +120,12 @@ def build_example(measured: Measured, data: bytes) -> tf.train.Example:
     """
     if hashlib.sha256(data).hexdigest() != measured.digest:
         raise ValueError(
-            f"{without_credentials(measured.uri)} changed while it was being read; "
-            "run again when nothing writes to the data."
+            f"{public_place(measured.uri)} changed while it was being read; run again when nothing writes to the data."
         )
     values = {
         features.IMAGE_BYTES: _bytes(data),
         features.LABEL: _bytes(measured.label.encode()),
-        features.URI: _bytes(without_credentials(measured.uri).encode()),
+        features.URI: _bytes(public_place(measured.uri).encode()),
         features.CONTENT_HASH: _bytes(measured.content_hash.encode()),
         features.GROUP: _bytes(measured.group.encode()),
         **scalar_features(measured),

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from http.client import HTTPException, InvalidURL
 from typing import Final
 
+from components.errors import safe
+
 # The address is a secret where it lets anybody write: it is no setting, for settings are shown and compiled.
 NOTIFY_URL: Final = "FROSTGATE_NOTIFY_URL"
 _TIMEOUT_SECONDS: Final = 10
@@ -39,5 +41,6 @@ def _post(url: str, body: bytes) -> str:
     except (ValueError, InvalidURL):
         return "it is no address"  # Python's complaint repeats it.
     except (OSError, HTTPException) as error:
-        return str(getattr(error, "reason", None) or type(error).__name__)
+        # The server's own words may repeat what it was asked for.
+        return safe(str(getattr(error, "reason", None) or type(error).__name__))
     return ""

@@ -221,7 +221,7 @@ def collect_garbage(uri: str, run_ids: Sequence[str]) -> None:
     environment = {**os.environ, "MLFLOW_TRACKING_URI": uri}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise OSError(f"mlflow gc failed: {safe(done.stderr.strip()[-300:])}")
+        raise OSError(f"mlflow gc failed: {safe(done.stderr).strip()[-300:]}")
 
 
 def or_none(call: Any, *args: Any) -> Any:

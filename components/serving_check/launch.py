@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from components.errors import safe
 from components.serving_check.requests import LARGE_BATCH, Request
 
 _PROBE: Final = "components.serving_check.probe"
@@ -59,7 +60,7 @@ def run_probe(
                 failure = describe_exit(done.returncode)
             except subprocess.TimeoutExpired:
                 failure = f"the fresh process took longer than {timeout_seconds:g} seconds and was stopped"
-        tail = log.read_text(errors="replace").strip()[-_STDERR_CHARACTERS:]
+        tail = safe(log.read_text(errors="replace")).strip()[-_STDERR_CHARACTERS:]
         lines = out.read_text().splitlines() if out.exists() else []
     return _read(lines, f"{failure}: {tail}" if failure and tail else failure)
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from components.errors import DataRefused, public_address
+from components.errors import DataRefused
+from pipeline.cli.options import without_secret
+from pipeline.runners.console import safe_output
 from pipeline.runners.kubeflow.package import Package
 from pipeline.runners.kubeflow.pipelines import UNTIL
 
@@ -60,10 +62,10 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be sen
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keeps what the client's imports print away from our output."""
+    """Keeps what the client's imports print away from our output, and passwords out of what it prints later."""
     import warnings
 
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), safe_output():
         warnings.simplefilter("ignore")
         yield
 
@@ -97,6 +99,7 @@ def plan(
     with quiet():
         from pipeline.runners.kubeflow.endpoint import RunPlan
 
+    without_secret("--pipeline-root", pipeline_root, "The cluster knows its bucket's credentials.")
     told = package.parameters(parameters or [])
     if told.get(UNTIL):
         from components.serving_log.days import window
@@ -129,11 +132,7 @@ def planned(package: Package, wanted: "RunPlan", url: str | None, namespace: str
 def _checked(url: str | None) -> str | None:
     """The address that is asked: of the option, or of the variable that the client reads as well."""
     source, url = ("--endpoint", url) if url else (_ENDPOINT_VARIABLE, os.environ.get(_ENDPOINT_VARIABLE))
-    if url and public_address(url) != url:
-        raise DataRefused(
-            f"{source} must hold no password, token or signature, for links are made with it and printed; received "
-            "one. Name a file with a token: --token-file."
-        )
+    without_secret(source, url, "Name a file with a token: --token-file.")
     if source == "--endpoint" and url and not url.startswith(("http://", "https://")):
         raise DataRefused(f"{source} must begin with http:// or https://; received {url}. Try http://localhost:8888.")
     return url

@@ -10,7 +10,8 @@ import typer
 from components.confinement.limits import DEFAULT_MINUTES, Limits, default_memory_bytes
 from components.doctor.confined import examine_confined
 from components.errors import DataRefused
-from pipeline.cli.options import Json
+from pipeline.cli.options import Json, without_secret
+from pipeline.config_rules import STORE_CREDENTIALS
 
 EPILOG = (
     "DATA is an .npz with x (what the model takes) and y (class indices), or pictures: a folder with a sub-folder for "
@@ -54,6 +55,9 @@ def doctor_command(
     max_minutes: Annotated[float, typer.Option(min=0.01, help="Time that examining may take.")] = DEFAULT_MINUTES,
 ) -> None:
     """Judge a Keras classifier by the gate's rule, and say what is wrong with it."""
+    options = {"MODEL": model, "--train": train, "--eval": evaluation, "--source-backbone": source_backbone}
+    for option, given in options.items():
+        without_secret(option, given if given and "://" in given else None, STORE_CREDENTIALS)
     if card:
         # Now, not after minutes of work.
         if card.is_dir():

@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import typer
 
+from components.credentials import conceal_environment
 from components.errors import DataRefused, place_of, safe
 from components.garbage import collect_seldom
 from components.kserve.errors import ClusterUnavailable
@@ -75,6 +76,7 @@ def _frostgate(
 def main() -> None:
     """Runs a command; what the user did wrong is a sentence and exit code 2, never a traceback."""
     collect_seldom()
+    conceal_environment()
     print_threads_errors_safely()
     try:
         app(standalone_mode=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from components.errors import DataRefused
-from pipeline.cli.options import ConfigFile, Json, Overrides, configured
+from pipeline.cli.options import ConfigFile, Json, Overrides, configured, without_secret
 from pipeline.config import Config
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ def predict_command(
 ) -> None:
     """Ask a served model about pictures."""
     checked = configured(config, overrides)
+    without_secret("--server", server, "Ask it from where it needs none.")
     if model and server:
         raise DataRefused("--model and --server are two ways to ask; give one of them.")
     if log and not checked.serving_log.uri:

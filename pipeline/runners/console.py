@@ -8,8 +8,9 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from components.credentials import conceal_environment
 from components.errors import safe
 
 
@@ -43,11 +44,13 @@ def output_to(log: Path | str) -> Iterator[None]:
             os.close(original)
         with contextlib.suppress(OSError):
             file.close()  # Writes what is left; on a full disk the log ends before it.
+            _clean(Path(log))
 
 
 @contextlib.contextmanager
 def safe_output() -> Iterator[None]:
-    """Takes passwords out of whatever Python prints and logs, tracebacks included."""
+    """Takes passwords, the environment's too, out of whatever Python prints and logs, tracebacks included."""
+    conceal_environment()
     make = logging.getLogRecordFactory()
     # Some libraries' handlers have a stream of their own.
     logging.setLogRecordFactory(_safely(make))
@@ -60,6 +63,17 @@ def safe_output() -> Iterator[None]:
         logging.setLogRecordFactory(make)
 
 
+def run_safely(main: Callable[[], int]) -> NoReturn:
+    """Ends the process as `main` says; nothing that it prints has a password, and no traceback either."""
+    with safe_output():
+        try:
+            code = main()
+        except Exception:
+            traceback.print_exc()
+            code = 1
+    raise SystemExit(code)
+
+
 def print_threads_errors_safely() -> None:
     """Takes passwords out of the tracebacks with which this process's threads end."""
 
@@ -68,6 +82,17 @@ def print_threads_errors_safely() -> None:
         print(safe("".join(traceback.format_exception(error))), end="", file=sys.stderr)
 
     threading.excepthook = tell
+
+
+def _clean(log: Path) -> None:
+    """Takes passwords out of what children and C++ libraries wrote, which Python's streams never saw."""
+    if not log.is_file():
+        return
+    text = log.read_bytes().decode("utf-8", "surrogateescape")
+    if (said := safe(text)) != text:
+        unfinished = log.with_name(f"{log.name}.unfinished")
+        unfinished.write_bytes(said.encode("utf-8", "surrogateescape"))
+        unfinished.replace(log)
 
 
 def _safely(make: Callable[..., logging.LogRecord]) -> Callable[..., logging.LogRecord]:

@@ -82,7 +82,7 @@ def run(
         listener.run_abandoned(summary.status, summary.message)
         os._exit(128 + signal_number)
 
-    with output_to(attempt.log), lent(addresses(config)), stoppable(abandon) as stop:
+    with output_to(attempt.log), lent(addresses(config).values()), stoppable(abandon) as stop:
         outcome = _try(attempt, listener, build, walk, stop, again)
     return _after_telling(attempt, _written(attempt, outcome, walk))
 

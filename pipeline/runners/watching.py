@@ -49,7 +49,7 @@ def look(config: Config, until: str, progress: Progress | None = None) -> LookSu
         listener.run_abandoned(summary.status, summary.message)
         os._exit(128 + signal_number)
 
-    with output_to(attempt.log), lent(addresses(config)), stoppable(abandon) as stop:
+    with output_to(attempt.log), lent(addresses(config).values()), stoppable(abandon) as stop:
         summary = _try(attempt, until, listener, walk, stop)
     attempt.store(summary, summary.status)
     if until:

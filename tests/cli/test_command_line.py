@@ -127,11 +127,19 @@ def test_light_commands_import_no_heavy_library(tmp_path, arguments):
     assert done.stderr.strip() == "[]"
 
 
+def test_a_password_in_what_the_doctor_is_to_examine_is_refused_and_not_shown(tmp_path):
+    done = frostgate(
+        "doctor", "m.keras", "--train", "s3://KEY:it's c4n4ry@bucket/x", "--eval", "eval.npz", cwd=tmp_path
+    )
+    assert done.returncode == 2 and "--train must hold no password" in done.stderr
+    assert "c4n4ry" not in done.stdout + done.stderr
+
+
 def test_a_wrong_key_is_exit_code_2_and_one_line(tmp_path):
     done = frostgate("run", "--set", "trainr.seed=3", cwd=tmp_path)
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr == (
-        "frostgate: --set trainr.seed=3: trainr is not a key; did you mean trainer? "
+        "frostgate: --set trainr.seed: trainr is not a key; did you mean trainer? "
         "`frostgate config show` lists every key.\n"
     )
     assert list(tmp_path.iterdir()) == []

@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -76,18 +76,30 @@ def build(address: str, tag: str) -> None:
     assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-4_000:]
 
 
-def run(address: str, package: Path, image: str, root: Path) -> None:
-    """Runs a compiled pipeline, a container a step; artifacts are left under `root`, which every container sees."""
+def run(address: str, package: Path, image: str, root: Path, secrets: Mapping[str, str]) -> None:
+    """Runs a compiled pipeline, a container a step; artifacts are left under `root`, which every container sees.
+
+    Args:
+        address: The engine's.
+        package: The compiled file.
+        image: The steps'.
+        root: Folder of the artifacts.
+        secrets: Variables that a cluster would give the steps.
+    """
     import kfp.local
     from kfp import components
 
     local = root / "local.yaml"
-    local.write_text(yaml.safe_dump(_for_the_local_runner(next(yaml.safe_load_all(package.read_text())), image)))
+    local.write_text(
+        yaml.safe_dump(_for_the_local_runner(next(yaml.safe_load_all(package.read_text())), image, secrets))
+    )
     before = os.environ.get("DOCKER_HOST")
     os.environ["DOCKER_HOST"] = address
     try:
         kfp.local.init(runner=kfp.local.DockerRunner(), pipeline_root=str(root), raise_on_error=True)
-        components.load_component_from_file(str(local))()
+        task = components.load_component_from_file(str(local))
+        local.unlink()  # It has the secrets, which a cluster would keep to itself.
+        task()
     finally:
         if before is None:
             del os.environ["DOCKER_HOST"]
@@ -99,7 +111,7 @@ def run(address: str, package: Path, image: str, root: Path) -> None:
             docker(address, "rm", "--force", *stopped)
 
 
-def _for_the_local_runner(spec: dict[str, Any], image: str) -> dict[str, Any]:
+def _for_the_local_runner(spec: dict[str, Any], image: str, secrets: Mapping[str, str]) -> dict[str, Any]:
     """Takes out what the local runner cannot do: conditions, images by digest, environment variables."""
     for tasks in (spec["root"]["dag"]["tasks"], steps_of(spec)):
         for name in [name for name, task in tasks.items() if "triggerPolicy" in task]:
@@ -108,5 +120,6 @@ def _for_the_local_runner(spec: dict[str, Any], image: str) -> dict[str, Any]:
         container = one["container"]
         container["image"] = image
         variables = [f"{variable['name']}={variable['value']}" for variable in container.pop("env", [])]
+        variables += [f"{name}={value}" for name, value in secrets.items()]
         container["command"] = ["env", *variables, *container["command"]]
     return json.loads(json.dumps(spec))

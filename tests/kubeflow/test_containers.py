@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import load
+from tests.canaries import ENVIRONMENT, said_in
 from tests.conftest import ONE_THREAD, SHORT_PRETRAINING
 from tests.kubeflow import containers
 
@@ -50,7 +51,7 @@ def test_the_image_is_small_in_rights_and_holds_no_build_tools(engine, image):
     assert told[0] == "1000" and told[1].startswith("touch:") and told[2].startswith("frostgate "), told
 
 
-def test_the_pipeline_comes_to_the_local_runs_verdict(engine, image, first_run, tmp_path):
+def test_the_pipeline_comes_to_the_local_runs_verdict(engine, image, first_run, tmp_path, capfd):
     from pipeline.runners.kubeflow.compiling import compile_pipeline
 
     shutil.copytree(first_run.output / "cache" / "backbones", tmp_path / "volume" / "cache" / "backbones")
@@ -59,7 +60,10 @@ def test_the_pipeline_comes_to_the_local_runs_verdict(engine, image, first_run, 
     told += [*SHORT_PRETRAINING, *(f"kubeflow.env.{name}='{value}'" for name, value in ONE_THREAD.items())]
     package = tmp_path / "training.yaml"
     package.write_text(compile_pipeline(load(None, told)).to_yaml())
-    containers.run(engine, package, image, tmp_path)
+    containers.run(engine, package, image, tmp_path, ENVIRONMENT)
+    # What containers print is in what the runner prints.
+    printed = capfd.readouterr()
+    assert said_in([printed.out.encode(), printed.err.encode()], tmp_path) == []
     (verdict,) = tmp_path.glob("digits-*/PushGate/verdict/verdict.json")
     here, there = first_run.summary["verdict"], json.loads(verdict.read_text())
     assert there["decision"] == "PASS"

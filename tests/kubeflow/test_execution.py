@@ -11,6 +11,7 @@ import yaml
 from components.registry.opening import open_registry
 from components.registry.settings import RegistrySettings
 from pipeline.config import load
+from tests.canaries import ENVIRONMENT, said_in
 from tests.conftest import SMALL
 from tests.kubeflow.backend import Backend, Execution
 
@@ -26,7 +27,8 @@ def backend(small_run, tmp_path_factory):
     """A cluster whose volume has the pretrained backbone, and nothing else."""
     home = tmp_path_factory.mktemp("cluster")
     shutil.copytree(small_run.output / "cache" / "backbones", home / "volume" / "cache" / "backbones")
-    return Backend(home)
+    # A pod that was given everything that a cluster may know of secrets.
+    return Backend(home, environment=ENVIRONMENT)
 
 
 def package(backend, name, *overrides):
@@ -92,6 +94,11 @@ def test_it_comes_to_the_local_runs_verdict_with_the_same_model(small_run, backe
     assert _comparable(there) == _comparable(here)
     assert there["measurements"] == here["measurements"]
     assert versions(backend) == ["1"] and champion_of(backend) == "1"
+
+
+def test_no_secret_of_the_pods_is_in_bucket_volume_log_or_what_the_backend_keeps(backend, healthy, run):
+    assert healthy.is_file() and verdict(backend, run)["decision"] == "PASS"
+    assert said_in([repr(run).encode()], backend.home) == []
 
 
 def test_the_run_says_in_the_user_interface_what_it_came_to(backend, run):

@@ -11,9 +11,11 @@ import pytest
 
 from components.artifacts import Verdict
 from components.errors import ArtifactChanged
+from components.monitoring.webhook import NOTIFY_URL
 from pipeline.config_errors import ConfigRefused
 from pipeline.runners.kubeflow import entrypoint, facts
 from pipeline.runners.kubeflow.entrypoint import write_whole
+from tests.canaries import WORD
 
 pytestmark = pytest.mark.tfx
 
@@ -212,14 +214,42 @@ def entry(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def test_a_failing_executor_fails_the_step_and_leaves_no_output(tmp_path):
+def test_a_failing_executor_fails_the_step_and_leaves_no_output_and_no_secret(tmp_path, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", f"{WORD}_step")
     message = {"outputs": {"outputFile": str(tmp_path / "out" / "output_metadata.json")}}
     told = ("--node", "X", "--outputs", "model", "--json_serialized_invocation_args", json.dumps(message))
     done = entry(
-        *told, "--json_serialized_inputs_spec_args", "{}", "--executor_class_path", "components.nowhere.Executor"
+        *told, "--json_serialized_inputs_spec_args", "{}", "--executor_class_path", f"components.nowhere.{WORD}_step.X"
     )
-    assert done.returncode == 1 and "nowhere" in done.stderr
+    assert done.returncode == 1 and "nowhere" in done.stderr and WORD not in done.stdout + done.stderr
     assert not (tmp_path / "out").exists()
+
+
+FAILED = json.dumps({"state": "FAILED", "error": {"message": f"{WORD}_step was refused"}})
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "said"),
+    [
+        (
+            "ending",
+            ["--endpoint", "http://127.0.0.1:9", "--pipeline", "p", "--run", "r", "--status", FAILED],
+            "*** was refused",
+        ),
+        (
+            "trigger",
+            ["--endpoint", f"http://127.0.0.1:9/{WORD}_step", "--pipeline", "p", "--run", "r"],
+            "no answer",
+        ),
+        ("news", ["--executor-input", json.dumps({"inputs": f"{WORD}_step"})], "Traceback"),
+    ],
+)
+def test_no_command_of_a_step_says_a_secret_of_its_pod(module, arguments, said, monkeypatch):
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", f"{WORD}_step")
+    monkeypatch.delenv(NOTIFY_URL, raising=False)
+    command = [sys.executable, "-m", f"pipeline.runners.kubeflow.{module}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said in done.stdout + done.stderr and WORD not in done.stdout + done.stderr
 
 
 def test_help_teaches_and_a_missing_argument_is_told_at_once():

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from components.errors import DataRefused
+from components.errors import DataRefused, safe
 from pipeline.cli.main import app
 from pipeline.runners.kubeflow.endpoint import EndpointUnavailable
 from tests.kubeflow import server as api
@@ -373,6 +373,32 @@ def test_a_password_in_an_address_is_refused_and_not_shown(package, monkeypatch,
         assert isinstance(one.exception, DataRefused)
         assert str(one.exception).startswith(f"{source} must hold no password") and "--token-file" in str(one.exception)
         assert "nary" not in one.output + str(one.exception)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        ("--pipeline-root", "s3://KEY:it's c4n4ry@bucket/x"),
+        ("--param", "data_uri=s3://KEY:it's c4n4ry@bucket/x"),
+        ("--param", "data_span=s3://KEY:it's c4n4ry@bucket/x"),
+        ("--param", "dat_uri=s3://KEY:it's c4n4ry@bucket/x"),
+        ("--param", "data_uri: s3://KEY:it's c4n4ry@bucket/x"),
+        ("--param", "s3://bucket/x?token=c4n4ry"),
+    ],
+)
+def test_a_password_in_what_the_server_would_keep_is_refused_and_not_shown(server, package, told):
+    for more in ((), ("--dry-run",)):
+        done = submit(server, package, *told, *more)
+        assert isinstance(done.exception, DataRefused) and server.requests == []
+        assert "c4n4ry" not in done.output + repr(done.exception)
+
+
+def test_a_token_is_not_said_by_a_server_that_repeats_it(server, package, tmp_path):
+    (tmp_path / "token").write_text("t0k3n-c4n4ry\n")
+    server.faults = [api.Fault("", status=401, times=99, message="Bearer t0k3n-c4n4ry is too old")]
+    done = submit(server, package, "--token-file", tmp_path / "token")
+    assert isinstance(done.exception, DataRefused) and "is too old" in str(done.exception)
+    assert "c4n4ry" not in done.output + safe(str(done.exception))
 
 
 def test_a_dry_run_says_what_would_be_sent_and_connects_to_nobody(server, package):

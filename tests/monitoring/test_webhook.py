@@ -2,6 +2,7 @@
 
 import pytest
 
+from components.credentials import conceal_environment
 from components.monitoring.webhook import NOTIFY_URL, notify
 
 
@@ -32,3 +33,10 @@ def test_who_does_not_take_it_is_a_sentence_without_the_address(chat, monkeypatc
     (sentence,) = notify("cats: drift")
     assert "must take a POST of JSON" in sentence and why in sentence
     assert url not in sentence and "secret" not in sentence
+
+
+def test_a_server_that_repeats_the_address_does_not_bring_it_into_the_sentence(chat, monkeypatch):
+    monkeypatch.setenv(NOTIFY_URL, f"{chat[0]}/repeat/T0/s3cret")
+    conceal_environment()
+    (sentence,) = notify("cats: drift")
+    assert "no such hook" in sentence and "s3cret" not in sentence

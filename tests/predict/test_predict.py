@@ -34,6 +34,18 @@ def ask_about_bytes(images: Sequence[bytes]) -> list[Answer]:
     return [BRIGHT if image == b"bright" else DARK for image in images]
 
 
+@pytest.mark.parametrize(
+    "server", ["http://ann:it's c4n4ry@127.0.0.1:9", "ann:c4n4ry@127.0.0.1:9", "http://h?token=c4n4ry"]
+)
+def test_a_password_in_a_servers_address_is_refused_and_not_shown(server, tmp_path, monkeypatch, capfd):
+    (tmp_path / "1.png").write_bytes(png(1))
+    monkeypatch.setattr("sys.argv", ["frostgate", "predict", str(tmp_path / "1.png"), "--server", server])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    said = "".join(capfd.readouterr())
+    assert ended.value.code == 2 and "--server must hold no password" in said and "c4n4ry" not in said
+
+
 def test_every_picture_gets_its_own_answer_in_order():
     pictures = [(str(number), b"bright" if number % 3 else b"dark") for number in range(2 * BATCH_SIZE + 5)]
     found = list(predict(pictures, ask_about_bytes))

@@ -1,37 +1,38 @@
 """Passwords that a run is given, looked for in everything that it leaves behind."""
 
-import base64
 import json
 import logging
+import os
+import subprocess
+import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from urllib.parse import quote
 
 import pytest
 
+from components.credentials import VARIABLE
 from components.monitoring.webhook import NOTIFY_URL
 from pipeline.config import load
 from pipeline.runners.local import run
+from tests.canaries import ENVIRONMENT, PLACES, WORD, address_of, canary, said_in, signed_in
 
 pytestmark = pytest.mark.tfx
 
-# No encoding changes the word, so it is looked for in all of them; what follows it makes clients quote it or stumble.
-WORD = "c4n4ry"
-PASSWORD = f"{WORD}/4711@x+y"
-SIGNED_IN = "Basic " + base64.b64encode(f"ann:{PASSWORD}".encode()).decode()
+SENT = (signed_in("registry"), signed_in("gateway"), canary("header"))
 
 
 @pytest.fixture
 def server():
-    """An MLflow with nothing in it and a Pushgateway in one: who does not know the password is sent away."""
+    """An MLflow with nothing in it, a Pushgateway and a collector in one: who does not know a password is sent away."""
     heard = []
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            heard.append((self.headers.get("Authorization"), self.command, self.path, body))
-            is_known = self.headers.get("Authorization") == SIGNED_IN
+            who = self.headers.get("Authorization") or self.headers.get("api-key")
+            heard.append((who, self.path, body))
+            is_known = who in SENT
             is_search = self.path.partition("?")[0].endswith("/search")
             code = 401 if not is_known else 404 if "/mlflow" in self.path and not is_search else 200
             self.send_response(code)
@@ -54,20 +55,19 @@ def server():
     thread.join()
 
 
-def given(port: int) -> str:
-    return f"http://ann:{PASSWORD}@127.0.0.1:{port}"
-
-
-def leak(port: int) -> None:
-    """Says the password in every way that a library has."""
-    for address in (given(port), f"http://ann:{quote(PASSWORD, safe='')}@127.0.0.1:{port}", f"?auth={PASSWORD}"):
-        print(f"connecting to {address}")
-        logging.error("no answer from %s", address)
+def leak() -> None:
+    """Says every secret in each way that a library has, and so do a child and native code."""
+    spoken = [text for place in PLACES for text in (f"http://ann:{canary(place)}@host", address_of(place))]
+    for text in (*spoken, *map(canary, PLACES), *(os.environ[name] for name in (*ENVIRONMENT, NOTIFY_URL, VARIABLE))):
+        print(f"connecting to {text}")
+        logging.error("no answer from %s", text)
         try:
-            raise OSError(f"could not reach {address}")
+            raise OSError(f"could not reach {text}")
         except OSError:
             logging.exception("it is away")
-    raise RuntimeError(f"login ann, {PASSWORD} was refused by {given(port)}")
+        os.write(2, f"native code met {text}\n".encode())
+    subprocess.run(["sh", "-c", "env; env >&2"], check=True)
+    raise RuntimeError(f"{', '.join(map(canary, PLACES))} were refused by {spoken}")
 
 
 @pytest.mark.parametrize("where", ["in a step", "before the first step"])
@@ -80,8 +80,21 @@ def test_no_file_output_or_message_of_a_run_has_a_password(
 
     port, heard = server
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    monkeypatch.setenv(NOTIFY_URL, f"{chat[0]}/hook?token={WORD}")
-    monkeypatch.setitem(tiny_nodes.BEHAVIOURS, "leak", lambda: leak(port))
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv(NOTIFY_URL, f"{chat[0]}/services/{WORD}-chat/x")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setitem(tiny_nodes.BEHAVIOURS, "leak", leak)
+    scratch, arguments = tmp_path / "scratch", []
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    start = subprocess.Popen.__init__
+
+    def starting(self, given, *more, **named):
+        arguments.append(given)
+        start(self, given, *more, **named)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", starting)
 
     def build(plan):
         built = tiny(behaviour="leak")(plan)
@@ -95,8 +108,8 @@ def test_no_file_output_or_message_of_a_run_has_a_password(
             f"output={tmp_path}/out",
             f"data.uri={tiny_config.data.uri}",
             "backbone.weights=none",
-            f"registry.uri={given(port if where == 'in a step' else 9)}",
-            f"monitoring.pushgateway={given(port)}",
+            f"registry.uri=http://ann:{canary('registry')}@127.0.0.1:{port if where == 'in a step' else 9}",
+            f"monitoring.pushgateway=ann:{canary('gateway')}@127.0.0.1:{port}",
             f"monitoring.textfile={tmp_path}/out",
         ],
     )
@@ -109,17 +122,16 @@ def test_no_file_output_or_message_of_a_run_has_a_password(
         assert [(node.id, node.status) for node in summary.nodes][:2] == [("Champion", "done"), ("Start", "failed")]
         assert "Start failed" in summary.message
         assert (tmp_path / "out" / "digits" / "metadata.sqlite").stat().st_size > 0
-    asked = [authorization for authorization, _, path, _ in heard]
-    assert asked and set(asked) == {SIGNED_IN}
-    said = [part for _, _, path, body in heard for part in (path.encode(), body)]
+    assert {who for who, *_ in heard} == {*SENT} - ({signed_in("registry")} if where != "in a step" else set())
+    said = [part for _, path, body in heard for part in (path.encode(), body)]
     said += [json.dumps(message).encode() for message in chat[1]]
     assert len(chat[1]) == 1
-    said += ["".join(capfd.readouterr()).encode()]
-    files = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
-    assert {"log.txt", "summary.json", "frostgate-digits-run.prom"} <= {path.name for path in files}
-    said += [path.read_bytes() for path in files]
-    told = SIGNED_IN.removeprefix("Basic ").encode()
-    assert [part[:200] for part in said if WORD.encode() in part or told in part] == []
+    said += ["".join(capfd.readouterr()).encode(), repr(arguments).encode()]
+    written = {path.name for path in (tmp_path / "out").rglob("*")}
+    assert {"log.txt", "summary.json", "frostgate-digits-run.prom"} <= written
+    assert said_in(said, tmp_path / "out", scratch) == []
     log = Path(summary.log).read_text()
     assert "Traceback" in log
     assert ("could not reach http://127.0.0.1" in log) == (where == "in a step")
+    if where == "in a step":
+        assert "native code met http" in log and "AWS_SECRET_ACCESS_KEY=***" in log and len(arguments) >= 1

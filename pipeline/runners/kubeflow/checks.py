@@ -9,7 +9,7 @@ from components.backbone.settings import NAMED_WEIGHTS
 from components.credentials import complete
 from components.ingest.embedded import is_embedded
 from components.serving_log.refusals import no_log
-from pipeline.config import Config
+from pipeline.config import Config, addresses
 from pipeline.config_errors import ConfigRefused
 from pipeline.runners.kubeflow.facts import COMPILED, REVISION
 from pipeline.runners.kubeflow.pipelines import PipelineName
@@ -20,6 +20,7 @@ _HOW_TO_SIGN_IN: Final = {
     "mlflow": "Give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD through kubeflow.secrets.",
     "kubeflow": "The pod's own token is sent; KF_PIPELINES_SA_TOKEN_PATH in kubeflow.env names another one's file.",
 }
+_GATEWAY_INSIDE: Final = "Use a gateway inside the cluster, such as kubeflow/monitoring makes."
 
 
 def check(config: Config, pipeline: PipelineName = "training") -> None:
@@ -90,16 +91,13 @@ def _addresses(config: Config, pipeline: PipelineName) -> Iterator[str]:
 
 
 def _credentials(config: Config) -> Iterator[str]:
-    if complete(config.registry.uri) != config.registry.uri:
-        yield (
-            "registry.uri must hold no password, for the compiled file is readable by many; received one. "
-            f"{_HOW_TO_SIGN_IN[config.registry.kind]}"
-        )
-    if complete(config.monitoring.pushgateway) != config.monitoring.pushgateway:
-        yield (
-            "monitoring.pushgateway must hold no password, for the compiled file is readable by many; received one. "
-            "Use a gateway inside the cluster, such as kubeflow/monitoring makes."
-        )
+    for key, address in addresses(config).items():
+        if complete(address) != address:
+            is_registrys = key == "registry.uri"
+            yield (
+                f"{key} must hold no password, for the compiled file is readable by many; received one. "
+                f"{_HOW_TO_SIGN_IN[config.registry.kind] if is_registrys else _GATEWAY_INSIDE}"
+            )
 
 
 def _variables(config: Config) -> Iterator[str]:

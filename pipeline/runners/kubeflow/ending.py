@@ -27,6 +27,7 @@ from components.monitoring.metrics import broken_off
 from components.monitoring.sending import send
 from components.monitoring.settings import MonitoringSettings
 from components.monitoring.webhook import notify
+from pipeline.runners.console import run_safely
 from pipeline.runners.kubeflow.outcome import ASKING
 
 # The run itself is one step of the compiled file, and this one comes after it.
@@ -206,4 +207,4 @@ def add_end(
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_safely(main)

@@ -15,7 +15,7 @@ import kfp
 import kfp_server_api
 import urllib3
 
-from components.errors import DataRefused
+from components.errors import DataRefused, conceal
 from pipeline.runners.kubeflow.branching import AGAIN, UNCHANGED
 from pipeline.runners.kubeflow.looks import TRAIN
 from pipeline.runners.kubeflow.package import Package
@@ -84,6 +84,7 @@ class Endpoint:
             EndpointUnavailable: There is no server.
         """
         self._namespace = namespace
+        conceal([token or ""])
         with self._told("connecting"):
             self._client = _Client(host=host, namespace=namespace or "kubeflow", existing_token=token)
         self.host = self._client._run_api.api_client.configuration.host

@@ -23,6 +23,7 @@ from components.ingest.sources import list_source
 from components.ingest.spans import has_spans
 from components.registry.opening import existing_registry
 from pipeline.code_hash import code_hash
+from pipeline.runners.console import run_safely
 from pipeline.runners.kubeflow.branching import AGAIN, MESSAGE, NEW, NO, YES
 from pipeline.runners.kubeflow.entrypoint import REFUSED, write_whole
 from pipeline.runners.kubeflow.facts import COMPILED, RUN_PARAMETER, Facts, plan_of, told
@@ -112,4 +113,4 @@ def judged(spans: tuple[int, ...], run_key: str, last: LastVerdict | None, gone:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_safely(main)

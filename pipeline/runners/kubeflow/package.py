@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import yaml
 
-from components.errors import DataRefused, public_address
+from components.errors import DataRefused, has_credentials
 
 _EXPECTED: Final = {
     "STRING": "a text",
@@ -46,19 +46,21 @@ class Package:
 
     def _parameter(self, text: str) -> tuple[str, Any]:
         name, equals, value = text.partition("=")
+        if has_credentials(name):
+            raise DataRefused("--param must begin with a parameter's name, such as --param data_span=7.")
         if not equals:
-            raise DataRefused(f"--param {text}: expected name=value, such as --param data_span=7.")
+            raise DataRefused(f"--param {name}: expected name=value, such as --param data_span=7.")
         if name not in self.definitions:
             near = difflib.get_close_matches(name, self.definitions, 1)
             hint = f"did you mean {near[0]}?" if near else f"it has {', '.join(self.definitions)}."
-            raise DataRefused(f"--param {text}: {self.path} has no run parameter {name}; {hint}")
-        if "://" in value and public_address(value) != value:
+            raise DataRefused(f"--param {name}: {self.path} has no run parameter {name}; {hint}")
+        if has_credentials(value):
             raise DataRefused(
                 f"--param {name} must hold no password, token or signature, for the server stores and shows it; "
                 "received one. Give the credentials through kubeflow.secrets."
             )
         kind = self.definitions[name]["parameterType"]
-        return name, _converted(text, value, kind)
+        return name, _converted(name, value, kind)
 
 
 def read_package(path: Path) -> Package:
@@ -111,7 +113,7 @@ def six_fields(cron: str) -> str:
     return " ".join(six)
 
 
-def _converted(text: str, value: str, kind: str) -> Any:
+def _converted(name: str, value: str, kind: str) -> Any:
     if kind == "STRING":
         return value
     try:
@@ -119,4 +121,4 @@ def _converted(text: str, value: str, kind: str) -> Any:
             return {"true": True, "false": False}[value.lower()]
         return int(value) if kind == "NUMBER_INTEGER" else float(value)
     except (KeyError, ValueError):
-        raise DataRefused(f"--param {text}: expected {_EXPECTED[kind]}; received {value!r}.") from None
+        raise DataRefused(f"--param {name}: expected {_EXPECTED[kind]}; received {value!r}.") from None

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from components.errors import DataRefused
 from pipeline.config import Config
+from pipeline.runners.console import run_safely
 from pipeline.runners.kubeflow.ending import RUN_ID
 from pipeline.runners.kubeflow.facts import Facts
 from pipeline.runners.kubeflow.looks import LOOK_DECIDED_BY, TRAIN
@@ -138,4 +139,4 @@ def add_trigger(spec: dict[str, Any], component: str, executor: str, container: 
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    run_safely(main)
