@@ -1,14 +1,15 @@
 """Loading a model that somebody else wrote, without running anything that it brings along."""
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from components.errors import DataRefused
+from components.foreign import json_text
+from components.foreign.archives import check_keras
+from components.foreign.files import Unreadable
 from components.ingest.names import escaped
-from components.unpacking import Unpackable, check_keras
 
 if TYPE_CHECKING:
     import keras
@@ -49,7 +50,7 @@ def check_model(path: str, what: str = "MODEL") -> None:
         raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; {path} is neither. {_HOW_TO_SAVE}")
     try:
         config = check_keras(place)
-    except Unpackable as error:
+    except Unreadable as error:
         raise DataRefused(f"{what} must be a .keras file; {place} {error}. {_HOW_TO_SAVE}") from None
     _check_classes(place, config, what)
 
@@ -76,10 +77,9 @@ def load_checked(path: str, what: str = "MODEL") -> "keras.Model":
 
 def _check_classes(place: Path, config: bytes, what: str) -> None:
     try:
-        names = list(dict.fromkeys(_foreign_classes(json.loads(config))))
-    # Too deep for json, or for us.
-    except (ValueError, RecursionError):
-        raise DataRefused(f"{what} must be a .keras file; the config.json in {place} is damaged.") from None
+        names = list(dict.fromkeys(_foreign_classes(json_text.parse(config))))
+    except Unreadable as error:
+        raise DataRefused(f"{what} must be a .keras file; the config.json in {place} {error}.") from None
     for name in names:
         if name in _CODE.values():
             raise DataRefused(

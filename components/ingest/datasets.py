@@ -92,7 +92,7 @@ def _builder(name: str) -> Any:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise DataRefused("tfds: needs tensorflow_datasets, which is missing; install frostgate[tfds].") from error
-    from components.ingest import parquet
+    from components.foreign import parquet
 
     # A data set's shards may be Parquet files.
     parquet.forbid_pickles()

@@ -108,7 +108,7 @@ def _csv(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
 
 
 def _parquet(uri: str, data: bytes, wanted: Sequence[str]) -> tuple[list[str], Iterator[dict[str, str]]]:
-    from components.ingest import parquet
+    from components.foreign import parquet
 
     names, rows = parquet.read_rows(data, f"The manifest {uri}", wanted)
     return names, iter(rows)

@@ -1,13 +1,15 @@
 """Files, wherever they are: local, gs:// or s3://, through fsspec."""
 
+import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import fsspec
 
 from components.errors import DataRefused
+from components.foreign import files
 
 _IGNORED = {"thumbs.db", "desktop.ini"}
 _VERSION_KEYS = ("ETag", "etag", "md5Hash", "LastModified", "updated", "mtime")
@@ -41,6 +43,27 @@ def filesystem(uri: str) -> tuple[Any, str]:
         advice = f"install frostgate[{extra}]" if extra else "use a local path, gs:// or s3://"
         raise DataRefused(f"{uri} cannot be opened because {protocol}:// is not available here; {advice}.") from error
     return found, path
+
+
+@contextlib.contextmanager
+def opened(uri: str, most: int | None = None) -> Iterator[BinaryIO]:
+    """Opens a file for reading, wherever it is.
+
+    Args:
+        uri: Its address.
+        most: At most so many bytes may it have; None: any number.
+
+    Raises:
+        DataRefused: As for `filesystem`.
+        Unreadable: It is no file but a pipe or a device, or larger.
+        Exception: Whatever its store raises.
+    """
+    store, path = filesystem(uri)
+    if not is_local(store) and most is not None:
+        # Where the store does not say, reading shows.
+        files.check_size(store.size(path) or 0, most)
+    with files.opened(path, most) if is_local(store) else store.open(path, "rb") as file:
+        yield file
 
 
 def with_protocol(files: Any, path: str) -> str:

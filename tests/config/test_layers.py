@@ -61,7 +61,7 @@ def test_rooms_keep_their_doors(graph, room, may_import):
         "flags",
         "intervals",
         "preprocessing",
-        "unpacking",
+        "foreign",
     }
     assert rooms - shared <= may_import
 
