@@ -8,7 +8,7 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel
 
-from components.foreign import yaml_text
+from components.foreign import files, yaml_text
 from pipeline.config_errors import ConfigRefused, field_at
 
 PREFIX: Final = "FROSTGATE__"
@@ -76,15 +76,14 @@ def from_file(path: str) -> Told:
     """
     try:
         with open(path, "rb") as file:  # Which may be a pipe: `--config <(...)`.
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ConfigRefused([f"{path}: expected at most 1 MiB of YAML; received more. Is it the configuration?"])
-        text = data.decode()
+            text = files.read_all(file, _MOST_BYTES).decode()
         values = yaml_text.parse(text, _Loader)
     except FileNotFoundError:
         raise ConfigRefused([f"{path}: there is no such configuration file; check the path after --config."]) from None
     except OSError as error:
         raise ConfigRefused([f"{path}: cannot be read ({error.strerror}); check the path after --config."]) from None
+    except files.Unreadable as error:
+        raise ConfigRefused([f"{path}: expected a configuration; it {error}. Check the path after --config."]) from None
     except UnicodeDecodeError:
         raise ConfigRefused([f"{path}: expected YAML in UTF-8; received other bytes. Save it as UTF-8."]) from None
     except yaml.YAMLError as error:

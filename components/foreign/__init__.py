@@ -1,1 +1,1 @@
-"""The door for files that somebody else may have made: their sizes are known before they are read, and none runs code."""
+"""The door for files that somebody else may have made: sizes are known before reading, and nothing runs code."""

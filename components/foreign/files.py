@@ -3,7 +3,9 @@
 import errno
 import os
 import stat
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+_PIECE: Final = 2**20
 
 
 class Unreadable(ValueError):
@@ -44,10 +46,21 @@ def read_bytes(path: str | os.PathLike[str], most: int) -> bytes:
         Unreadable, OSError: As for `opened`.
     """
     with opened(path, most) as file:
-        data = file.read(most + 1)
-    # The system's own files say that they are empty, and others may have grown.
-    check_size(len(data), most)
-    return data
+        return read_all(file, most)
+
+
+def read_all(file: BinaryIO, most: int) -> bytes:
+    """Reads an open file to its end, whatever its size was said to be.
+
+    Raises:
+        Unreadable: It has more than so many bytes.
+    """
+    data = bytearray()
+    # To ask for all at once takes as much memory as was asked for.
+    while piece := file.read(_PIECE):
+        data += piece
+        check_size(len(data), most)
+    return bytes(data)
 
 
 def check_size(size: int, most: int) -> None:

@@ -48,7 +48,10 @@ def list_source(settings: DataSettings) -> Listing:
     if settings.given_splits == "require" and not listing.has_splits:
         raise DataRefused(f"data.given_splits is `require`, but {settings.uri} has no train and eval splits.")
     if settings.given_splits == "ignore" or not listing.has_splits:
-        containers = tuple(dataclasses.replace(container, split=None) for container in listing.containers)
+        containers = tuple(
+            container if container.split is None else dataclasses.replace(container, split=None)
+            for container in listing.containers
+        )
         return dataclasses.replace(listing, containers=containers, has_splits=False)
     return listing
 

@@ -115,25 +115,27 @@ def stamps_of(uris: Iterable[str]) -> dict[str, FileStamp]:
     Returns:
         Address -> stamp; a file that does not exist has size -1.
     """
-    wanted = sorted(set(uris))
-    listings: dict[str, dict[str, FileStamp]] = {}
+    listings: dict[str, tuple[str, dict[str, FileStamp]]] = {}
     found: dict[str, FileStamp] = {}
-    for uri in wanted:
-        files, path = filesystem(uri)
-        folder = path.rsplit("/", 1)[0]
+    for uri in sorted(set(uris)):
+        head, slash, name = uri.rpartition("/")
+        folder = head + slash or "."
         if folder not in listings:
-            listings[folder] = _folder_stamps(files, folder)
-        found[uri] = listings[folder].get(path, FileStamp(path, -1, "missing"))
+            listings[folder] = _folder_stamps(*filesystem(folder))
+        path, stamps = listings[folder]
+        found[uri] = stamps.get(name) or FileStamp(f"{path}/{name}", -1, "missing")
     return found
 
 
-def _folder_stamps(files: Any, folder: str) -> dict[str, FileStamp]:
+def _folder_stamps(store: Any, folder: str) -> tuple[str, dict[str, FileStamp]]:
+    """The folder's path, and a stamp for each name in it."""
     try:
-        files.invalidate_cache()
-        entries = files.ls(folder, detail=True)
+        store.invalidate_cache()
+        entries = store.ls(folder, detail=True)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return {}
-    return {entry["name"]: stamp(entry["name"], entry) for entry in entries if entry["type"] != "directory"}
+        return folder, {}
+    stamps = [stamp(entry["name"], entry) for entry in entries if entry["type"] != "directory"]
+    return folder, {one.path.rpartition("/")[2]: one for one in stamps}
 
 
 def fingerprint(stamps: Iterable[tuple[str, FileStamp]], *content: bytes) -> str:
