@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from pydantic import AfterValidator
 
 from components.errors import conceal, login_in, public_address
+from components.foreign import json_text
 
 # JSON: address without credentials -> the same with them. A step's parameters are stored, its environment is not.
 VARIABLE: Final = "FROSTGATE_CREDENTIALS"
@@ -84,7 +85,7 @@ def lent(addresses: Iterable[str]) -> Iterator[None]:
 
 
 def _lent() -> dict[str, str]:
-    return json.loads(os.environ.get(VARIABLE) or "{}")
+    return json_text.parse(os.environ.get(VARIABLE) or "{}")
 
 
 def _is_ambiguous(login: str) -> bool:

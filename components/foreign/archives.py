@@ -169,22 +169,6 @@ def parse_array(data: bytes) -> np.ndarray:
         raise _damaged(error) from error
 
 
-def unpacked_gzip(data: bytes, most: int) -> bytes:
-    """Unpacks what gzip packed, to at most so many bytes.
-
-    Raises:
-        Unreadable: It is damaged, or unpacks to more.
-    """
-    unpacking = zlib.decompressobj(wbits=31)
-    try:
-        found = unpacking.decompress(data, most)
-    except zlib.error as error:
-        raise _damaged(error) from error
-    if not unpacking.eof:
-        raise Unreadable(f"is cut off, or unpacks to more than {size_text(most)}")
-    return found
-
-
 def _check_sizes(archive: zipfile.ZipFile, size: int, ratio: int, free: int) -> None:
     # Python reads no more of an entry than the directory says.
     _checksize_text(sum(entry.file_size for entry in archive.infolist()), size, ratio, free)

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+import zlib
 from typing import BinaryIO, Final
 
 _PIECE: Final = 2**20
@@ -61,6 +62,22 @@ def read_all(file: BinaryIO, most: int) -> bytes:
         data += piece
         check_size(len(data), most)
     return bytes(data)
+
+
+def unpacked(data: bytes, most: int) -> bytes:
+    """Unpacks what gzip packed, to at most so many bytes.
+
+    Raises:
+        Unreadable: It is damaged, or unpacks to more.
+    """
+    unpacking = zlib.decompressobj(wbits=31)
+    try:
+        found = unpacking.decompress(data, most)
+    except zlib.error as error:
+        raise Unreadable(f"is damaged ({error})") from error
+    if not unpacking.eof:
+        raise Unreadable(f"is cut off, or unpacks to more than {size_text(most)}")
+    return found
 
 
 def check_size(size: int, most: int) -> None:

@@ -1,6 +1,7 @@
-"""JSON, as RFC 8259 has it: no key twice, no NaN, and no deeper than anybody nests."""
+"""JSON with no key twice, no number that is none, and no deeper than anybody nests."""
 
 import json
+import math
 import os
 from typing import Any, Final
 
@@ -13,14 +14,14 @@ _MOST_LEVELS: Final = 200
 
 
 def parse(text: bytes | str) -> Any:
-    """Reads a text of JSON.
+    """Reads a text of JSON; NaN and infinities, for which JSON has no word and Python and Keras have, are None.
 
     Raises:
-        Unreadable: It is none; or it gives a key twice, has NaN, an infinity or a number of thousands of digits, or is
-            nested more than 200 levels deep.
+        Unreadable: It is none; or it gives a key twice, has a number of thousands of digits, or is nested more than 200
+            levels deep.
     """
     try:
-        value = _DECODER.decode(text if isinstance(text, str) else text.decode("utf-8-sig"))
+        value = _DECODER.decode(text if isinstance(text, str) else str(text, "utf-8-sig"))
     except RecursionError:
         raise _too_deep() from None
     except ValueError as error:
@@ -66,8 +67,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _no_number(name: str) -> None:
-    raise ValueError(f"{name} is no number of JSON")
+def _number(text: str) -> float | None:
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_constant=_no_number)
+_DECODER: Final = json.JSONDecoder(object_pairs_hook=_once, parse_float=_number, parse_constant=_number)
