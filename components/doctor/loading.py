@@ -13,6 +13,7 @@ from components.ingest.names import escaped
 
 if TYPE_CHECKING:
     import keras
+    from tensorboard.compat.proto import meta_graph_pb2
 
 # Layers of Keras whose configuration is code, or names some.
 _CODE: Final = {
@@ -42,6 +43,7 @@ def check_model(path: str, what: str = "MODEL") -> None:
     if place.is_dir():
         if not (place / "saved_model.pb").is_file():
             raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; {place} has no saved_model.pb.")
+        _checked_graph(place, what)
         return
     if not place.is_file():
         raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; there is nothing at {path}.")
@@ -130,11 +132,23 @@ def _is_keras(config: dict[str, Any], module: Any) -> bool:
     return config.get("registered_name") is None
 
 
+def _checked_graph(place: Path, what: str) -> "meta_graph_pb2.MetaGraphDef":
+    from components.foreign import saved_models
+
+    try:
+        return saved_models.read(place)
+    except Unreadable as error:
+        raise DataRefused(
+            f"{what} must be a SavedModel that only computes; {place} {escaped(str(error))}, and was not loaded. Write "
+            "one with model.export(folder), or call frostgate.diagnose(model, ...) where the model is built."
+        ) from None
+
+
 def _load_saved_model(place: Path, what: str) -> "keras.Model":
     import keras
     import tensorflow as tf
 
-    signatures = _check_graph(place, what)
+    signatures = _checked_graph(place, what).signature_def
     if "serving_default" not in signatures:
         raise DataRefused(
             f"{what} must have the signature serving_default; {place} has {', '.join(signatures) or 'none'}."
@@ -157,32 +171,3 @@ def _load_saved_model(place: Path, what: str) -> "keras.Model":
         ) from None
     first = next(iter(answer.values())) if isinstance(answer, dict) else answer
     return keras.Model(pixels, first)
-
-
-def _check_graph(place: Path, what: str) -> dict[str, Any]:
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    from components.doctor import operations
-
-    file = place / "saved_model.pb"
-    model = saved_model_pb2.SavedModel()
-    try:
-        model.ParseFromString(file.read_bytes())
-        meta = model.meta_graphs[0]
-    except Exception:
-        raise DataRefused(f"{what} must be a SavedModel; {file} is damaged.") from None
-    # What TensorFlow 1 wrote is loaded by running what its graph says.
-    if len(model.meta_graphs) != 1 or not meta.HasField("object_graph_def"):
-        raise DataRefused(
-            f"{what} must be a SavedModel of TensorFlow 2, of one graph; {place} is none. "
-            "Write one with model.export(folder)."
-        )
-    if refused := operations.refused(meta):
-        raise DataRefused(
-            f"{what} must only compute; {place} has the operations {', '.join(map(escaped, refused))}, which are not "
-            "known to do no more than that, and was not loaded. Call frostgate.diagnose(model, ...) where the model is "
-            "built."
-        )
-    if not operations.is_inside(place, meta):
-        raise DataRefused(f"{what} must have its assets in its own folder; {place} has one elsewhere.")
-    return dict(meta.signature_def)
