@@ -57,7 +57,7 @@ def _difference(expected: Mapping[Any, tuple[str, Shapes]], received: Mapping[An
     return None
 
 
-def _tree(file: h5py.File) -> dict[str, tuple[str, Shapes]]:
+def _tree(file: h5py.Group) -> dict[str, tuple[str, Shapes]]:
     """Returns the layers with weights of a file in Keras 3's format: place in the file -> name and shapes."""
     layers: dict[str, tuple[str, Shapes]] = {}
 
