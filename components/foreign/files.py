@@ -60,7 +60,8 @@ def read_all(file: BinaryIO, most: int) -> bytes:
     # To ask for all at once takes as much memory as was asked for.
     while piece := file.read(_PIECE):
         data += piece
-        check_size(len(data), most)
+        if len(data) > most:
+            raise Unreadable(f"has more than {size_text(most)}")
     return bytes(data)
 
 

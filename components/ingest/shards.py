@@ -55,13 +55,13 @@ def read_shard(container: Container, settings: DataSettings) -> Iterator[Raw | B
         `Raw` a record; at last one `Broken` with record and offset if the shard is damaged. A record without image
         has no bytes, one without a class the empty label.
     """
-    import tensorflow as tf
-
     offset = position = 0
     column = Grouping.of(settings.group).column
     try:
         with storage.opened(container.uri) as opened:
             for position, record in enumerate(tfrecords.records(opened)):
+                import tensorflow as tf  # Which takes seconds; a file of something else is refused before.
+
                 example = tf.train.Example.FromString(record)
                 yield _raw(container, position, example.features.feature, settings, column)
                 offset += len(record) + 16  # Length, its checksum, and the payload's checksum.
