@@ -1,7 +1,7 @@
 import functools
 import hashlib
-import os
 import http.server
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace

@@ -35,6 +35,7 @@ def test_no_step_imports_another_steps_node(graph):
 @pytest.mark.parametrize(
     ("room", "may_import"),
     [
+        ("foreign", set()),
         ("transform", set()),
         ("backbone", {"ingest", "transform"}),
         ("registry", {"kserve", "push_gate"}),
