@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from pydantic.fields import FieldInfo
 
 from components.errors import conceal, has_credentials, login_in, names_secret, public_address
+from components.foreign import json_text
 
 # JSON: address without credentials -> the same with them. A step's parameters are stored, its environment is not.
 VARIABLE: Final = "FROSTGATE_CREDENTIALS"
@@ -123,7 +124,7 @@ def _parts(secret: str) -> Iterator[str]:
 
 
 def _lent() -> dict[str, str]:
-    return json.loads(os.environ.get(VARIABLE) or "{}")
+    return json_text.parse(os.environ.get(VARIABLE) or "{}")
 
 
 def _is_ambiguous(login: str) -> bool:

@@ -2,20 +2,20 @@
 
 import dataclasses
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import yaml
 from pydantic import BaseModel
 
 from components.errors import has_credentials
+from components.foreign import files, yaml_text
 from pipeline.config_errors import ConfigRefused, field_at
 
 PREFIX: Final = "FROSTGATE__"
 _SEPARATOR: Final = "__"
-# A configuration has a few hundred; class names may be thousands.
-_MOST_NODES: Final = 100_000
+# A configuration has a few thousand; PyYAML takes ten seconds for one of these.
+_MOST_BYTES: Final = 2**20
 # As YAML 1.1 has them, without those of base 60.
 _NUMBERS: Final = {
     "int": r"[-+]?(?:0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]+|0|[1-9][0-9_]*)",
@@ -42,8 +42,8 @@ class Merged:
     origins: dict[str, str]
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML with the booleans `true` and `false` only, no dates, no numbers of base 60, and no key twice."""
+class _Loader(yaml_text.Loader):
+    """YAML with the booleans `true` and `false` only, no dates, and no numbers of base 60."""
 
     # YAML 1.1 reads `on`, `off`, `yes` and `no` as booleans, and `1:30` as 90; here they are values and class names.
     yaml_implicit_resolvers = {  # noqa: RUF012 - the attribute that PyYAML reads
@@ -53,62 +53,15 @@ class _Loader(yaml.SafeLoader):
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
-    def get_single_node(self) -> yaml.Node | None:
-        node: yaml.Node | None = super().get_single_node()
-        if node is not None and _written_out(node, {}) > _MOST_NODES:
-            problem = "its aliases (`*name`) make it too large; write out what is meant"
-            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        return node
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        # PyYAML refuses what is no mapping.
-        for key_node, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if key_node.tag == "tag:yaml.org,2002:merge":  # `<<: *anchor` is no key.
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be text", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"{key} is given twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
         kind = node.tag.rpartition(":")[2]
-        try:
-            if kind in _NUMBERS and ":" in node.value:
-                raise ValueError
-            value = super().construct_object(node, deep)
-        # PyYAML's, of `!!int x` and its like.
-        except (ValueError, LookupError, AttributeError, TypeError, ArithmeticError):
-            raise yaml.constructor.ConstructorError(
-                None, None, f"found a !!{kind} that is none", node.start_mark
-            ) from None
+        if kind in _NUMBERS and ":" in node.value:
+            raise yaml.constructor.ConstructorError(None, None, f"found a !!{kind} that is none", node.start_mark)
+        value = super().construct_object(node, deep)
         if isinstance(value, int) and value.bit_length() > _MOST_BITS:
             problem = f"a number has more than {_MOST_BITS} bits"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
-        if isinstance(value, str) and "\0" in value:
-            raise yaml.constructor.ConstructorError(None, None, "a text holds a NUL character", node.start_mark)
         return value
-
-
-def _written_out(node: yaml.Node, known: dict[int, int]) -> int:
-    """How many nodes there are with every alias written out; one that lies in itself counts once."""
-    if id(node) not in known:
-        known[id(node)] = 1
-        inner = node.value if isinstance(node, yaml.SequenceNode) else ()
-        if isinstance(node, yaml.MappingNode):
-            inner = [one for pair in node.value for one in pair]
-        known[id(node)] = 1 + sum(_written_out(one, known) for one in inner)
-    return known[id(node)]
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return yaml.load(text, _Loader)
-    except RecursionError:
-        raise yaml.constructor.ConstructorError(None, None, "it is nested too deeply") from None
 
 
 _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|True|false|False)$"), list("tTfF"))
@@ -123,12 +76,15 @@ def from_file(path: str) -> Told:
         ConfigRefused: The file cannot be read, is not YAML, gives a key twice, or is not a mapping.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-        values = _parsed(text)
+        with open(path, "rb") as file:  # Which may be a pipe: `--config <(...)`.
+            text = files.read_all(file, _MOST_BYTES).decode()
+        values = yaml_text.parse(text, _Loader)
     except FileNotFoundError:
         raise ConfigRefused([f"{path}: there is no such configuration file; check the path after --config."]) from None
     except OSError as error:
         raise ConfigRefused([f"{path}: cannot be read ({error.strerror}); check the path after --config."]) from None
+    except files.Unreadable as error:
+        raise ConfigRefused([f"{path}: expected a configuration; it {error}. Check the path after --config."]) from None
     except UnicodeDecodeError:
         raise ConfigRefused([f"{path}: expected YAML in UTF-8; received other bytes. Save it as UTF-8."]) from None
     except yaml.YAMLError as error:
@@ -194,7 +150,7 @@ def _scalar(text: str, field: Any, origin: str) -> Any:
     if field is not None and field.annotation is str:
         return text
     try:
-        return _parsed(text)
+        return yaml_text.parse(text, _Loader)
     except yaml.YAMLError as error:
         raise ConfigRefused([f"{origin}{_yaml_complaint(error)}"]) from None
 

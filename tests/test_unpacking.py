@@ -12,7 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from components.unpacking import Unpackable, check_arrays, check_h5, check_keras
+from components.foreign.archives import check_arrays, check_h5, check_keras
+from components.foreign.files import Unreadable
 
 ROOT = Path(__file__).parents[1]
 
@@ -96,9 +97,9 @@ HOSTILE = {
 @pytest.mark.parametrize(("fill", "sentence"), HOSTILE.items())
 def test_weights_that_are_not_what_they_seem_are_refused_alone_and_in_a_keras_file(tmp_path, fill, sentence):
     (tmp_path / "weights.h5").write_bytes(weights(fill))
-    with pytest.raises(Unpackable, match=sentence):
+    with pytest.raises(Unreadable, match=sentence):
         check_h5(tmp_path / "weights.h5")
-    with pytest.raises(Unpackable, match=sentence):
+    with pytest.raises(Unreadable, match=sentence):
         check_keras(keras_file(tmp_path, model__weights__h5=weights(fill)))
 
 
@@ -128,7 +129,7 @@ def test_zeros_of_an_optimizer_may_be_compressed(tmp_path):
     ],
 )
 def test_a_keras_file_that_unpacks_to_too_much_or_to_nothing_is_refused(tmp_path, entries, sentence):
-    with pytest.raises(Unpackable, match=sentence):
+    with pytest.raises(Unreadable, match=sentence):
         check_keras(keras_file(tmp_path, **entries))
 
 
@@ -140,7 +141,7 @@ def test_a_flipped_byte_of_a_keras_file_is_a_refusal_or_changes_nothing(tmp_path
     path.write_bytes(data)
     try:
         assert check_keras(path) == b"{}"
-    except Unpackable as error:
+    except Unreadable as error:
         assert "\n" not in str(error)
 
 
@@ -152,18 +153,18 @@ def arrays(folder: Path, **entries: np.ndarray) -> Path:
 def test_arrays_are_checked_by_what_their_headers_say(tmp_path):
     x, y = np.zeros((10, 4)), np.arange(10)
     assert check_arrays(arrays(tmp_path, x=x, y=y, names=np.array(["a", None])), ("x", "y")) == ["x", "y", "names"]
-    with pytest.raises(Unpackable, match=r"has Python objects in x\.npy"):
+    with pytest.raises(Unreadable, match=r"has Python objects in x\.npy"):
         check_arrays(arrays(tmp_path, x=np.array([1, None])), ("x",))
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(header, {"shape": (10**12,), "fortran_order": False, "descr": "<f8"})
     with zipfile.ZipFile(tmp_path / "long.npz", "w") as archive:
         archive.writestr("x.npy", header.getvalue())
-    with pytest.raises(Unpackable, match=r"is not as long as its shape \(1000000000000,\) says"):
+    with pytest.raises(Unreadable, match=r"is not as long as its shape \(1000000000000,\) says"):
         check_arrays(tmp_path / "long.npz", ("x",))
     with zipfile.ZipFile(tmp_path / "bomb.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("x.npy", bytes(2**20))
         archive.getinfo("x.npy").file_size = 5 * 2**30
-    with pytest.raises(Unpackable, match=r"unpacks from 0\.0 MiB to 5\.0 GiB"):
+    with pytest.raises(Unreadable, match=r"unpacks from 0\.0 MiB to 5\.0 GiB"):
         check_arrays(tmp_path / "bomb.npz", ("x",))
 
 
@@ -197,7 +198,7 @@ def weights_instead_of_a_model(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (deep_json, "the config.json in {} is damaged"),
+        (deep_json, "the config.json in {} is JSON that is nested more than 200 levels deep"),
         (torch_module, "{} has a TorchModuleWrapper layer, which was not loaded"),
         (bad_checksum, "{} is damaged (Bad CRC-32 for file 'config.json')"),
         (gigabytes, "unpacks from 0.0 MiB to 10.0 GiB"),
@@ -223,7 +224,7 @@ def test_a_file_that_a_failed_load_left_open_does_not_crash_the_process_at_its_e
     script = """
 import io, sys, threading, time
 import h5py
-import components.unpacking
+import components.foreign.archives
 
 data, is_open = io.BytesIO(), threading.Event()
 with h5py.File(data, "w") as file:

@@ -2,13 +2,14 @@
 
 import os
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import h5py
 import keras
+
+from components.foreign.archives import open_weights
 
 Shapes = tuple[tuple[int, ...], ...]
 
@@ -24,9 +25,9 @@ def first_difference(network: keras.Model, path: str | os.PathLike[str]) -> str 
         A clause about the layer; None where all shapes fit.
 
     Raises:
-        OSError, KeyError, ValueError: The file is in none of these formats.
+        OSError, KeyError, ValueError: The file is in none of these formats, or must not be read.
     """
-    with _opened(path) as file:
+    with open_weights(path) as file:
         group = file.get("model_weights", file)
         if "layer_names" in group.attrs:
             return _difference(_by_position(network), dict(enumerate(_legacy(group))))
@@ -34,7 +35,7 @@ def first_difference(network: keras.Model, path: str | os.PathLike[str]) -> str 
     with tempfile.TemporaryDirectory() as folder:
         own = Path(folder, "own.weights.h5")
         network.save_weights(own)
-        with h5py.File(own) as saved:
+        with open_weights(own) as saved:
             expected = _tree(saved)
     order = {layer.name: position for position, layer in enumerate(network.layers)}
     ordered = sorted(expected, key=lambda key: order.get(expected[key][0], len(order)))
@@ -56,15 +57,7 @@ def _difference(expected: Mapping[Any, tuple[str, Shapes]], received: Mapping[An
     return None
 
 
-def _opened(path: str | os.PathLike[str]) -> h5py.File:
-    if not str(path).endswith(".keras"):
-        return h5py.File(path)
-    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
-        # The file stays readable after its folder is removed, because it is open.
-        return h5py.File(archive.extract("model.weights.h5", folder))
-
-
-def _tree(file: h5py.File) -> dict[str, tuple[str, Shapes]]:
+def _tree(file: h5py.Group) -> dict[str, tuple[str, Shapes]]:
     """Returns the layers with weights of a file in Keras 3's format: place in the file -> name and shapes."""
     layers: dict[str, tuple[str, Shapes]] = {}
 

@@ -7,7 +7,6 @@ import warnings
 from pathlib import Path
 from typing import Final
 
-import fsspec
 import keras
 import numpy as np
 
@@ -15,9 +14,13 @@ from components.backbone import kinds
 from components.backbone.kinds import Backbone
 from components.backbone.shapes import first_difference
 from components.errors import DataRefused
-from components.unpacking import Unpackable, check_h5, check_keras
+from components.foreign.archives import check_h5, check_keras
+from components.foreign.files import Unreadable
+from components.ingest import storage
 
 _SUFFIXES: Final = (".weights.h5", ".h5", ".keras")
+# The largest network of Keras' applications has 1.4 GB.
+_MOST_BYTES: Final = 4 * 2**30
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
@@ -69,7 +72,7 @@ def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     copy = folder / f"incoming-{os.getpid()}{suffix}"
     try:
-        with fsspec.open(uri, "rb") as source, open(copy, "wb") as target:
+        with storage.opened(uri, _MOST_BYTES) as source, open(copy, "wb") as target:
             shutil.copyfileobj(source, target)
     # Every store raises errors of its own, and many of them are no OSError.
     except Exception as error:
@@ -99,7 +102,7 @@ def load(backbone: keras.Model, path: str | os.PathLike[str], name: str = "") ->
     expected = f"Expected weights of a {title} without its classifier"
     try:
         check_keras(path) if str(path).endswith(".keras") else check_h5(path)
-    except Unpackable as error:
+    except Unreadable as error:
         raise DataRefused(f"{expected}; {name} {error}. Give the file as it was written.") from error
     try:
         load_strictly(backbone, path)

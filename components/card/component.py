@@ -1,6 +1,5 @@
 """The Card node: the run on one page, as far as the pipeline itself knows it."""
 
-import json
 import os
 
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
@@ -13,6 +12,7 @@ from components.artifacts import ServingReport, Verdict
 from components.blessing import must_be_said
 from components.card.facts import RunFacts
 from components.card.files import CARD_FILE, write_card
+from components.foreign import json_text
 
 
 @component
@@ -39,5 +39,5 @@ def Card(
     serving = None
     if serving_report is not None:
         with fileio.open(os.path.join(serving_report.uri, "serving.json")) as opened:
-            serving = json.loads(opened.read())
+            serving = json_text.parse(opened.read())
     write_card(verdict.uri, RunFacts(serving=serving), os.path.join(card.uri, CARD_FILE))

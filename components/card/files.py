@@ -1,6 +1,5 @@
 """A card on disk, made from a verdict's folder."""
 
-import json
 import os
 from typing import Any
 
@@ -8,6 +7,7 @@ from tfx.dsl.io import fileio
 
 from components.card.facts import RunFacts
 from components.card.render import render
+from components.foreign import json_text
 
 CARD_FILE = "card.html"
 
@@ -38,4 +38,4 @@ def _read(path: str) -> dict[str, Any] | None:
     if not fileio.exists(path):
         return None
     with fileio.open(path) as opened:
-        return json.loads(opened.read())
+        return json_text.parse(opened.read())

@@ -20,6 +20,7 @@ from typing import Any, Final
 from components.confinement.had import Had, gigabytes
 from components.confinement.limits import Limits, memory_of
 from components.errors import DataRefused
+from components.foreign import json_text
 from components.ingest.names import escaped
 
 _ROOT: Final = Path(__file__).parents[2]
@@ -85,7 +86,7 @@ def run_confined(
         if not first:
             raise ChildFailed(f"the child did not start:\n{_end_of(errors)}")
         # It was written before anything foreign was looked at.
-        had = Had.from_document(json.loads(first), limits)
+        had = Had.from_document(json_text.parse(first), limits)
     if child.returncode:
         raise DataRefused(_crashed(child.returncode, what))
     return Confined(_value(_parsed(rest, what), limits, what), had)
@@ -222,8 +223,8 @@ def _crashed(code: int, what: str) -> str:
 
 def _parsed(line: bytes, what: str) -> dict[str, Any]:
     try:
-        answer = json.loads(line)
-    except (ValueError, RecursionError):
+        answer = json_text.parse(line)
+    except ValueError:
         answer = None
     if not isinstance(answer, dict) or len(answer) != 1:
         raise DataRefused(f"Examining {what} gave no report that can be read; it may be made to deceive.")

@@ -6,7 +6,9 @@ from typing import Final
 import numpy as np
 
 from components.errors import DataRefused
-from components.unpacking import Unpackable, check_arrays
+from components.foreign.archives import check_arrays
+from components.foreign.archives import read_arrays as read_npz
+from components.foreign.files import Unreadable
 
 _NAMES: Final = ("x", "y")
 
@@ -28,7 +30,7 @@ def check_split(uri: str) -> None:
         raise DataRefused(f"{uri}: there is no such file.")
     try:
         names = check_arrays(uri, _NAMES)
-    except Unpackable as error:
+    except Unreadable as error:
         raise DataRefused(f"{uri}: expected an .npz of plain arrays; it {error}.") from None
     if missing := [name for name in _NAMES if name not in names]:
         raise DataRefused(
@@ -45,9 +47,9 @@ def read_arrays(path: str) -> tuple[np.ndarray, np.ndarray]:
     """
     check_split(path)
     try:
-        with np.load(path, allow_pickle=False) as file:
-            return file["x"], file["y"]
+        inputs, labels = read_npz(path, _NAMES)
+        return inputs, labels
     except MemoryError:
         raise DataRefused(f"{path}: expected arrays that fit into memory; give a part of them.") from None
-    except Exception as error:
-        raise DataRefused(f"{path}: expected an .npz of plain arrays ({error}).") from None
+    except Unreadable as error:
+        raise DataRefused(f"{path}: expected an .npz of plain arrays; it {error}.") from None

@@ -1,17 +1,19 @@
 """Loading a model that somebody else wrote, without running anything that it brings along."""
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from components.errors import DataRefused
+from components.foreign import json_text
+from components.foreign.archives import check_keras
+from components.foreign.files import Unreadable
 from components.ingest.names import escaped
-from components.unpacking import Unpackable, check_keras
 
 if TYPE_CHECKING:
     import keras
+    from tensorboard.compat.proto import meta_graph_pb2
 
 # Layers of Keras whose configuration is code, or names some.
 _CODE: Final = {
@@ -41,6 +43,7 @@ def check_model(path: str, what: str = "MODEL") -> None:
     if place.is_dir():
         if not (place / "saved_model.pb").is_file():
             raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; {place} has no saved_model.pb.")
+        _checked_graph(place, what)
         return
     if not place.is_file():
         raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; there is nothing at {path}.")
@@ -49,7 +52,7 @@ def check_model(path: str, what: str = "MODEL") -> None:
         raise DataRefused(f"{what} must be a .keras file or a SavedModel folder; {path} is neither. {_HOW_TO_SAVE}")
     try:
         config = check_keras(place)
-    except Unpackable as error:
+    except Unreadable as error:
         raise DataRefused(f"{what} must be a .keras file; {place} {error}. {_HOW_TO_SAVE}") from None
     _check_classes(place, config, what)
 
@@ -76,10 +79,9 @@ def load_checked(path: str, what: str = "MODEL") -> "keras.Model":
 
 def _check_classes(place: Path, config: bytes, what: str) -> None:
     try:
-        names = list(dict.fromkeys(_foreign_classes(json.loads(config))))
-    # Too deep for json, or for us.
-    except (ValueError, RecursionError):
-        raise DataRefused(f"{what} must be a .keras file; the config.json in {place} is damaged.") from None
+        names = list(dict.fromkeys(_foreign_classes(json_text.parse(config))))
+    except Unreadable as error:
+        raise DataRefused(f"{what} must be a .keras file; the config.json in {place} {error}.") from None
     for name in names:
         if name in _CODE.values():
             raise DataRefused(
@@ -130,11 +132,23 @@ def _is_keras(config: dict[str, Any], module: Any) -> bool:
     return config.get("registered_name") is None
 
 
+def _checked_graph(place: Path, what: str) -> "meta_graph_pb2.MetaGraphDef":
+    from components.foreign import saved_models
+
+    try:
+        return saved_models.read(place)
+    except Unreadable as error:
+        raise DataRefused(
+            f"{what} must be a SavedModel that only computes; {place} {escaped(str(error))}, and was not loaded. Write "
+            "one with model.export(folder), or call frostgate.diagnose(model, ...) where the model is built."
+        ) from None
+
+
 def _load_saved_model(place: Path, what: str) -> "keras.Model":
     import keras
     import tensorflow as tf
 
-    signatures = _check_graph(place, what)
+    signatures = _checked_graph(place, what).signature_def
     if "serving_default" not in signatures:
         raise DataRefused(
             f"{what} must have the signature serving_default; {place} has {', '.join(signatures) or 'none'}."
@@ -157,32 +171,3 @@ def _load_saved_model(place: Path, what: str) -> "keras.Model":
         ) from None
     first = next(iter(answer.values())) if isinstance(answer, dict) else answer
     return keras.Model(pixels, first)
-
-
-def _check_graph(place: Path, what: str) -> dict[str, Any]:
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    from components.doctor import operations
-
-    file = place / "saved_model.pb"
-    model = saved_model_pb2.SavedModel()
-    try:
-        model.ParseFromString(file.read_bytes())
-        meta = model.meta_graphs[0]
-    except Exception:
-        raise DataRefused(f"{what} must be a SavedModel; {file} is damaged.") from None
-    # What TensorFlow 1 wrote is loaded by running what its graph says.
-    if len(model.meta_graphs) != 1 or not meta.HasField("object_graph_def"):
-        raise DataRefused(
-            f"{what} must be a SavedModel of TensorFlow 2, of one graph; {place} is none. "
-            "Write one with model.export(folder)."
-        )
-    if refused := operations.refused(meta):
-        raise DataRefused(
-            f"{what} must only compute; {place} has the operations {', '.join(map(escaped, refused))}, which are not "
-            "known to do no more than that, and was not loaded. Call frostgate.diagnose(model, ...) where the model is "
-            "built."
-        )
-    if not operations.is_inside(place, meta):
-        raise DataRefused(f"{what} must have its assets in its own folder; {place} has one elsewhere.")
-    return dict(meta.signature_def)

@@ -8,7 +8,8 @@ import numpy as np
 
 from components.doctor.loading import check_model, is_keras, load_checked
 from components.errors import DataRefused
-from components.unpacking import Unpackable, check_h5
+from components.foreign.archives import check_h5, open_weights
+from components.foreign.files import Unreadable
 
 if TYPE_CHECKING:
     from components.diagnosis.source import SourceWeights
@@ -29,7 +30,7 @@ def check_source(path: str) -> None:
         return
     try:
         check_h5(path)
-    except Unpackable as error:
+    except Unreadable as error:
         raise _refusal(f"{path} {error}") from None
 
 
@@ -45,7 +46,7 @@ def read_source(path: str) -> "SourceWeights":
 
         return weights_by_layer(load_checked(path, _WHAT))
     try:
-        with h5py.File(path) as file:
+        with open_weights(path) as file:
             found = {_text(name): _weights(file[_text(name)]) for name in file.attrs["layer_names"]}
     # What is named there may be missing, or of another kind than it should be.
     except (OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError, MemoryError) as error:

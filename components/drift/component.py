@@ -19,6 +19,7 @@ from components.drift.files import PAGE_FILE, REPORT_FILE
 from components.drift.page import page
 from components.drift.samples import compare, read_samples
 from components.drift.settings import DriftSettings
+from components.foreign import json_text
 from schemas import features
 
 
@@ -46,7 +47,7 @@ def DriftGate(
     with fileio.open(pair, "rb") as opened:
         measured = distances(anomalies_pb2.Anomalies.FromString(opened.read()), limits)
     with fileio.open(os.path.join(log.uri, "log.json")) as opened:
-        counts: dict[str, Any] = json.loads(opened.read())
+        counts: dict[str, Any] = json_text.parse(opened.read())
     reference, serving = (
         read_samples(artifact_utils.get_split_uri([examples], split))
         for split in (features.REFERENCE, features.SERVING)

@@ -92,7 +92,7 @@ def _builder(name: str) -> Any:
         import tensorflow_datasets as tfds
     except ImportError as error:
         raise DataRefused("tfds: needs tensorflow_datasets, which is missing; install frostgate[tfds].") from error
-    from components.ingest import parquet
+    from components.foreign import parquet
 
     # A data set's shards may be Parquet files.
     parquet.forbid_pickles()
@@ -108,13 +108,20 @@ def _builder(name: str) -> Any:
         builder = tfds.builder(dataset, data_dir=data_dir or None)
     except DataRefused:
         raise
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise DataRefused(f"The prepared {dataset} is damaged; run `tfds build {dataset}` again.") from error
+    except json.JSONDecodeError as error:
+        raise _damaged(dataset) from error
     except (tfds.core.DatasetNotFoundError, ValueError) as error:
         raise DataRefused(f"TensorFlow Datasets has no {dataset!r}; check the name in data.uri.") from error
+    # What a description can make go wrong is anything.
+    except Exception as error:
+        raise _damaged(dataset) from error
     if not builder.is_prepared():
         raise DataRefused(f"{dataset} is not prepared in {builder.data_dir}; run `tfds build {dataset}` first.")
     return builder
+
+
+def _damaged(dataset: str) -> DataRefused:
+    return DataRefused(f"The prepared {dataset} is damaged; run `tfds build {dataset}` again.")
 
 
 @functools.cache

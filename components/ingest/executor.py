@@ -12,6 +12,7 @@ from tfx.dsl.io import fileio
 from tfx.types import artifact_utils
 
 from components.errors import DataRefused
+from components.foreign import json_text
 from components.ingest import embedded, steps
 from components.ingest.items import Listing, Reject
 from components.ingest.report import READ, REJECTS_FILE, REPORT_FILE, Report, build_report, sorted_rejects
@@ -49,7 +50,7 @@ class Executor(base_beam_executor.BaseBeamExecutor):
         settings = _resolved(DataSettings.model_validate_json(exec_properties["settings"]))
         listing = list_source(settings)
         _refuse_changed(settings.uri, listing.fingerprint, exec_properties[FINGERPRINT])
-        classes = tuple(json.loads(exec_properties["classes"])) or classes_of(listing, settings)
+        classes = tuple(json_text.parse(exec_properties["classes"])) or classes_of(listing, settings)
 
         examples = artifact_utils.get_single_instance(output_dict[EXAMPLES])
         described = artifact_utils.get_single_instance(output_dict[REPORT])
@@ -121,7 +122,7 @@ def _lines(parts_uri: str, name: str) -> list[Any]:
     lines: list[Any] = []
     for path in fileio.glob(os.path.join(parts_uri, f"{name}-*")):
         with fileio.open(path, "r") as opened:
-            lines += [json.loads(line) for line in opened.read().splitlines()]
+            lines += [json_text.parse(line) for line in opened.read().splitlines()]
     return lines
 
 

@@ -1,12 +1,11 @@
 """A CSV or Parquet table with columns uri, label and, optionally, split."""
 
-import csv
-import io
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any, Final
 
 from components.errors import DataRefused
+from components.foreign import csv_text, files
 from components.ingest import storage
 from components.ingest.groups import Grouping, grouping_of
 from components.ingest.items import Container, Listing, Reject
@@ -17,6 +16,7 @@ from schemas import features
 
 SUFFIXES: Final = (".csv", ".parquet")
 _REQUIRED: Final = ("uri", "label")
+_MOST_BYTES: Final = 2**30
 
 
 def list_manifest(settings: DataSettings) -> Listing:
@@ -27,18 +27,21 @@ def list_manifest(settings: DataSettings) -> Listing:
     """
     grouping = grouping_of(settings.group, "a manifest", "column", "path")
     data = _read(settings.uri)
-    rows = list(_rows(settings.uri, data, grouping.column))
-    if not rows:
+    # Read twice, for ten million rows do not fit into memory beside what is made of them.
+    splits = {row["split"] for row in _rows(settings.uri, data, grouping.column)}
+    if not splits:
         raise DataRefused(f"The manifest {settings.uri} has no rows; write one row an image.")
-    given = {split_of(row.get("split", "")) for row in rows}
-    has_splits = settings.given_splits != "ignore" and set(features.JUDGED) <= given
+    has_splits = settings.given_splits != "ignore" and _has_splits(settings.uri, splits)
     roots = (posixpath.dirname(settings.uri) or ".", *settings.roots)
-    items = [_item(settings.uri, row, position, has_splits, grouping, roots) for position, row in enumerate(rows)]
+    items = [
+        _item(settings.uri, row, position, has_splits, grouping, roots)
+        for position, row in enumerate(_rows(settings.uri, data, grouping.column))
+    ]
     containers = [item for item in items if isinstance(item, Container)]
     if not containers:
         first = next(item for item in items if isinstance(item, Reject))
         raise DataRefused(
-            f"The manifest {settings.uri} must name images that can be used; none of its {len(rows)} rows does. The "
+            f"The manifest {settings.uri} must name images that can be used; none of its {len(items)} rows does. The "
             f"first: {first.uri}: {first.detail}."
         )
     stamps = storage.stamps_of(container.uri for container in containers)
@@ -53,16 +56,30 @@ def list_manifest(settings: DataSettings) -> Listing:
 
 
 def _read(uri: str) -> bytes:
-    files, path = storage.filesystem(uri)
     try:
-        return bytes(files.cat_file(path))
+        with storage.opened(uri, _MOST_BYTES) as opened:
+            return files.read_all(opened, _MOST_BYTES)
     except (FileNotFoundError, IsADirectoryError) as error:
         raise DataRefused(f"The manifest {uri} was not found; set data.uri to a CSV or Parquet file.") from error
+    except files.Unreadable as error:
+        raise DataRefused(f"The manifest {uri} {error}; set data.uri to a CSV or Parquet file.") from error
+
+
+def _has_splits(uri: str, splits: Set[str]) -> bool:
+    if set(features.JUDGED) <= {split_of(split) for split in splits}:
+        return True
+    if named := sorted(splits - {""}):
+        raise DataRefused(
+            f"The manifest {uri} must have both splits in its column split, train and eval (or val, validation), or "
+            f"none; it has {', '.join(escaped(split[:100]) for split in named[:3])}. Name both, or set "
+            "data.given_splits to ignore."
+        )
+    return False
 
 
 def _rows(uri: str, data: bytes, group_column: str) -> Iterator[dict[str, str]]:
     wanted = (*_REQUIRED, "split", *([group_column] if group_column else []))
-    names, rows = _parquet(uri, data, wanted) if uri.lower().endswith(".parquet") else _csv(uri, data)
+    names, rows = _columns_and_rows(uri, data, wanted)
     if group_column and group_column not in names:
         raise DataRefused(
             f"The manifest {uri} must have the column {escaped(group_column)}, which data.group names; it has "
@@ -77,6 +94,14 @@ def _rows(uri: str, data: bytes, group_column: str) -> Iterator[dict[str, str]]:
         yield {name: _text(uri, name, row.get(name)) for name in wanted}
 
 
+def _columns_and_rows(uri: str, data: bytes, wanted: Sequence[str]) -> tuple[list[str], Iterator[dict[str, Any]]]:
+    if not uri.lower().endswith(".parquet"):
+        return csv_text.read_rows(data, f"The manifest {uri}")
+    from components.foreign import parquet
+
+    return parquet.read_rows(data, f"The manifest {uri}", wanted)
+
+
 def _text(uri: str, name: str, value: Any) -> str:
     """A value as CSV would have it; Parquet knows texts as bytes, and numbers that are none."""
     if isinstance(value, bytes):
@@ -88,30 +113,6 @@ def _text(uri: str, name: str, value: Any) -> str:
                 "Write it again."
             ) from error
     return "" if value is None or value != value else str(value)
-
-
-def _csv(uri: str, data: bytes) -> tuple[list[str], Iterator[dict[str, str]]]:
-    try:
-        reader, lines = csv.reader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True), list[list[str]]()
-        for fields in reader:
-            # A quotation mark that nobody closes takes the rows up to the next one into its field.
-            if any("\n" in text or "\r" in text for text in fields):
-                raise csv.Error(f"a field that ends in line {reader.line_num} goes over several lines")
-            lines.append(fields)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataRefused(
-            f"The manifest {uri} is not CSV in UTF-8 with a line for each image ({error}); close or remove lone "
-            "quotation marks, or export it again."
-        ) from error
-    names, rows = (lines[0], lines[1:]) if lines else ([], [])
-    return names, (dict(zip(names, fields, strict=False)) for fields in rows if fields)
-
-
-def _parquet(uri: str, data: bytes, wanted: Sequence[str]) -> tuple[list[str], Iterator[dict[str, str]]]:
-    from components.ingest import parquet
-
-    names, rows = parquet.read_rows(data, f"The manifest {uri}", wanted)
-    return names, iter(rows)
 
 
 def _item(

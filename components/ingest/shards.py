@@ -1,17 +1,16 @@
 """TFRecord files of tf.train.Example."""
 
-import gzip
 from collections.abc import Iterator, Sequence
-from typing import Any, BinaryIO, Final, cast
+from typing import Any, Final
 
 from components.errors import DataRefused
+from components.foreign import tfrecords
 from components.ingest import storage
 from components.ingest.groups import Grouping, grouping_of
 from components.ingest.items import Broken, Container, Listing, Raw
 from components.ingest.settings import DataSettings
 
 SUFFIXES: Final = (".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz")
-_GZIP_MAGIC: Final = b"\x1f\x8b"
 
 
 def list_shards(settings: DataSettings) -> Listing:
@@ -56,30 +55,19 @@ def read_shard(container: Container, settings: DataSettings) -> Iterator[Raw | B
         `Raw` a record; at last one `Broken` with record and offset if the shard is damaged. A record without image
         has no bytes, one without a class the empty label.
     """
-    import tensorflow as tf
-
     offset = position = 0
     column = Grouping.of(settings.group).column
     try:
-        for position, record in enumerate(_records(container.uri)):
-            example = tf.train.Example.FromString(record)
-            yield _raw(container, position, example.features.feature, settings, column)
-            offset += len(record) + 16  # Length, its checksum, and the payload's checksum.
-            position += 1
+        with storage.opened(container.uri) as opened:
+            for position, record in enumerate(tfrecords.records(opened)):
+                import tensorflow as tf  # Which takes seconds; a file of something else is refused before.
+
+                example = tf.train.Example.FromString(record)
+                yield _raw(container, position, example.features.feature, settings, column)
+                offset += len(record) + 16  # Length, its checksum, and the payload's checksum.
+                position += 1
     except Exception as error:  # zlib, gzip, fsspec, protobuf and the checksums each raise their own.
         yield Broken(container.uri, f"record {position} at byte {offset}: {str(error)[:200]}")
-
-
-def _records(uri: str) -> Iterator[bytes]:
-    from apache_beam.io.tfrecordio import _TFRecordUtil
-
-    files, path = storage.filesystem(uri)
-    with files.open(path, "rb") as opened:
-        compressed = opened.read(2) == _GZIP_MAGIC
-        opened.seek(0)
-        stream = cast(BinaryIO, gzip.GzipFile(fileobj=opened)) if compressed else opened
-        while (record := _TFRecordUtil.read_record(stream)) is not None:
-            yield record
 
 
 def _raw(container: Container, position: int, values: Any, settings: DataSettings, column: str) -> Raw:

@@ -1,11 +1,11 @@
 """Where labelled images come from: what a source holds, and how a worker reads it."""
 
 import dataclasses
-import os
 from collections.abc import Callable, Iterator, Set
 from typing import Final
 
 from components.errors import DataRefused, first_line
+from components.foreign.files import Unreadable
 from components.ingest import datasets, folder, manifest, shards, spans, storage
 from components.ingest.items import Broken, Container, Listing, Raw, Reject, SourceSummary
 from components.ingest.names import checked_classes, escaped
@@ -48,7 +48,10 @@ def list_source(settings: DataSettings) -> Listing:
     if settings.given_splits == "require" and not listing.has_splits:
         raise DataRefused(f"data.given_splits is `require`, but {settings.uri} has no train and eval splits.")
     if settings.given_splits == "ignore" or not listing.has_splits:
-        containers = tuple(dataclasses.replace(container, split=None) for container in listing.containers)
+        containers = tuple(
+            container if container.split is None else dataclasses.replace(container, split=None)
+            for container in listing.containers
+        )
         return dataclasses.replace(listing, containers=containers, has_splits=False)
     return listing
 
@@ -131,16 +134,14 @@ def read_container(container: Container, settings: DataSettings) -> Iterator[Raw
 
 
 def _read_file(container: Container, max_bytes: int) -> Raw | Reject:
-    files, path = storage.filesystem(container.uri)
-    # A pipe would wait for whoever writes into it.
-    if storage.is_local(files) and os.path.exists(path) and not os.path.isfile(path):
-        return Reject(container.uri, "no_file", "it is no file but a folder, a pipe or a device")
     try:
-        with files.open(path, "rb") as opened:
+        with storage.opened(container.uri) as opened:
             # One byte more shows that the file is too large without holding all of it.
             data = opened.read(max_bytes + 1)
     except FileNotFoundError:
         return Reject(container.uri, "missing_file", "the file was not found")
+    except (Unreadable, IsADirectoryError):
+        return Reject(container.uri, "no_file", "it is no file but a folder, a pipe or a device")
     except OSError as error:
         return Reject(container.uri, "unreadable_file", error.strerror or str(error))
     return Raw(container.uri, container.label or "", container.split, container.position, data, container.group)

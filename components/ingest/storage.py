@@ -1,13 +1,15 @@
 """Files, wherever they are: local, gs:// or s3://, through fsspec."""
 
+import contextlib
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 import fsspec
 
 from components.errors import DataRefused
+from components.foreign import files
 
 _IGNORED = {"thumbs.db", "desktop.ini"}
 _VERSION_KEYS = ("ETag", "etag", "md5Hash", "LastModified", "updated", "mtime")
@@ -41,6 +43,27 @@ def filesystem(uri: str) -> tuple[Any, str]:
         advice = f"install frostgate[{extra}]" if extra else "use a local path, gs:// or s3://"
         raise DataRefused(f"{uri} cannot be opened because {protocol}:// is not available here; {advice}.") from error
     return found, path
+
+
+@contextlib.contextmanager
+def opened(uri: str, most: int | None = None) -> Iterator[BinaryIO]:
+    """Opens a file for reading, wherever it is.
+
+    Args:
+        uri: Its address.
+        most: At most so many bytes may it have; None: any number.
+
+    Raises:
+        DataRefused: As for `filesystem`.
+        Unreadable: It is no file but a pipe or a device, or larger.
+        Exception: Whatever its store raises.
+    """
+    store, path = filesystem(uri)
+    if not is_local(store) and most is not None:
+        # Where the store does not say, reading shows.
+        files.check_size(store.size(path) or 0, most)
+    with files.opened(path, most) if is_local(store) else store.open(path, "rb") as file:
+        yield file
 
 
 def with_protocol(files: Any, path: str) -> str:
@@ -92,25 +115,27 @@ def stamps_of(uris: Iterable[str]) -> dict[str, FileStamp]:
     Returns:
         Address -> stamp; a file that does not exist has size -1.
     """
-    wanted = sorted(set(uris))
-    listings: dict[str, dict[str, FileStamp]] = {}
+    listings: dict[str, tuple[str, dict[str, FileStamp]]] = {}
     found: dict[str, FileStamp] = {}
-    for uri in wanted:
-        files, path = filesystem(uri)
-        folder = path.rsplit("/", 1)[0]
+    for uri in sorted(set(uris)):
+        head, slash, name = uri.rpartition("/")
+        folder = head + slash or "."
         if folder not in listings:
-            listings[folder] = _folder_stamps(files, folder)
-        found[uri] = listings[folder].get(path, FileStamp(path, -1, "missing"))
+            listings[folder] = _folder_stamps(*filesystem(folder))
+        path, stamps = listings[folder]
+        found[uri] = stamps.get(name) or FileStamp(f"{path}/{name}", -1, "missing")
     return found
 
 
-def _folder_stamps(files: Any, folder: str) -> dict[str, FileStamp]:
+def _folder_stamps(store: Any, folder: str) -> tuple[str, dict[str, FileStamp]]:
+    """The folder's path, and a stamp for each name in it."""
     try:
-        files.invalidate_cache()
-        entries = files.ls(folder, detail=True)
+        store.invalidate_cache()
+        entries = store.ls(folder, detail=True)
     except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return {}
-    return {entry["name"]: stamp(entry["name"], entry) for entry in entries if entry["type"] != "directory"}
+        return folder, {}
+    stamps = [stamp(entry["name"], entry) for entry in entries if entry["type"] != "directory"]
+    return folder, {one.path.rpartition("/")[2]: one for one in stamps}
 
 
 def fingerprint(stamps: Iterable[tuple[str, FileStamp]], *content: bytes) -> str:

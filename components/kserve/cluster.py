@@ -1,7 +1,6 @@
 """Applying a manifest to a cluster, through the official client and the user's own kubeconfig."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -11,6 +10,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from components.errors import DataRefused
+from components.foreign import json_text
 from components.kserve.errors import ClusterUnavailable
 from components.kserve.manifest import GROUP, PLURAL, VERSION, InferenceService
 
@@ -101,7 +101,7 @@ def _refusal(error: ApiException, host: str, namespace: str) -> Exception:
 
 def _message(error: ApiException) -> str:
     try:
-        said = json.loads(error.body)["message"]
+        said = json_text.parse(error.body)["message"]
     except (TypeError, ValueError, KeyError):
         said = error.reason or f"status {error.status}"
     return " ".join(str(said).split())

@@ -1,11 +1,11 @@
 """Pictures in, answers out, whoever answers; a picture that cannot be read does not cost the others theirs."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from components.errors import DataRefused
+from components.foreign import json_text
 
 BATCH_SIZE: Final = 32
 
@@ -70,7 +70,7 @@ def from_rest(body: bytes, num_images: int) -> list[Answer]:
     try:
         found = [
             Answer(str(one["class_name"]), tuple(map(float, one["probabilities"])))
-            for one in json.loads(body)["predictions"]
+            for one in json_text.parse(body)["predictions"]
         ]
     except (ValueError, KeyError, TypeError) as error:
         raise DataRefused(

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from components.errors import DataRefused
-from components.ingest.names import op_message
+from components.foreign import saved_models
+from components.foreign.files import Unreadable
+from components.ingest.names import escaped, op_message
 from components.predict.asking import Answer, Ask, Refused
 
 
@@ -15,10 +17,16 @@ def load(version_dir: Path) -> Ask:
         version_dir: Holds `saved_model.pb`.
 
     Raises:
-        DataRefused: There is none, or it does not take encoded pictures.
+        DataRefused: There is none, it does more than compute, or it does not take encoded pictures.
     """
     if not (version_dir / "saved_model.pb").is_file():
         raise DataRefused(f"{version_dir} must be a served version's folder; it holds no saved_model.pb.")
+    try:
+        saved_models.read(version_dir)
+    except Unreadable as error:
+        raise DataRefused(
+            f"{version_dir} must be a served version's folder; it {escaped(str(error))}. Push it with frostgate."
+        ) from None
     import tensorflow as tf
 
     loaded = tf.saved_model.load(str(version_dir))

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from components.errors import DataRefused
+from components.foreign import json_text
 from components.predict.asking import Answer, Ask, Refused, from_rest
 
 _TIMEOUT_SECONDS: Final = 60
@@ -50,7 +51,7 @@ def connect(address: str, model_name: str) -> Ask:
 
 def _complaint(body: bytes) -> str:
     try:
-        text = str(json.loads(body)["error"])
+        text = str(json_text.parse(body)["error"])
     except (ValueError, KeyError, TypeError):
         text = body.decode("utf-8", "replace")
     return " ".join(text.split())[:200]

@@ -1,6 +1,5 @@
 """An exported model as serving sees it: bytes in, probabilities out."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
+from components.foreign import json_text
 from components.push_gate.examples import SplitExamples
 
 _BATCH_SIZE: Final = 64
@@ -111,7 +111,7 @@ def read_json(uri: str) -> dict[str, Any] | None:
         return None
     with tf.io.gfile.GFile(uri) as file:
         try:
-            value = json.load(file)
+            value = json_text.parse(file.read())
         except ValueError:
             return None
     return value if isinstance(value, dict) else None

@@ -13,6 +13,7 @@ from tfx.utils import io_utils, path_utils
 from components.artifacts import Baseline
 from components.blessing import must_be_judged
 from components.flags import is_set
+from components.foreign import json_text
 from components.push_gate.fingerprint import directory_fingerprint, weights_fingerprint
 from components.pusher.versions import local_folder, push
 from components.registry import lease
@@ -59,7 +60,7 @@ def VersionPusher(
         if is_set(model_blessing, "blessed") and is_set(infra_blessing, "blessed"):
             # Before anything is locked or written.
             must_be_judged(model, model_blessing, infra_blessing)
-            judged_against = json.loads(Path(baseline.uri, "baseline.json").read_bytes())["version"]
+            judged_against = json_text.read(Path(baseline.uri, "baseline.json"))["version"]
             model_dir = Path(path_utils.serving_model_path(model.uri))
             root = local_folder(destination)
             fingerprint = directory_fingerprint(str(model_dir))

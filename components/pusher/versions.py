@@ -14,6 +14,7 @@ from typing import Final
 
 from filelock import FileLock, Timeout
 
+from components.foreign import json_text
 from components.push_gate.fingerprint import fingerprint_of
 
 # Inside the version, so that one rename publishes both; TensorFlow Serving reads nothing in assets.extra.
@@ -150,7 +151,7 @@ def _holds(version_dir: Path, fingerprint: str) -> bool:
 
 def _manifest(version_dir: Path) -> dict | None:
     try:
-        manifest = json.loads((version_dir / MANIFEST).read_bytes())
+        manifest = json_text.read(version_dir / MANIFEST)
     except (OSError, ValueError):
         return None
     whole = isinstance(manifest, dict) and isinstance(manifest.get("files"), dict) and "fingerprint" in manifest

@@ -1,9 +1,9 @@
 """Whether the champion that an earlier run was given is still the registry's."""
 
-import json
 from pathlib import Path
 from typing import Final
 
+from components.foreign import json_text
 from components.push_gate.fingerprint import fingerprint_if_any
 from components.registry.protocol import SAVED_MODEL
 
@@ -20,7 +20,7 @@ def may_stand_for(folder: Path, version: str, fingerprint: str) -> bool:
         fingerprint: Of it in the registry; empty where the registry does not know.
     """
     try:
-        document = json.loads((folder / "baseline.json").read_bytes())
+        document = json_text.read(folder / "baseline.json")
         found, told = document["version"], document["fingerprint"] or ""
     except (OSError, ValueError, LookupError):
         return False

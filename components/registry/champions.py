@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from components.errors import DataRefused
+from components.foreign import json_text
 from components.registry.protocol import (
     ACCURACY,
     APPROVED,
@@ -194,4 +195,4 @@ def is_brought_back(tags: Mapping[str, str]) -> bool:
 
 def audited(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """What people did to a version, oldest first."""
-    return [json.loads(value) for key, value in sorted(tags.items()) if key.startswith(AUDIT)]
+    return [json_text.parse(value) for key, value in sorted(tags.items()) if key.startswith(AUDIT)]

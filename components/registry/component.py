@@ -24,6 +24,7 @@ from components.artifacts import (
 from components.blessing import MODEL_FINGERPRINT, must_be_judged, must_be_said
 from components.errors import DataRefused, without_credentials
 from components.flags import is_set
+from components.foreign import json_text
 from components.kserve import files
 from components.kserve.manifest import Served, manifest
 from components.kserve.settings import KServeSettings
@@ -176,7 +177,7 @@ def RegistryPush(
             fingerprint=fingerprint,
             decision=judged["decision"],
             tags=record.tags(judged, serving, ingest, facts),
-            params=record.flatten(json.loads(config_json)),
+            params=record.flatten(json_text.parse(config_json)),
             metrics=record.metrics(judged, serving),
             artifacts=_artifacts(
                 model.uri, saved_model, verdict.uri, reference.uri, serving_report.uri, card.uri if card else None
@@ -213,12 +214,12 @@ def _published(
 
 
 def _read(artifact: InputArtifact, name: str) -> dict:
-    return json.loads(Path(artifact.uri, name).read_bytes())
+    return json_text.read(Path(artifact.uri, name))
 
 
 def _freeze_proof(saved_model: str) -> dict | None:
     path = Path(saved_model, "assets.extra", "freeze_proof.json")
-    return json.loads(path.read_bytes()) if path.exists() else None
+    return json_text.read(path) if path.exists() else None
 
 
 def _is_judged(model: Model, blessing: ModelBlessing) -> bool:

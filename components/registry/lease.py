@@ -11,6 +11,7 @@ from typing import Final
 from filelock import FileLock
 
 from components.errors import DataRefused
+from components.foreign import json_text
 
 _FILE: Final = ".push-lease.json"
 _LOCK: Final = ".push-lease.lock"
@@ -85,9 +86,9 @@ def _has_ended(until: float, now: float) -> bool:
 
 def _read(root: Path) -> dict | None:
     try:
-        lease = json.loads((root / _FILE).read_bytes())
+        lease = json_text.read(root / _FILE)
         return {"holder": str(lease["holder"]), "until": float(lease["until"])}
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError):
         # Without a readable file nobody holds the lease; a half-written one was left by a process that died taking it.
         return None
 

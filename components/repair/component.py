@@ -1,6 +1,5 @@
 """The node that mends a refused model, or passes it on as it is."""
 
-import json
 import os
 
 from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArtifact, Parameter
@@ -10,6 +9,7 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
 from components.artifacts import Verdict
+from components.foreign import json_text
 from components.repair.batch_norm import is_called_for, mend
 from schemas import features
 
@@ -35,7 +35,7 @@ def Repair(
     """
     del code_hash
     with fileio.open(os.path.join(verdict.uri, "verdict.json")) as opened:
-        document = json.loads(opened.read())
+        document = json_text.parse(opened.read())
     if is_called_for(document):
         train = artifact_utils.get_split_uri([examples], features.TRAIN)
         mend(model.uri, repaired.uri, train, transform_graph.uri)

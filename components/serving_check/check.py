@@ -1,12 +1,12 @@
 """The whole check: ask, compare, judge, and say it in a report."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from components.foreign import json_text
 from components.serving_check.judging import Reference, findings, largest_difference
 from components.serving_check.launch import ProbeRun, run_probe
 from components.serving_check.reference import training_probabilities
@@ -71,7 +71,7 @@ def _reference(model_dir: Path, keras_path: Path, images: Sequence[bytes]) -> tu
 def _classes(model_dir: Path) -> list[str]:
     """The export's own class list; empty where it has none, which is a finding."""
     try:
-        classes = json.loads((model_dir / "assets.extra" / "frostgate.json").read_bytes())["classes"]
+        classes = json_text.read(model_dir / "assets.extra" / "frostgate.json")["classes"]
     except (OSError, ValueError, KeyError, TypeError):
         return []
     return [str(name) for name in classes] if isinstance(classes, list) else []

@@ -14,6 +14,7 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples
 
 from components.artifacts import Baseline, ServingLogReport
+from components.foreign import json_text
 from components.serving_log.days import files_of, window
 from components.serving_log.embeddings import Distances
 from components.serving_log.reference import FOLDER, read_examples, read_mean
@@ -51,7 +52,7 @@ def ServingLogGen(
         DataRefused: There is no champion, it has no reference, or the log's folder does not exist.
     """
     with fileio.open(os.path.join(baseline.uri, "baseline.json")) as opened:
-        champion = json.loads(opened.read())
+        champion = json_text.parse(opened.read())
     reference = os.path.join(baseline.uri, FOLDER)
     _refuse_without_reference(champion, reference)
     days = window(until, num_days)

@@ -1,15 +1,15 @@
 """Reading a log back; a damaged file costs what is behind the damage, and is named."""
 
-import os
-import tempfile
+import zlib
 from collections.abc import Iterator
-from pathlib import Path
+from gzip import BadGzipFile
 
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from components.foreign import tfrecords
+from components.foreign.files import Unreadable
 from components.ingest import storage
-from components.ingest.names import op_message
 
 
 class Damaged(Exception):
@@ -22,17 +22,17 @@ def records(uri: str) -> Iterator[tf.train.Example]:
     Raises:
         Damaged: After the last one that can be read.
     """
-    files, path = storage.filesystem(uri)
-    with tempfile.TemporaryDirectory() as scratch:
-        # TensorFlow knows fewer file systems than the log may be on.
-        local = os.path.join(scratch, "part")
-        files.get_file(path, local)
-        if not Path(local).stat().st_size:
-            raise Damaged("it is empty")
-        try:
-            for record in tf.data.TFRecordDataset(local, compression_type="GZIP"):
-                yield tf.train.Example.FromString(record.numpy())
-        except tf.errors.DataLossError as error:
-            raise Damaged(op_message(error.message)) from error
-        except DecodeError as error:
-            raise Damaged(f"a record is no tf.train.Example ({error})") from error
+    try:
+        with storage.opened(uri) as file:
+            if not file.read(1):
+                raise Damaged("it is empty")
+            file.seek(0)
+            for record in tfrecords.records(file):
+                yield tf.train.Example.FromString(record)
+    except DecodeError as error:
+        raise Damaged(f"a record is no tf.train.Example ({error})") from error
+    except Unreadable as error:
+        raise Damaged(f"it {error}") from error
+    # A checksum that is wrong, the end before its time, and what never was gzip's.
+    except (ValueError, EOFError, zlib.error, BadGzipFile) as error:
+        raise Damaged(str(error)[:200]) from error

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import tensorflow as tf
 
+from components.foreign.archives import parse_array
 from components.serving_log.embeddings import distances
 from components.serving_log.examples import answer_features, compared, number
 from schemas import features
@@ -59,7 +60,7 @@ def read_mean(uri: str) -> np.ndarray | None:
     if not tf.io.gfile.exists(path):
         return None
     with tf.io.gfile.GFile(path, "rb") as file:
-        return np.load(io.BytesIO(file.read()), allow_pickle=False)
+        return parse_array(file.read())
 
 
 def _write_array(path: str, values: np.ndarray) -> None:

@@ -12,6 +12,8 @@ import absl.logging
 import keras
 import numpy as np
 
+from components.foreign import json_text
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -119,7 +121,7 @@ def _read_arrays(path: Path, variables: Sequence[Any]) -> list[np.ndarray]:
 
 
 def _read_progress(path: Path) -> Progress:
-    state = json.loads(path.read_text())
+    state = json_text.read(path)
     if _digest({key: state[key] for key in ("epochs", "best_epoch")}) != state["sha256"]:
         raise ValueError("it is not what was written")
     return Progress(tuple(state["epochs"]), state["best_epoch"])

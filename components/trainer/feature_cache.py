@@ -15,6 +15,8 @@ import absl.logging
 import numpy as np
 import tensorflow as tf
 
+from components.foreign import json_text
+
 _VALUES: Final = "values.bin"
 _LABELS: Final = "labels.bin"
 
@@ -68,7 +70,7 @@ def embedded(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Ite
 
 
 def _read(folder: Path, embedding_size: int) -> Features:
-    facts = json.loads((folder / "done.json").read_text())
+    facts = json_text.read(folder / "done.json")
     for name in (_VALUES, _LABELS):
         if _sha256(folder / name) != facts[name]:
             raise ValueError(f"{name} is not what was written")

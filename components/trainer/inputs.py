@@ -1,7 +1,6 @@
 """The inputs and the result of a training."""
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from tfx.components.trainer.fn_args_utils import FnArgs
 from components.backbone.freezing import FreezeProof
 from components.backbone.kinds import KINDS, Backbone
 from components.errors import ArtifactChanged
+from components.foreign import json_text
 from components.trainer.classifier import build_head
 from components.trainer.examples import ExampleReader
 from components.trainer.settings import TrainerSettings
@@ -49,7 +49,7 @@ class Inputs:
             ArtifactChanged: It is not what the step wrote.
         """
         try:
-            return json.loads((self.weights_dir / "backbone.json").read_text())
+            return json_text.read(self.weights_dir / "backbone.json")
         except (FileNotFoundError, ValueError):
             raise ArtifactChanged(str(self.weights_dir.parent), "backbone.json is not what the step wrote") from None
 

@@ -8,6 +8,7 @@ from typing import Final, Literal, Self
 import keras
 
 from components.backbone import freezing, kinds, weights
+from components.foreign import json_text
 
 START_FILE: Final = "warm_start.json"
 HEAD_FILE: Final = "head.weights.h5"
@@ -42,7 +43,7 @@ class Start:
     def read(cls, folder: Path) -> Self | None:
         """Reads `warm_start.json`; None where no warm start was asked for."""
         path = folder / START_FILE
-        return cls(**json.loads(path.read_bytes())) if path.exists() else None
+        return cls(**json_text.read(path)) if path.exists() else None
 
     def write(self, folder: Path) -> None:
         """Writes `warm_start.json`."""

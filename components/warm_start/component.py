@@ -1,6 +1,5 @@
 """The node that hands the Trainer the champion's weights beside the backbone's, or says why not."""
 
-import json
 import shutil
 import tempfile
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from tfx.types.standard_artifacts import Model
 
 from components.artifacts import Baseline, IngestReport
 from components.errors import DataRefused
+from components.foreign import json_text
 from components.push_gate.exported import FACTS_FILE, HISTORY_FILE, read_facts
 from components.registry.opening import open_registry
 from components.registry.protocol import (
@@ -71,16 +71,16 @@ def WarmStart(
     source, target = Path(backbone.uri, _SERVING), Path(start.uri, _SERVING)
     shutil.copytree(source, target, dirs_exist_ok=True)
     settings = TrainerSettings.model_validate_json(trainer)
-    description = json.loads((source / "backbone.json").read_bytes())
+    description = json_text.read(source / "backbone.json")
     wanted = Kind(
-        classes=tuple(json.loads(classes)),
+        classes=tuple(json_text.parse(classes)),
         image_size=image_size,
         hidden_units=settings.head.hidden_units,
         backbone=description["kind"],
         source_sha256=source_of(description),
-        validation=validation_split(json.loads(Path(ingest_report.uri, "report.json").read_bytes())),
+        validation=validation_split(json_text.read(Path(ingest_report.uri, "report.json"))),
     )
-    version = json.loads(Path(baseline.uri, "baseline.json").read_bytes())["version"]
+    version = json_text.read(Path(baseline.uri, "baseline.json"))["version"]
     if version is None:
         chosen = Start.cold("there is no champion yet")
     else:

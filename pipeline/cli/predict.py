@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from components.errors import DataRefused
+from components.foreign.files import Unreadable, read_bytes
 from pipeline.cli.options import ConfigFile, Json, Overrides, configured, without_secret
 from pipeline.config import Config
 
@@ -44,7 +45,7 @@ def predict_command(
         raise DataRefused("--model and --server are two ways to ask; give one of them.")
     if log and not checked.serving_log.uri:
         raise DataRefused("--log keeps requests where serving_log.uri says; it is empty: --set serving_log.uri=FOLDER.")
-    pictures = [(str(path), path.read_bytes()) for path in _files(images)]
+    pictures = [(str(path), _read(path, checked.data.max_bytes)) for path in _files(images)]
     from pipeline.runners.console import output_to
 
     with output_to(os.devnull):
@@ -105,6 +106,13 @@ def _files(images: list[Path]) -> list[Path]:
     if not found:
         raise DataRefused(f"{images[0]} holds no file.")
     return found
+
+
+def _read(path: Path, most: int) -> bytes:
+    try:
+        return read_bytes(path, most)
+    except Unreadable as error:
+        raise DataRefused(f"{path} must be a picture; it {error}.") from None
 
 
 def _newest(config: Config) -> Path:

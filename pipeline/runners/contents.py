@@ -9,6 +9,7 @@ from typing import Any, Final
 from tfx.types.artifact import Artifact
 
 from components.errors import ArtifactChanged
+from components.foreign import json_text
 from components.push_gate.fingerprint import file_sha256, fingerprint_of
 
 # A text, which every metadata store hands back as it was: JSON of file -> hex sha256, or one hash of all that.
@@ -82,7 +83,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 def _difference(expected: str, found: Mapping[str, str]) -> str:
     if not expected.startswith("{"):
         return "it is not what the step wrote"
-    written: dict[str, Any] = json.loads(expected)
+    written: dict[str, Any] = json_text.parse(expected)
     changed = [name for name, sha256 in written.items() if name in found and found[name] != sha256]
     faults = [
         (names, word)

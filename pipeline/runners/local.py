@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 import signal
 import traceback
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from components.card.facts import NodeFacts, RunFacts
 from components.credentials import lent
+from components.foreign import json_text
 from components.registry import lease
 from components.registry.baseline import BASELINE, may_stand_for
 from pipeline.config import Config, addresses, effective_yaml
@@ -245,4 +245,4 @@ def _data(walk: Walk, error: BaseException | None = None) -> dict[str, Any] | No
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text())
+    return json_text.read(path)

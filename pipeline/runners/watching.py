@@ -1,13 +1,13 @@
 """One look at the log of requests on this machine: run every node, tell what came of it."""
 
 import contextlib
-import json
 import os
 import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
 from components.credentials import lent
+from components.foreign import json_text
 from components.registry.baseline import BASELINE, may_stand_for
 from pipeline.config import Config, addresses
 from pipeline.runners.attempt import Attempt
@@ -75,7 +75,7 @@ def _try(attempt: Attempt, until: str, progress: Progress, walk: Walk, stop: Sto
             holds = {BASELINE: lambda folder: may_stand_for(folder, watch.champion, watch.fingerprint)}
             run_pipeline(build(watch), attempt.run_id, progress, walk, holds)
             folder = walk.outputs["DriftGate"]["DriftReport"]
-            drift = json.loads((folder / "drift.json").read_text())
+            drift = json_text.read(folder / "drift.json")
             page = attempt.folder / "drift.html"
             page.write_text((folder / "drift.html").read_text())
             found = _summary(attempt, walk, drift["status"], EXIT_CODES[drift["status"]], drift["sentence"])

@@ -1,6 +1,7 @@
 import functools
 import hashlib
 import http.server
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -86,6 +87,13 @@ def test_a_wrong_hash_prints_both(published, tmp_path):
     with pytest.raises(DataRefused, match=f"is abc, but .* has {weights.sha256_of(file)}"):
         weights.fetch(str(file), "abc", str(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_in_the_place_of_weights_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "w.h5")
+    with pytest.raises(DataRefused, match=r"must be a readable file; .*w\.h5 is not \(is a pipe or a device"):
+        weights.fetch(str(tmp_path / "w.h5"), "", str(tmp_path / "cache"))
+    assert not list((tmp_path / "cache").iterdir())
 
 
 @pytest.mark.parametrize(

@@ -7,12 +7,14 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow.core.framework import op_def_pb2
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.python.client import pywrap_tf_session
 from tensorflow.python.framework import op_def_registry
 
-from components.doctor import operations
 from components.doctor.loading import load_model
 from components.errors import DataRefused
+from components.foreign import saved_models
 from tests.doctor import faults
 
 pytestmark = pytest.mark.tfx
@@ -25,7 +27,7 @@ def graph_of(folder: Path) -> saved_model_pb2.SavedModel:
 
 
 def refused(folder: Path) -> list[str]:
-    return operations.refused(graph_of(folder).meta_graphs[0])
+    return saved_models.refused(graph_of(folder).meta_graphs[0])
 
 
 def augmented() -> keras.Model:
@@ -108,19 +110,19 @@ def test_a_text_file_that_is_no_asset_and_an_asset_elsewhere_are_refused(tmp_pat
     save_with_words(tmp_path)
     model = graph_of(tmp_path / "asset")
     (asset,) = model.meta_graphs[0].asset_file_def
-    assert operations.is_inside(tmp_path / "asset", model.meta_graphs[0])
+    assert saved_models.is_inside(tmp_path / "asset", model.meta_graphs[0])
     asset.filename = "../../words.txt"
-    assert not operations.is_inside(tmp_path / "asset", model.meta_graphs[0])
+    assert not saved_models.is_inside(tmp_path / "asset", model.meta_graphs[0])
     asset.filename = "words.txt"
     copy = tmp_path / "asset" / "assets" / "words.txt"
     copy.unlink()
     copy.symlink_to(tmp_path / "words.txt")
-    assert not operations.is_inside(tmp_path / "asset", model.meta_graphs[0])
+    assert not saved_models.is_inside(tmp_path / "asset", model.meta_graphs[0])
     for function in model.meta_graphs[0].graph_def.library.function:
         for node in function.node_def:
             if node.op == "InitializeTableFromTextFileV2":
                 node.input[1] = "Const:output:0"
-    assert operations.refused(model.meta_graphs[0]) == ["InitializeTableFromTextFileV2"]
+    assert saved_models.refused(model.meta_graphs[0]) == ["InitializeTableFromTextFileV2"]
 
 
 def save(folder: Path, reach: Callable[[tf.Tensor], object]) -> None:
@@ -189,7 +191,7 @@ REACHING = {
 @pytest.mark.parametrize(("name", "reach"), REACHING.items())
 def test_a_graph_that_does_more_than_compute_is_refused_before_it_is_loaded(tmp_path, name, reach):
     save(tmp_path / "export", reach(str(tmp_path / "witness")))
-    with pytest.raises(DataRefused, match=rf"must only compute; .*\b{name}\b.* was not loaded") as caught:
+    with pytest.raises(DataRefused, match=rf"that only computes; .*\b{name}\b.* was not loaded") as caught:
         load_model(str(tmp_path / "export"))
     assert not list(tmp_path.glob("witness*")) and "\n" not in str(caught.value)
 
@@ -197,19 +199,19 @@ def test_a_graph_that_does_more_than_compute_is_refused_before_it_is_loaded(tmp_
 def test_the_function_that_saves_a_model_may_not_be_called_by_its_answer(tmp_path):
     faults.convnet().export(tmp_path, verbose=False)
     meta = graph_of(tmp_path).meta_graphs[0]
-    assert operations.refused(meta) == []
+    assert saved_models.refused(meta) == []
     functions = {one.signature.name: one for one in meta.graph_def.library.function}
     saver = next(name for name, one in functions.items() if any(node.op == "SaveV2" for node in one.node_def))
     answering = functions[next(iter(meta.object_graph_def.concrete_functions))]
     answering.node_def.add(name="call", op="PartitionedCall").attr["f"].func.name = saver
-    assert "SaveV2" in operations.refused(meta)
+    assert "SaveV2" in saved_models.refused(meta)
     answering.node_def[-1].op = saver
     del answering.node_def[-1].attr["f"]
-    assert "SaveV2" in operations.refused(meta)
+    assert "SaveV2" in saved_models.refused(meta)
     del answering.node_def[-1]
-    assert operations.refused(meta) == []
+    assert saved_models.refused(meta) == []
     meta.object_graph_def.nodes.add().bare_concrete_function.concrete_function_name = saver
-    assert "SaveV2" in operations.refused(meta)
+    assert "SaveV2" in saved_models.refused(meta)
 
 
 def test_a_function_with_the_name_of_an_operation_does_not_let_that_operation_pass(tmp_path):
@@ -217,7 +219,7 @@ def test_a_function_with_the_name_of_an_operation_does_not_let_that_operation_pa
     meta = graph_of(tmp_path).meta_graphs[0]
     meta.graph_def.library.function.add().signature.name = "WriteFile"
     meta.graph_def.library.function[0].node_def.add(name="write", op="WriteFile")
-    assert operations.refused(meta) == ["WriteFile"]
+    assert saved_models.refused(meta) == ["WriteFile"]
 
 
 def test_an_unknown_operation_and_a_graph_of_tensorflow_1_are_one_sentence(tmp_path):
@@ -226,19 +228,41 @@ def test_an_unknown_operation_and_a_graph_of_tensorflow_1_are_one_sentence(tmp_p
     node = next(node for one in model.meta_graphs[0].graph_def.library.function for node in one.node_def)
     node.op = "Telepathy\n"
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
-    with pytest.raises(DataRefused, match=r"must only compute; .* has the operations Telepathy\\n"):
+    with pytest.raises(DataRefused, match=r"that only computes; .* has the operations Telepathy\\n"):
         load_model(str(tmp_path))
     model.meta_graphs[0].ClearField("object_graph_def")
     (tmp_path / "saved_model.pb").write_bytes(model.SerializeToString())
-    with pytest.raises(DataRefused, match="must be a SavedModel of TensorFlow 2"):
+    with pytest.raises(DataRefused, match="is no SavedModel of TensorFlow 2"):
         load_model(str(tmp_path))
+
+
+def test_every_operation_is_called_as_no_function_is():
+    every = op_def_pb2.OpList()
+    every.ParseFromString(pywrap_tf_session.TF_GetBuffer(pywrap_tf_session.TF_GetAllOpList()))
+    names = {one.name for one in every.op}
+    assert names > saved_models.allowed()
+    assert [name for name in names if not saved_models._OPERATION.fullmatch(name)] == []
+
+
+def test_tensorboard_has_the_messages_of_this_tensorflow():
+    """A field that only TensorFlow knows would be loaded, and not be looked at."""
+    waiting, seen = [(saved_models._GRAPHS, meta_graph_pb2.MetaGraphDef.DESCRIPTOR)], set()
+    while waiting:
+        ours, theirs = waiting.pop()
+        fields = [[(one.number, one.name, one.type, one.label) for one in kind.fields] for kind in (ours, theirs)]
+        assert fields[0] == fields[1], ours.full_name
+        if ours.full_name not in seen:
+            seen.add(ours.full_name)
+            pairs = [(one.message_type, theirs.fields_by_name[one.name].message_type) for one in ours.fields]
+            waiting += [pair for pair in pairs if pair[0]]
+    assert len(seen) == 88
 
 
 def test_the_list_was_looked_through_for_this_tensorflow():
     """Another TensorFlow may have put an operation that reads files into a family; then somebody has to look."""
-    assert (tf.__version__, len(operations.allowed())) == ("2.16.2", 737)
+    assert (tf.__version__, len(saved_models.allowed())) == ("2.16.2", 737)
     signs = ("file", "path", "url", "dir", "host", "address", "region")
-    for name in operations.allowed():
+    for name in saved_models.allowed():
         about = op_def_registry.get(name)
         told = [one.name for one in (*about.input_arg, *about.attr)]
         assert not [one for one in told if any(sign in one for sign in signs)], name

@@ -44,6 +44,18 @@ def test_a_split_column_gives_the_splits(write_tree: Tree, png: Png) -> None:
     assert [(one.reason, one.uri) for one in listing.rejects] == [("unknown_split", f"{root}/c.png")]
 
 
+@pytest.mark.parametrize(("splits", "named"), [(("train", "test"), "test, train"), (("train", "train"), "train")])
+def test_a_split_that_is_neither_or_the_only_one_is_not_passed_over(
+    write_tree: Tree, png: Png, splits: tuple[str, str], named: str
+) -> None:
+    root = write_tree({"a.png": png(1), "b.png": png(2)})
+    settings = manifest(root, "uri,label,split\na.png,cat,{}\nb.png,dog,{}\n".format(*splits))
+    with pytest.raises(DataRefused, match=f"must have both splits in its column split.*it has {named}. Name both"):
+        list_source(settings)
+    assert not list_source(settings.model_copy(update={"given_splits": "ignore"})).has_splits
+    assert not list_source(manifest(root, "uri,label,split\na.png,cat,\nb.png,dog,\n")).has_splits
+
+
 def test_rows_that_name_no_image_or_class_or_a_bad_one_are_rejects(write_tree: Tree, png: Png) -> None:
     root = write_tree({"a.png": png(1), "b.png": png(2)})
     text = "uri,label\na.png,cat\nb.png,dog\n,cat\nc.png,\nd.png,../../etc\ne\x07.png,cat\n"

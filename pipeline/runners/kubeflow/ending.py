@@ -14,7 +14,6 @@ The API tells the two apart.
 """
 
 import argparse
-import json
 import sys
 import time
 import warnings
@@ -22,6 +21,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from components.errors import DataRefused
+from components.foreign import json_text
 from components.monitoring import drift
 from components.monitoring.metrics import broken_off
 from components.monitoring.sending import send
@@ -60,7 +60,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--look", action="store_true", help="it was a look at the pipeline's requests")
     parser.add_argument("--until", default="", help="the look's last day; empty: the day on which it ran")
     told = parser.parse_args(arguments)
-    status = json.loads(told.status)
+    status = json_text.parse(told.status)
     if status.get("state") == _RUNNING and not told.only_broken_off and _has_decided(told.endpoint, told.run):
         status = {"state": _OVER[0]}
     state = str(status.get("state"))

@@ -16,6 +16,7 @@ import kfp_server_api
 import urllib3
 
 from components.errors import DataRefused, conceal
+from components.foreign import json_text
 from pipeline.runners.kubeflow.branching import AGAIN, UNCHANGED
 from pipeline.runners.kubeflow.looks import TRAIN
 from pipeline.runners.kubeflow.package import Package
@@ -402,7 +403,7 @@ _REFUSALS: Final = {
 
 def _said(error: kfp_server_api.ApiException) -> str:
     try:
-        told = json.loads(error.body)
+        told = json_text.parse(error.body)
     except (TypeError, ValueError):
         return ""
     text = told.get("error_message") or told.get("message") or told.get("error") or ""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
+from components.foreign import json_text
 from components.ingest.sources import SourceSummary
 from components.settings import Settings
 from pipeline.config import Config, overridden
@@ -59,7 +60,7 @@ class Facts(Settings):
         Raises:
             ConfigRefused: The code that reads has other settings or defaults than the code that wrote.
         """
-        told = json.loads(text)
+        told = json_text.parse(text)
         try:
             found = cls.model_validate_json(json.dumps(told["facts"]))
         except ValidationError:

@@ -1,11 +1,11 @@
 """How a look at the requests came out on the cluster: a step each for quiet, drift and undecided, of which one runs."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from components.drift.files import REPORT_FILE
+from components.foreign import json_text
 from pipeline.runners.results import LookStatus
 
 # Status -> step.
@@ -24,4 +24,4 @@ def look_outcome(outputs: Mapping[str, Sequence[Any]]) -> dict[str, str]:
 
 def drift_document(outputs: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Reads drift.json from the outputs of the node that decides whether there is an alert."""
-    return json.loads(Path(outputs["report"][0].uri, REPORT_FILE).read_text())
+    return json_text.read(Path(outputs["report"][0].uri, REPORT_FILE))

@@ -4,11 +4,11 @@ The backend calls a run with a blocked model a success, as it should. What was d
 whoever waits for the run, in which of these steps ran.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from components.foreign import json_text
 from pipeline.runners.results import RunStatus, judge
 
 # Status -> step.
@@ -45,7 +45,7 @@ def documents(inputs: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Any], dict
 
 def read(folder: str, name: str) -> dict[str, Any]:
     """Reads a JSON file of an artifact."""
-    return json.loads(Path(folder, name).read_text())
+    return json_text.read(Path(folder, name))
 
 
 def add_steps(

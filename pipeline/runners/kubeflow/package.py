@@ -11,6 +11,7 @@ from typing import Any, Final
 import yaml
 
 from components.errors import DataRefused, has_credentials
+from components.foreign import files, yaml_text
 
 _EXPECTED: Final = {
     "STRING": "a text",
@@ -19,6 +20,7 @@ _EXPECTED: Final = {
     "BOOLEAN": "true or false",
 }
 _HASH_LENGTH: Final = 12
+_MOST_BYTES: Final = 4 * 2**20
 _CRON_FIELDS: Final = "second minute hour day-of-month month day-of-week"
 _CRON_RANGES: Final = ((0, 59), (0, 59), (0, 23), (1, 31), (1, 12), (0, 6))
 
@@ -70,8 +72,8 @@ def read_package(path: Path) -> Package:
         DataRefused: There is none, or it is not a pipeline for Kubeflow.
     """
     try:
-        content = path.read_bytes()
-        spec = next(yaml.safe_load_all(content))
+        content = files.read_bytes(path, _MOST_BYTES)
+        spec = yaml_text.parse_first(content)
         name = spec["pipelineInfo"]["name"]
         definitions = spec["root"]["inputDefinitions"]["parameters"]
         graphs = [spec["root"], *(one for one in spec["components"].values() if "dag" in one)]
@@ -81,7 +83,11 @@ def read_package(path: Path) -> Package:
             f"{path}: expected a compiled pipeline; it cannot be read ({error.strerror}). Make one with "
             "`frostgate compile`."
         ) from None
-    except (yaml.YAMLError, StopIteration, KeyError, TypeError, AttributeError, UnicodeDecodeError):
+    except files.Unreadable as error:
+        raise DataRefused(
+            f"{path}: expected a compiled pipeline; it {error}. Make one with `frostgate compile`."
+        ) from None
+    except (yaml.YAMLError, KeyError, TypeError, AttributeError, UnicodeDecodeError):
         raise DataRefused(
             f"{path}: expected a compiled pipeline; it is something else. Make one with "
             "`frostgate compile -o NEW.yaml`."

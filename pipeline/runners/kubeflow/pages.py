@@ -1,6 +1,5 @@
 """What a run shows in the Kubeflow Pipelines user interface, which knows four types of artifact and no other."""
 
-import json
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from tfx.types import artifact
 
 from components.card.files import CARD_FILE
 from components.drift.files import PAGE_FILE
+from components.foreign import json_text
 from pipeline.runners.kubeflow.looks import LOOK_DECIDED_BY, drift_document
 from schemas import features
 
@@ -99,4 +99,4 @@ _WRITERS: Final[dict[str, Callable[[specs.RuntimeArtifact, _Artifacts, _Artifact
 
 
 def _read(path: Path) -> dict[str, Any]:
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json_text.read(path) if path.exists() else {}

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from components.errors import DataRefused
+from components.foreign import json_text
 from pipeline.runners.kubeflow.endpoint import Endpoint, RunPlan
 from pipeline.runners.kubeflow.package import Package
 
@@ -87,7 +88,7 @@ def _read(one: Any) -> Schedule:
         cron=(cron.cron if cron else "") or "",
         is_enabled=one.status == "ENABLED" or (one.status is None and one.mode == "ENABLE"),
         version_id=(reference.pipeline_version_id if reference else "") or "",
-        parameters=json.loads(json.dumps(runtime.parameters)) if runtime and runtime.parameters else {},
+        parameters=json_text.parse(json.dumps(runtime.parameters)) if runtime and runtime.parameters else {},
         pipeline_root=(runtime.pipeline_root if runtime else "") or "",
         service_account=one.service_account or "",
     )

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping
 from typing import Any, Final
 
+from components.foreign import json_text
 from pipeline.config import Config
 from pipeline.config_errors import ConfigRefused, all_keys
 from pipeline.runners.kubeflow.branching import NEWS, branch
@@ -171,7 +172,7 @@ def value_of(config: Config, key: str) -> Any:
 
 def _compact(argument: str) -> str:
     """Writes JSON that TFX's compiler laid out for people without its blanks."""
-    return json.dumps(json.loads(argument), separators=(",", ":")) if argument.startswith("{\n") else argument
+    return json.dumps(json_text.parse(argument), separators=(",", ":")) if argument.startswith("{\n") else argument
 
 
 def _taken_once(task: Spec, component: Spec) -> list[str]:

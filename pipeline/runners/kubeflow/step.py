@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
-import yaml
 from google.protobuf import json_format
 from kfp.pipeline_spec import pipeline_spec_pb2 as specs
 from tfx.orchestration.kubeflow.v2.container import kubeflow_v2_entrypoint_utils as tfx_side
 from tfx.types import artifact
 
 from components import artifacts
+from components.foreign import yaml_text
 from pipeline.runners.kubeflow import pages
 from pipeline.runners.kubeflow.facts import RUN_PARAMETER, Facts, facts_here
 from pipeline.runners.kubeflow.pipelines import outcome_of
@@ -185,7 +185,7 @@ def _restore_type(one: Any, declared: Any) -> None:
     # The backend sends an empty type, for it does not look it up, and the SDK's local runner one that it guessed.
     one.type.CopyFrom(declared)
     # TFX takes the title of a type that it does not know for the path of its class.
-    title = yaml.safe_load(one.type.instance_schema or "{}").get("title", "")
+    title = yaml_text.parse(one.type.instance_schema or "{}").get("title", "")
     if title.startswith(_OURS):
         one.type.schema_title = f"{artifacts.__name__}.{title.removeprefix(_OURS)}"
 

@@ -5,10 +5,10 @@ list stays as it was before. The workflow itself is kept whole, with the run's l
 """
 
 import base64
-import gzip
-import json
 from collections.abc import Collection, Iterable
 from typing import Any, Final
+
+from components.foreign import files, json_text
 
 # What Argo calls a node's phase -> the API's word; what a run never came to has none.
 _STATES: Final[dict[str | None, str]] = {
@@ -21,6 +21,7 @@ _STATES: Final[dict[str | None, str]] = {
     "Error": "FAILED",
 }
 _DRIVER: Final = "-driver"
+_MOST_BYTES: Final = 64 * 2**20
 
 
 def states_of(manifest: str, names: Collection[str]) -> dict[str, str]:
@@ -37,7 +38,7 @@ def states_of(manifest: str, names: Collection[str]) -> dict[str, str]:
         ValueError: It is no workflow whose nodes can be read.
     """
     try:
-        status = json.loads(manifest)["status"]
+        status = json_text.parse(manifest)["status"]
         nodes = status.get("nodes") or _unpacked(status.get("compressedNodes") or "")
         return by_step([(node["displayName"], _STATES.get(node.get("phase"))) for node in nodes.values()], names)
     except (AttributeError, EOFError, KeyError, OSError, TypeError, ValueError) as error:
@@ -61,4 +62,4 @@ def by_step(found: Iterable[tuple[str | None, str | None]], names: Collection[st
 
 
 def _unpacked(text: str) -> dict[str, Any]:
-    return json.loads(gzip.decompress(base64.b64decode(text))) if text else {}
+    return json_text.parse(files.unpacked(base64.b64decode(text), _MOST_BYTES)) if text else {}

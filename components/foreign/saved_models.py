@@ -1,18 +1,28 @@
 """Which operations the graph of a SavedModel may have: those that compute.
 
-See docs/decisions/0020-operations-of-a-saved-model.md.
+See docs/decisions/0020-operations-of-a-saved-model.md. Nothing here imports TensorFlow: TensorBoard has its messages,
+and its operations stand in the files that it is installed as.
 """
 
 import functools
-import importlib
 import os
+import re
 from collections.abc import Iterable, Iterator
+from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import Any, Final
 
-from tensorflow.core.framework import attr_value_pb2, function_pb2, node_def_pb2
-from tensorflow.core.protobuf import meta_graph_pb2, saved_object_graph_pb2
-from tensorflow.python.framework import op_def_registry
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+from tensorboard.compat.proto import (
+    attr_value_pb2,
+    function_pb2,
+    meta_graph_pb2,
+    node_def_pb2,
+    saved_object_graph_pb2,
+)
+
+from components.foreign.files import Unreadable, read_bytes
 
 # One file of TensorFlow's sources each; what touches files, networks and processes is in others (io, dataset, debug).
 _FAMILIES: Final = (
@@ -34,13 +44,69 @@ _OTHERS: Final = frozenset({"Assert", "DynamicPartition", "DynamicStitch", "Para
 # TensorFlow writes them into every SavedModel; it reads the variables by other means.
 _OF_THE_SAVER: Final = frozenset({"SaveV2", "RestoreV2", "MergeV2Checkpoints", "ShardedFilename"})
 _TABLE_FROM_FILE: Final = "InitializeTableFromTextFileV2"
+# How operations are called; what TensorFlow traces is called `__inference_serve_12`.
+_OPERATION: Final = re.compile(r"_*[A-Z][A-Za-z0-9]*(>[A-Za-z0-9]+)*")
+_WRITTEN: Final = re.compile(r'^(\w+) = tf_export\("raw_ops\.\1"\)', re.MULTILINE)
+# A graph with its weights inside; in memory it takes a few times as much.
+_MOST_BYTES: Final = 512 * 2**20
+_GRAPHS: Final = meta_graph_pb2.MetaGraphDef.DESCRIPTOR
+
+
+def read(place: Path) -> meta_graph_pb2.MetaGraphDef:
+    """Reads the graph of a SavedModel that only computes; a refusal may have any characters in it.
+
+    Args:
+        place: Its folder, with `saved_model.pb`.
+
+    Raises:
+        Unreadable: It is damaged, no SavedModel of TensorFlow 2, or does more than compute.
+        OSError: It is missing or may not be read.
+    """
+    for folder, _, names in os.walk(place):
+        for path in (Path(folder, name) for name in names):
+            if path.exists() and not path.is_file():
+                raise Unreadable(f"has a pipe or a device at {path.relative_to(place)}")
+    try:
+        model = _message().FromString(read_bytes(place / "saved_model.pb", _MOST_BYTES))
+    except DecodeError:
+        raise Unreadable("is damaged (saved_model.pb holds something else)") from None
+    # What TensorFlow 1 wrote is loaded by running what its graph says.
+    if len(model.meta_graphs) != 1 or not model.meta_graphs[0].HasField("object_graph_def"):
+        raise Unreadable("is no SavedModel of TensorFlow 2, of one graph")
+    meta: meta_graph_pb2.MetaGraphDef = model.meta_graphs[0]
+    if found := refused(meta):
+        raise Unreadable(f"has the operations {', '.join(found)}, which are not known to do no more than compute")
+    if not is_inside(place, meta):
+        raise Unreadable("has an asset outside of its own folder")
+    return meta
+
+
+@functools.cache
+def _message() -> Any:
+    """TensorFlow's message SavedModel, which TensorBoard has not."""
+    file = descriptor_pb2.FileDescriptorProto(
+        name="frostgate/saved_model.proto", package="frostgate", syntax="proto3", dependency=[_GRAPHS.file.name]
+    )
+    field = descriptor_pb2.FieldDescriptorProto
+    file.message_type.add(name="SavedModel").field.add(
+        name="meta_graphs",
+        number=2,
+        label=field.LABEL_REPEATED,
+        type=field.TYPE_MESSAGE,
+        type_name=f".{_GRAPHS.full_name}",
+    )
+    pool = descriptor_pool.Default()
+    pool.AddSerializedFile(file.SerializeToString())
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("frostgate.SavedModel"))
 
 
 @functools.cache
 def allowed() -> frozenset[str]:
     """The names of the operations that compute, of the TensorFlow that is installed."""
-    modules = [importlib.import_module(f"tensorflow.python.ops.gen_{_module(family)}") for family in _FAMILIES]
-    found = {name for module in modules for name in vars(module) if op_def_registry.get(name) is not None}
+    spec = PathFinder.find_spec("tensorflow")
+    folders = (spec and spec.submodule_search_locations) or ()
+    files = [Path(folder, "python", "ops", f"gen_{_module(one)}.py") for folder in folders for one in _FAMILIES]
+    found = {name for file in files for name in _WRITTEN.findall(file.read_text())}
     return frozenset(found - _EXCEPTIONS | _OTHERS)
 
 
@@ -57,7 +123,7 @@ def refused(meta: meta_graph_pb2.MetaGraphDef) -> list[str]:
     functions = {one.signature.name: one for one in meta.graph_def.library.function}
     reachable = _reachable(functions, _roots(meta))
     # A function may be called like an operation, but not be called what an operation is.
-    names = allowed() | {name for name in functions if op_def_registry.get(name) is None}
+    names = allowed() | {name for name in functions if not _OPERATION.fullmatch(name)}
     found = {node.op for node in meta.graph_def.node} - names - _OF_THE_SAVER
     for name, one in functions.items():
         others = {node.op for node in one.node_def} - names

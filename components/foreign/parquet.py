@@ -1,6 +1,6 @@
 """The one door through which Parquet files are read; nothing that they bring along is run."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import pyarrow
@@ -26,7 +26,7 @@ def forbid_pickles() -> None:
     pyarrow_hotfix.install()
 
 
-def read_rows(data: bytes, name: str, wanted: Sequence[str]) -> tuple[list[str], list[dict[str, Any]]]:
+def read_rows(data: bytes, name: str, wanted: Sequence[str]) -> tuple[list[str], Iterator[dict[str, Any]]]:
     """Reads columns of a Parquet file.
 
     Args:
@@ -35,7 +35,8 @@ def read_rows(data: bytes, name: str, wanted: Sequence[str]) -> tuple[list[str],
         wanted: The columns to read, as far as there are such.
 
     Returns:
-        The names of all columns, and a mapping of the wanted ones for each row.
+        The names of all columns, and a mapping of the wanted ones for each row, made when it is asked for; the rows
+        raise as this function does.
 
     Raises:
         DataRefused: It is no Parquet file, has more rows or longer values than a list of pictures would, or a column
@@ -61,21 +62,23 @@ def read_rows(data: bytes, name: str, wanted: Sequence[str]) -> tuple[list[str],
         raise _too_large(name, f"at most {_MOST_ROWS} rows")
     if any(pyarrow.types.is_nested(field.type) for field in schema if field.name in wanted):
         raise _too_large(name, "one text or number a row")
-    rows: list[dict[str, Any]] = []
-    columns, text = [column for column in wanted if column in schema.names], 0
+    return list(schema.names), _rows(data, name, [column for column in wanted if column in schema.names])
+
+
+def _rows(data: bytes, name: str, columns: list[str]) -> Iterator[dict[str, Any]]:
+    text = 0
     try:
         shared = pyarrow.parquet.ParquetFile(pyarrow.BufferReader(data), read_dictionary=columns)
         for batch in shared.iter_batches(columns=columns):
             text += sum(_bytes_of(column, name) for column in batch.columns)
             if text > _MOST_TEXT:
                 raise _too_large(name, f"at most {_MOST_TEXT // 2**30} GiB of text")
-            rows += batch.to_pylist()
+            yield from batch.to_pylist()
     except DataRefused:
         raise
     # Python's own, of values such as a date in the year 300000 or a time zone that nobody knows.
     except (pyarrow.ArrowException, OSError, ValueError, OverflowError, LookupError, MemoryError) as error:
         raise _damaged(name, error) from error
-    return list(schema.names), rows
 
 
 def _bytes_of(column: pyarrow.Array, name: str) -> int:
