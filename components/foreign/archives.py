@@ -171,10 +171,10 @@ def parse_array(data: bytes) -> np.ndarray:
 
 def _check_sizes(archive: zipfile.ZipFile, size: int, ratio: int, free: int) -> None:
     # Python reads no more of an entry than the directory says.
-    _checksize_text(sum(entry.file_size for entry in archive.infolist()), size, ratio, free)
+    _check_unpacked(sum(entry.file_size for entry in archive.infolist()), size, ratio, free)
 
 
-def _checksize_text(unpacked: int, size: int, ratio: int, free: int) -> None:
+def _check_unpacked(unpacked: int, size: int, ratio: int, free: int) -> None:
     most = max(size, min(free + ratio * size, _MOST_UNPACKED))
     if unpacked > most:
         raise Unreadable(
@@ -215,7 +215,7 @@ def _check_h5(file: IO[bytes]) -> None:
                 waiting += [_linked(one, name) for name in one]
             else:
                 unpacked += _bytes_of(one)
-            _checksize_text(unpacked, size, _RATIO_OF_WEIGHTS, _FREE_FOR_WEIGHTS)
+            _check_unpacked(unpacked, size, _RATIO_OF_WEIGHTS, _FREE_FOR_WEIGHTS)
 
 
 def _linked(group: h5py.Group, name: str) -> Any:
