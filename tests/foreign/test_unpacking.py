@@ -15,7 +15,7 @@ import pytest
 from components.foreign.archives import check_arrays, check_h5, check_keras
 from components.foreign.files import Unreadable
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 
 
 def weights(fill: Callable[[h5py.File], object]) -> bytes:
