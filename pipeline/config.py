@@ -60,8 +60,11 @@ class BeamSettings(Settings):
 class Config(Settings):
     """Everything a run may be told; `frostgate config show` prints it with every key's meaning."""
 
-    name: str = Field("digits", pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", examples=["digits", "cats-and-dogs"])
-    """The pipeline's name: lower-case letters, digits and hyphens. Its runs share a cache and a folder of this name."""
+    name: str = Field(
+        "digits", pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63, examples=["digits", "cats-and-dogs"]
+    )
+    """The pipeline's name: lower-case letters, digits and hyphens, at most 63. Its runs share a cache and a folder of this
+    name."""
     output: str = Field("frostgate-output", min_length=1)
     """Folder that receives everything a run writes."""
     data: DataSettings = DataSettings()

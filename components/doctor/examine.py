@@ -55,6 +55,11 @@ def examine(
         DataRefused: Model and data, or model and source, do not fit each other.
     """
     started = time.monotonic()
+    if keras.backend.backend() != "tensorflow":
+        raise DataRefused(
+            f"Keras must compute with TensorFlow for frostgate to examine a model; here it computes with "
+            f"{keras.backend.backend()}. Set KERAS_BACKEND=tensorflow before Keras is imported."
+        )
     fingerprint_before = fingerprint(model.variables)
     _check_fit(model, train, validation)
     num_classes = _num_classes(model, train, validation)

@@ -1,6 +1,7 @@
 """The entry point of `frostgate`."""
 
 import gc
+import os
 import sys
 import traceback
 from importlib.metadata import version
@@ -75,6 +76,8 @@ def _frostgate(
 
 def main() -> None:
     """Runs a command; what the user did wrong is a sentence and exit code 2, never a traceback."""
+    # TFX's steps are TensorFlow's, whatever this person's Keras computes with otherwise.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     collect_seldom()
     conceal_environment()
     print_threads_errors_safely()

@@ -1,6 +1,7 @@
 """`frostgate doctor` as a process."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +21,9 @@ ROOT = Path(__file__).parents[2]
 
 def doctor(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pipeline.cli.main", "doctor", *map(str, arguments)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    # What this person's Keras computes with otherwise, and has not installed here.
+    environment = os.environ | {"KERAS_BACKEND": "torch"}
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False, env=environment)
 
 
 @pytest.fixture(scope="module")

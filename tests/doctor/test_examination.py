@@ -127,3 +127,10 @@ def test_labels_beyond_the_models_outputs_are_refused_in_one_sentence():
     train, validation = faults.digits()
     with pytest.raises(DataRefused, match="The model has 5 outputs; expected at least 10"):
         frostgate.diagnose(faults.convnet(5), train, validation)
+
+
+def test_a_model_of_another_backend_is_refused_with_the_way_out(monkeypatch):
+    model, (train, validation) = faults.convnet(), faults.digits()
+    monkeypatch.setattr("keras.backend.backend", lambda: "torch")
+    with pytest.raises(DataRefused, match=r"it computes with torch\. Set KERAS_BACKEND=tensorflow"):
+        frostgate.diagnose(model, train, validation)
