@@ -63,8 +63,8 @@ class Config(Settings):
     name: str = Field(
         "digits", pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$", max_length=63, examples=["digits", "cats-and-dogs"]
     )
-    """The pipeline's name: lower-case letters, digits and hyphens, at most 63. Its runs share a cache and a folder of this
-    name."""
+    """The pipeline's name: lower-case letters, digits and hyphens, at most 63. Its runs share a cache and a folder of
+    this name."""
     output: str = Field("frostgate-output", min_length=1)
     """Folder that receives everything a run writes."""
     data: DataSettings = DataSettings()
