@@ -1,18 +1,20 @@
 """Running the cases: every model as its author built it, and as it should have been, through the whole pipeline."""
 
 import contextlib
+import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from components.cases import pictures
+from components.cases import cifar
 from components.cases.catalogue import CASES, Case, Variant
 from components.errors import DataRefused
 from components.ingest.embedded import write_once
 from pipeline.config import Config, load
+from pipeline.config_sources import PREFIX
 from pipeline.runners.results import RunSummary
 
 
@@ -44,31 +46,51 @@ class Finished:
         return self.decision in expected.decisions and caused and is_pushed == (self.decision == "PASS")
 
 
-def chosen(ids: Sequence[str]) -> tuple[Case, ...]:
+def chosen(ids: Sequence[str], of_cifar10: bool = False) -> tuple[Case, ...]:
     """Returns the named cases, all for none, in the catalogue's order.
 
+    Args:
+        ids: The cases' names.
+        of_cifar10: Whether they are to run on CIFAR-10 itself.
+
     Raises:
-        DataRefused: There is no such case.
+        DataRefused: There is no such case, or it is about other pictures.
     """
     known = [case.id for case in CASES]
     if missing := [one for one in ids if one not in known]:
         raise DataRefused(f"There is no case {missing[0]}; choose from {', '.join(known)}.")
-    return tuple(case for case in CASES if not ids or case.id in ids)
+    able = [case.id for case in CASES if case.of_cifar10 or not of_cifar10]
+    if others := [one for one in ids if one not in able]:
+        raise DataRefused(f"--data is for the cases {' and '.join(able)}; {others[0]} has drawn pictures alone.")
+    return tuple(case for case in CASES if case.id in (ids or able))
 
 
-def configuration(case: Case, variant: Variant, output: str, real_data: bool = False) -> Config:
-    """Returns what a variant is run with.
+def drawn(place: Path, output: str) -> cifar.Drawn:
+    """Draws from CIFAR-10 into the output's cache.
+
+    Args:
+        place: The pictures, as `cifar.draw` takes them.
+        output: Folder that receives everything.
+
+    Raises:
+        DataRefused: They are not what is expected.
+    """
+    return cifar.draw(place, _folder(output))
+
+
+def configuration(case: Case, variant: Variant, output: str, data: cifar.Drawn | None = None) -> Config:
+    """Returns what a variant is run with in this environment.
 
     Args:
         case: From the catalogue.
         variant: One of its variants.
         output: Folder that receives everything.
-        real_data: Whether to take the data set of the original report, where there is one.
+        data: Pictures of CIFAR-10 in place of the variant's own.
     """
-    return load(None, _told(case, variant, output, real_data))
+    return load(None, _told(case, variant, output, data), os.environ)
 
 
-def run_variant(case: Case, variant: Variant, output: str, real_data: bool = False) -> Finished:
+def run_variant(case: Case, variant: Variant, output: str, data: cifar.Drawn | None = None) -> Finished:
     """Draws the pictures unless they are there, and runs the pipeline on them; its progress goes to stderr.
 
     In a process of its own, for TensorFlow keeps something of every model that was built: thirty runs would need 10 GB.
@@ -76,8 +98,8 @@ def run_variant(case: Case, variant: Variant, output: str, real_data: bool = Fal
     Raises:
         ChildProcessError: It ended without a summary.
     """
-    config = configuration(case, variant, output, real_data)
-    if not (real_data and case.real_data):
+    config = configuration(case, variant, output, data)
+    if data is None:
         write_once(variant.files, Path(config.data.uri))
     command = [
         sys.executable,
@@ -85,7 +107,7 @@ def run_variant(case: Case, variant: Variant, output: str, real_data: bool = Fal
         "pipeline.cli.main",
         "run",
         "--json",
-        *(f"--set={one}" for one in _told(case, variant, output, real_data)),
+        *(f"--set={one}" for one in _told(case, variant, output, data)),
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as child:
         answer = _answer(child)
@@ -106,11 +128,21 @@ def _answer(child: subprocess.Popen[bytes]) -> bytes:
         signal.signal(signal.SIGTERM, before)
 
 
-def _told(case: Case, variant: Variant, output: str, real_data: bool) -> list[str]:
-    uri = case.real_data if real_data and case.real_data else str(_folder(variant.files, output))
+def _told(case: Case, variant: Variant, output: str, data: cifar.Drawn | None) -> list[str]:
     name = variant.pipeline or f"{case.id}-{variant.name}"
-    return [f"output={output}", f"name={name}", f"data.uri={uri}", *variant.settings]
+    if data is None:
+        own = [f"name={name}", f"data.uri={_folder(output) / variant.files.__name__}"]
+    else:
+        # A pipeline has one data set: a champion of drawn pictures would be the baseline of one of photographs.
+        own = [f"name={name}-cifar10", f"data.uri={data.target}", f"backbone.pretrain.data_uri={data.source}"]
+        # Whoever has weights of a nearer source task names them, and their network, in the environment.
+        own += [setting for setting in cifar.SETTINGS if _variable(setting) not in os.environ]
+    return [f"output={output}", *own, *variant.settings]
 
 
-def _folder(files: Callable[[], pictures.Files], output: str) -> Path:
-    return Path(output).absolute() / "cache" / "cases" / files.__name__
+def _variable(setting: str) -> str:
+    return PREFIX + setting.partition("=")[0].upper().replace(".", "__")
+
+
+def _folder(output: str) -> Path:
+    return Path(output).absolute() / "cache" / "cases"

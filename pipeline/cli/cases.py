@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -25,26 +26,33 @@ def cases_command(
     as_json: Json = False,
     output: Annotated[str, typer.Option(help="Folder that receives everything.")] = "frostgate-output/cases",
     listed: Annotated[bool, typer.Option("--list", help="List the cases; run nothing.")] = False,
-    real_data: Annotated[
-        bool,
-        typer.Option("--real-data", help="Take CIFAR-10 and UC Merced, prepared by `tfds build`, instead of drawings."),
-    ] = False,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="CIFAR-10, a folder of its class folders or a tar archive of one, in place of drawn pictures.",
+        ),
+    ] = None,
 ) -> None:
     """Reproduce the known collapses, and show that each is refused, explained and mended."""
-    from pipeline.cases import chosen, run_variant
+    from pipeline.cases import chosen, drawn, run_variant
 
-    cases = chosen(ids or ())
+    cases = chosen(ids or (), of_cifar10=data is not None)
     if listed:
         for case in cases:
             print(f"{case.id}: {case.story}")
             for variant in case.variants:
                 print(f"  {variant.name}: {variant.what}")
         return
+    pictures = None
+    if data:
+        print(f"drawing pictures from {data}", file=sys.stderr, flush=True)
+        pictures = drawn(data, output)
     done: list[Finished] = []
     runs = [(case, variant) for case in cases for variant in case.variants]
     for position, (case, variant) in enumerate(runs, 1):
         print(f"({position} of {len(runs)}) {case.id} {variant.name}: {variant.what}", file=sys.stderr, flush=True)
-        done.append(run_variant(case, variant, output, real_data))
+        done.append(run_variant(case, variant, output, pictures))
         summary = done[-1].summary
         print(f"{summary.status.upper()}  {summary.message}", file=sys.stderr, flush=True)
         if summary.card:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from components.cases import pictures
 from components.cases.catalogue import CASES, FIVE
+from components.cases.cifar import Drawn
 from components.diagnosis.advice import TITLES
 from components.errors import DataRefused
 from pipeline.cases import chosen, configuration
@@ -47,9 +48,35 @@ def test_every_trainer_that_a_case_names_is_there(run_fn):
     assert callable(getattr(importlib.import_module(module), function))
 
 
-def test_real_data_take_the_place_of_drawings_where_a_case_names_them(tmp_path):
-    (case,) = chosen(["frozen-batch-stats"])
-    assert configuration(case, case.variants[0], str(tmp_path), real_data=True).data.uri == "tfds:cifar10"
+def test_cifar10_takes_the_place_of_drawings_in_a_pipeline_of_its_own(tmp_path):
+    drawn = Drawn(tmp_path / "target", tmp_path / "source")
+    for case in chosen([], of_cifar10=True):
+        for variant in case.variants:
+            on_drawings = configuration(case, variant, str(tmp_path))
+            config = configuration(case, variant, str(tmp_path), drawn)
+            assert config.data.uri == str(drawn.target)
+            assert config.backbone.pretrain.data_uri == str(drawn.source)
+            # A champion of drawn pictures would be the baseline of one of photographs.
+            assert config.name == f"{on_drawings.name}-cifar10"
+            # What the case is about is the same.
+            assert config.trainer == on_drawings.trainer
+
+
+def test_another_network_on_cifar10_is_named_in_the_environment_and_other_pictures_are_not(tmp_path, monkeypatch):
+    case, drawn = chosen(["learning-phase"])[0], Drawn(tmp_path / "target", tmp_path / "source")
+    assert configuration(case, case.variants[0], str(tmp_path), drawn).backbone.kind == "resnet8"
+    monkeypatch.setenv("FROSTGATE__BACKBONE__KIND", "resnet50")
+    monkeypatch.setenv("FROSTGATE__BACKBONE__WEIGHTS", "resnet50.weights.h5")
+    monkeypatch.setenv("FROSTGATE__DATA__URI", "elsewhere")
+    config = configuration(case, case.variants[0], str(tmp_path), drawn)
+    assert (config.backbone.kind, config.backbone.weights) == ("resnet50", "resnet50.weights.h5")
+    assert config.data.uri == str(drawn.target)
+
+
+def test_a_case_of_other_pictures_is_not_run_on_cifar10():
+    assert [case.id for case in chosen([], of_cifar10=True)] == ["frozen-batch-stats", "learning-phase"]
+    with pytest.raises(DataRefused, match="--data is for the cases frozen-batch-stats and learning-phase; far-domain"):
+        chosen(["frozen-batch-stats", "far-domain"], of_cifar10=True)
 
 
 def test_a_case_that_does_not_exist_is_one_sentence_with_the_choices():

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from components.cases.catalogue import CASES, Case
-from pipeline.cases import Finished, run_variant
+from pipeline.cases import Finished, drawn, run_variant
 from tests.conftest import SHORT_PRETRAINING
+from tests.pipeline.conftest import ROOT
 
 pytestmark = pytest.mark.engine
 
@@ -72,3 +73,30 @@ def test_three_images_are_repaired_and_still_too_few(run_case):
     # The training is the naive run's; only what follows its verdict was done.
     done = {node.id for node in repaired.summary.nodes if node.status == "done"}
     assert {"Repair", "PushGate-repaired"} <= done and "Trainer" not in done
+
+
+@pytest.fixture(scope="module")
+def on_cifar10(tmp_path_factory):
+    """Runs a case on CIFAR-10 itself; the cases share their backbone."""
+    archive = ROOT.parent / "shared" / "data" / "cifar10-train.tar.gz"
+    if not archive.exists():
+        pytest.skip("CIFAR-10 does not lie beside the checkout, in ../shared/data/cifar10-train.tar.gz")
+    output = str(tmp_path_factory.mktemp("cifar10"))
+    pictures = drawn(archive, output)
+
+    def run(case_id: str) -> list[Finished]:
+        case: Case = next(one for one in CASES if one.id == case_id)
+        return [run_variant(case, variant, output, pictures) for variant in case.variants]
+
+    return run
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("case_id", ["frozen-batch-stats", "learning-phase"])
+def test_on_cifar10_itself_the_cause_is_the_same_and_the_remedied_model_is_pushed(on_cifar10, case_id):
+    naive, remedied = on_cifar10(case_id)
+    assert naive.decision == "BLOCK" and naive.causes[0] == "batch_norm_mode", naive.summary.message
+    assert naive.summary.served_version is None
+    assert accuracies(naive)["A"] > accuracies(naive)["B"] + 0.15
+    assert remedied.decision == "PASS" and remedied.summary.served_version == "1", remedied.summary.message
+    assert accuracies(remedied)["C"] > 0.6
