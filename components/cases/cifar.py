@@ -15,6 +15,7 @@ from PIL import Image
 
 from components.cases.pictures import SIDE, Files, png
 from components.errors import DataRefused
+from components.foreign.files import Unreadable, opened
 from components.ingest.embedded import write_once
 from components.ingest.storage import is_hidden
 
@@ -72,15 +73,15 @@ def _opened(place: Path) -> Iterator[tuple[list[str], Reader]]:
     """Yields the files' names in the order in which they are best read, and what reads one, cut off where too long."""
     if place.is_dir():
         names = [path.relative_to(place).as_posix() for path in place.rglob("*") if path.is_file()]
-        yield names, lambda name: _first_bytes((place / name).open("rb"))
+        yield names, lambda name: _first_bytes(opened(place / name))
         return
     if not place.exists():
         raise DataRefused(f"{_EXPECTED}; there is nothing at {place}. Correct the path.")
     try:
-        with tarfile.open(place) as archive:
+        with opened(place) as file, tarfile.open(fileobj=file) as archive:
             members = {member.name: member for member in archive if member.isfile()}
             yield list(members), lambda name: _first_bytes(archive.extractfile(members[name]))
-    except (tarfile.TarError, EOFError, zlib.error) as error:
+    except (Unreadable, tarfile.TarError, EOFError, zlib.error) as error:
         raise DataRefused(f"{_EXPECTED}; {place} is neither, or is damaged. Give one of the two.") from error
 
 
