@@ -15,6 +15,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import time
 import traceback
 from pathlib import Path
@@ -85,16 +86,17 @@ def main() -> None:
 
     tell(world, print)
     kept = world.root / f"{ours.hexdigest()[:12]}-{told.seed}.jsonl"
+    if told.only is not None:
+        # Again, whatever came of it before, and beside a campaign that may be under way.
+        kept = Path(os.devnull)
     past = [Tried(**json.loads(line)) for line in kept.read_text().splitlines()] if kept.exists() else []
-    numbers = [told.only] if told.only is not None else range(told.faults)
-    left = [one for one in numbers if told.only is not None or one not in {each.number for each in past}]
+    numbers = range(told.faults) if told.only is None else [told.only]
+    left = sorted(set(numbers) - {one.number for one in past})
     from tests.servers import mlflow_in
 
-    server = world.root / "server"
-    server.mkdir(exist_ok=True)
-    with mlflow_in(server) as address:
+    with tempfile.TemporaryDirectory() as folder, mlflow_in(Path(folder)) as address:
         new = _campaign(world, [drawn(world, number, told.seed) for number in left], told, address, kept)
-    found = sorted((one for one in (*past, *new) if one.number in set(numbers)), key=lambda one: one.number)
+    found = sorted((one for one in (*past, *new) if one.number in numbers), key=lambda one: one.number)
     if told.only is None:
         write(found, told.seed, world.root / "faults.md")
     print(sentence(found))
