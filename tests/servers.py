@@ -28,6 +28,19 @@ def free_port() -> int:
 
 
 @contextmanager
+def answering(server: HTTPServer) -> Iterator[str]:
+    """The address of a server that answers in a thread of this process until the end."""
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def mlflow_in(folder: Path) -> Iterator[str]:
     """The address of an MLflow server that keeps everything in a folder, stopped at the end."""
     port = free_port()
@@ -114,12 +127,5 @@ def chat_server() -> Iterator[tuple[str, list[Any]]]:
         def log_message(self, *args: Any) -> None:
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}", heard
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with answering(HTTPServer(("127.0.0.1", 0), Handler)) as address:
+        yield address, heard

@@ -22,11 +22,23 @@ def leave_network() -> None:
     Raises:
         OSError: The kernel does not let an ordinary user, as in most containers.
     """
+    enter(_NEW_NETWORK)
+
+
+def enter(kind: int) -> None:
+    """Moves this process, which must have one thread, into a namespace of its own.
+
+    Args:
+        kind: Which, as Linux' unshare has it.
+
+    Raises:
+        OSError: The kernel does not let an ordinary user, as in most containers.
+    """
     try:
-        call("unshare", _NEW_NETWORK)
+        call("unshare", kind)
     except PermissionError:
         user, group = os.getuid(), os.getgid()
-        call("unshare", _NEW_USER | _NEW_NETWORK)
+        call("unshare", _NEW_USER | kind)
         # Everybody else becomes `nobody` in there; files are still this user's.
         for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
             with open(f"/proc/self/{name}", "w") as file:

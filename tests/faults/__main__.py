@@ -1,6 +1,6 @@
 """The campaign: seeded faults in every step of real runs, and what held after each.
 
-    make faults                    a thousand, about an hour and a half on two cores
+    make faults                    a thousand, about two hours on two cores
     make faults FAULTS=50 SEED=7   fifty others
     make faults ONLY=17            the seventeenth again
 

@@ -67,8 +67,8 @@ class Ended:
 
 
 class _Listener(Silent):
-    def __init__(self, world: World, tell: Callable[..., None], before: Hook, after: Hook, until: str | None) -> None:
-        self.world, self.tell, self.before, self.after, self.until = world, tell, before, after, until
+    def __init__(self, world: World, tell: Callable[..., None], before: Hook, until: str | None) -> None:
+        self.world, self.tell, self.before, self.until = world, tell, before, until
 
     def node_started(self, node_id: str) -> None:
         self.before(node_id)
@@ -79,7 +79,6 @@ class _Listener(Silent):
         if result.status in ("done", "cached"):
             if result.id == "PushGate":
                 self.tell("judged", *judged(self.world))
-            self.after(result.id)
             if result.id == self.until:
                 os._exit(_CUT)
 
@@ -105,7 +104,6 @@ class Process:
         world: World,
         settings: Sequence[str],
         before: Hook = lambda node: None,
-        after: Hook = lambda node: None,
         until: str | None = None,
     ) -> "Process":
         """Begins a run.
@@ -114,7 +112,6 @@ class Process:
             world: Where.
             settings: Overrides.
             before: Is called in the run's process with each node that is about to begin.
-            after: The same with each that is done or cached.
             until: The node after which the process ends itself.
         """
 
@@ -122,7 +119,7 @@ class Process:
             from pipeline.runners.local import run
 
             try:
-                summary = run(load(None, list(settings)), _Listener(world, tell, before, after, until))
+                summary = run(load(None, list(settings)), _Listener(world, tell, before, until))
             except DataRefused as error:
                 tell("refused", str(error))
                 return 2

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -13,6 +12,7 @@ from random import Random
 from typing import Final
 
 from tests.faults.state import Champion
+from tests.servers import answering
 
 TROUBLES: Final = (
     "hangs up",
@@ -52,6 +52,7 @@ class Proxy(ThreadingHTTPServer):
     """Passes requests on, and every so often answers them itself."""
 
     daemon_threads = True
+    address = ""
 
     def __init__(self, registry: Registry, draw: Random) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -59,24 +60,13 @@ class Proxy(ThreadingHTTPServer):
         self.trouble = draw.choice(TROUBLES)
         self.share = draw.choice((0.2, 0.5, 1.0))
 
-    @property
-    def address(self) -> str:
-        """Where it listens."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
 
 @contextlib.contextmanager
 def troubled(registry: Registry, draw: Random) -> Iterator[Proxy]:
     """Runs a proxy in this process."""
     proxy = Proxy(registry, draw)
-    thread = threading.Thread(target=proxy.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with answering(proxy) as proxy.address:
         yield proxy
-    finally:
-        proxy.shutdown()
-        proxy.server_close()
-        thread.join()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -23,13 +23,17 @@ class Champion:
     fingerprint: str
 
 
+def files_of(folder: Path) -> list[str]:
+    """Every file below a folder, by its path in it."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
 def hash_of(folder: Path) -> str:
     """Of a model's files: names and contents."""
     parts = []
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        name = path.relative_to(folder).as_posix()
+    for name in files_of(folder):
         if name != _MANIFEST:
-            with path.open("rb") as file:
+            with (folder / name).open("rb") as file:
                 parts.append(f"{name}:{file_digest(file, 'sha256').hexdigest()}")
     return sha256("\n".join(parts).encode()).hexdigest()
 

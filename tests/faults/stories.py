@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Iterator
-from hashlib import file_digest
 from pathlib import Path
 from typing import Final
 
@@ -10,8 +9,8 @@ from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 from tfx.orchestration.metadata import sqlite_metadata_connection_config
 
+from tests.faults import state
 from tests.faults.processes import Process
-from tests.faults.state import ingested, judged, served
 from tests.faults.world import Step, Story, World
 
 END: Final = "end"
@@ -51,9 +50,9 @@ def _tell_one(world: World, name: str) -> None:
         status=summary["status"],
         exit_code=summary["exit_code"],
         steps=steps,
-        counts=ingested(world),
-        served=served(world) or "",
-        judged=judged(world),
+        counts=state.ingested(world),
+        served=state.served(world) or "",
+        judged=state.judged(world),
     )
     world.told(name).write_text(story.text())
     shutil.rmtree(world.output)
@@ -63,7 +62,9 @@ def _step(world: World, store: MetadataStore, node: str, seconds: float) -> Step
     (context,) = (one for one in store.get_contexts_by_type("node") if one.name.endswith(f".{node}"))
     execution = max(store.get_executions_by_context(context.id), key=lambda one: one.id)
     read = {below(world, uri): writer for uri, writer in _artifacts(store, execution.id, mlmd.Event.INPUT)}
-    wrote = {below(world, uri): hashes(Path(uri)) for uri, _ in _artifacts(store, execution.id, mlmd.Event.OUTPUT)}
+    wrote = {
+        below(world, uri): state.files_of(Path(uri)) for uri, _ in _artifacts(store, execution.id, mlmd.Event.OUTPUT)
+    }
     return Step(node, seconds, read, wrote)
 
 
@@ -78,15 +79,3 @@ def _artifacts(store: MetadataStore, execution: int, kind: "mlmd.Event.Type") ->
 def below(world: World, uri: str) -> str:
     """An address relative to the output folder."""
     return str(Path(uri).relative_to(world.output))
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """Every file below a folder, and its hex sha256."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    return {path.relative_to(folder).as_posix(): sha256(path) for path in files}
-
-
-def sha256(path: Path) -> str:
-    """Of a file, in hex; the campaign does not ask what it tries."""
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

@@ -138,18 +138,13 @@ class Trial:
         left = [path.name for path in models.iterdir() if path.name.startswith((".unfinished-", ".push-lease.json"))]
         self.expect(not left, f"the next run left {left}")
         if self.story.status == "pushed" and not self.exempt:
-            champion = state.champion(self.world)
-            serving = {fingerprint for model, fingerprint in self.passed if model == state.served(self.world)}
-            self.expect(
-                champion is not None and champion.fingerprint in serving,
-                f"the next run: {champion} is the champion and {serving} is served",
-            )
+            self._serves_its_champion()
 
     def _left_what_it_should(self, node: str) -> None:
         """A step that is made again leaves the files that it left before."""
         for path, files in self.story.step(node).wrote.items():
             newest = max((self.world.output / path).parent.iterdir(), key=lambda one: int(one.name))
-            found = {one.relative_to(newest).as_posix() for one in newest.rglob("*") if one.is_file()}
+            found = set(state.files_of(newest))
             # A training that was done already, and goes on at its end, has nothing to plot.
             other = sorted(one for one in found ^ set(files) if "tfevents" not in one)
             self.expect(not other, f"the next run: {node} left, or did not leave, {other}")

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from components.confinement import namespaces
 from components.confinement.libc import call
 from components.ingest import embedded
 from components.ingest.settings import EMBEDDED_DIGITS
@@ -26,7 +27,7 @@ _CHEAP: Final = (
 )
 _REJECTS: Final = {"5/empty.png": b"", "6/text.png": b"this is text, not a picture"}
 
-_NEW_NAMESPACE, _NEW_USER = 0x00020000, 0x10000000
+_NEW_MOUNTS = 0x00020000  # CLONE_NEWNS
 _READ_ONLY, _REMOUNT, _BIND, _RECURSIVE, _PRIVATE = 0x1, 0x20, 0x1000, 0x4000, 0x40000
 _DETACH = 2
 _PLENTY: Final = 4 << 30
@@ -40,13 +41,13 @@ class Step:
         node: The node's id.
         seconds: What it took.
         read: Folders, or files, that it read, below the output folder: path -> who wrote it.
-        wrote: The same of its outputs: path of the artifact -> file -> hex sha256.
+        wrote: The same of its outputs: path of the artifact -> its files.
     """
 
     node: str
     seconds: float
     read: dict[str, str]
-    wrote: dict[str, dict[str, str]]
+    wrote: dict[str, list[str]]
 
 
 @dataclass(frozen=True)
@@ -157,14 +158,7 @@ def in_a_namespace_of_its_own() -> None:
     Raises:
         OSError: The system does not let it.
     """
-    user, group = os.getuid(), os.getgid()
-    try:
-        call("unshare", _NEW_NAMESPACE)
-    except PermissionError:
-        call("unshare", _NEW_NAMESPACE | _NEW_USER)
-        Path("/proc/self/setgroups").write_text("deny")
-        Path("/proc/self/uid_map").write_text(f"0 {user} 1")
-        Path("/proc/self/gid_map").write_text(f"0 {group} 1")
+    namespaces.enter(_NEW_MOUNTS)
     _mount("none", "/", "", _RECURSIVE | _PRIVATE)
 
 

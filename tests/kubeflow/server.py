@@ -7,7 +7,6 @@ interface does not know fails the request with 400, as the real server does.
 import itertools
 import json
 import re
-import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator
@@ -17,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import kfp_server_api
+
+from tests.servers import answering
 
 Json = dict[str, Any]
 
@@ -228,12 +229,5 @@ def serving() -> Iterator[Server]:
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     listening.daemon_threads = True
-    server.url = f"http://127.0.0.1:{listening.server_address[1]}"
-    thread = threading.Thread(target=listening.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with answering(listening) as server.url:
         yield server
-    finally:
-        listening.shutdown()
-        listening.server_close()
-        thread.join()

@@ -1,6 +1,5 @@
 """A run's spans at a collector of our own, which reads them with OpenTelemetry's own messages."""
 
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from components.monitoring import traces
 from pipeline.runners.local import run
 from pipeline.runners.results import RunSummary
+from tests.servers import answering
 
 ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 OK, ERROR = 0, 2
@@ -34,14 +34,9 @@ def collector(monkeypatch):
         def log_message(self, *args):
             pass
 
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    monkeypatch.setenv(ENDPOINT, f"http://127.0.0.1:{server.server_address[1]}")
-    yield heard
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(HTTPServer(("127.0.0.1", 0), Handler)) as address:
+        monkeypatch.setenv(ENDPOINT, address)
+        yield heard
 
 
 def node(name, status="done", seconds=2.0, ended=1_000_003.0, error=None):

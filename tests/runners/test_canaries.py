@@ -5,7 +5,6 @@ import logging
 import os
 import subprocess
 import tempfile
-import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from components.monitoring.webhook import NOTIFY_URL
 from pipeline.config import load
 from pipeline.runners.local import run
 from tests.canaries import ENVIRONMENT, PLACES, WORD, address_of, canary, said_in, signed_in
+from tests.servers import answering
 
 pytestmark = pytest.mark.tfx
 
@@ -47,12 +47,8 @@ def server():
             pass
 
     httpd = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=httpd.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    yield httpd.server_address[1], heard
-    httpd.shutdown()
-    httpd.server_close()
-    thread.join()
+    with answering(httpd):
+        yield httpd.server_address[1], heard
 
 
 def leak() -> None:
