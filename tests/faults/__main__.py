@@ -34,7 +34,7 @@ from pipeline.code_hash import code_hash
 from tests.faults.processes import end_with_the_parent
 from tests.faults.report import Tried, sentence, write
 from tests.faults.trial import Fault, tried
-from tests.faults.world import World, in_a_namespace_of_its_own
+from tests.faults.world import World, in_a_namespace_of_its_own, why_no_namespace
 
 # Of so many faults each kind has its share, whatever their number.
 _CYCLE: Final = (
@@ -77,6 +77,8 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="faults at once; all cores by default")
     parser.add_argument("--folder", type=Path, default=Path("frostgate-output/faults"), help="where it works")
     told = parser.parse_args()
+    if why := why_no_namespace():
+        sys.exit(f"make faults: expected a system that lets a user mount in a namespace; this one does not ({why}).")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     _preload()
     code = code_hash("pipeline.cli.main")

@@ -1,5 +1,6 @@
 """The campaign sees what it is there to see; `make faults` runs it."""
 
+import errno
 import json
 import os
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from tests.faults import report, state
 from tests.faults.harms import HARMS, harm
 from tests.faults.processes import Process
-from tests.faults.world import Story, World
+from tests.faults.world import Story, World, why_no_namespace
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,14 @@ def test_a_process_that_is_killed_says_how_far_it_came() -> None:
 def test_a_command_that_is_refused_says_why() -> None:
     ended = Process.command("report", "--set=name=never", "--set=output=/nowhere").wait()
     assert ended.code == 2 and "frostgate: " in ended.error and "Traceback" not in ended.error
+
+
+def test_a_system_that_lets_nobody_mount_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(kind: int) -> None:
+        raise PermissionError(errno.EPERM, "refused")
+
+    monkeypatch.setattr("components.confinement.namespaces.enter", refused)
+    assert why_no_namespace() == os.strerror(errno.EPERM)
 
 
 @pytest.fixture

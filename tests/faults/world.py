@@ -162,6 +162,18 @@ def in_a_namespace_of_its_own() -> None:
     _mount("none", "/", "", _RECURSIVE | _PRIVATE)
 
 
+def why_no_namespace() -> str:
+    """Why this system lets nobody do that; empty where it does. A process that tries ends."""
+    if (pid := os.fork()) == 0:
+        try:
+            in_a_namespace_of_its_own()
+        except OSError as error:
+            os._exit(error.errno or 255)
+        os._exit(0)
+    number = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return os.strerror(number) if number else ""
+
+
 def mount_memory(folder: Path, size: int = _PLENTY) -> None:
     """Puts an empty file system of a size in bytes on a folder."""
     _mount("tmpfs", str(folder), "tmpfs", 0, f"size={size}")
