@@ -13,8 +13,9 @@ from pipeline.runners.results import RunStatus, Walk
 from pipeline.runners.stopping import Stop
 
 _NO_ROOM_OR_RIGHT: Final = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
-# How native libraries, which know no OSError, say that there is no room.
-_NO_ROOM_TEXTS: Final = ("No space left on device", "disk is full")
+# How native libraries, which know no OSError, say that there is no room; the last is ML Metadata, whose transaction
+# SQLite has taken back.
+_NO_ROOM_TEXTS: Final = ("No space left on device", "disk is full", "cannot commit - no transaction is active")
 # Beam adds its step to a message, and hands over what its workers raised as the text of a traceback.
 _BEAM_STEP: Final = re.compile(r" \[while running '.*", re.DOTALL)
 _REFUSED_BY_WORKER: Final = re.compile(

@@ -5,13 +5,27 @@ import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as mlmd
 
 from pipeline.runners.errors import StoreUnusable
 
-_OUTPUTS = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
+_OUTPUTS: Final = (mlmd.Event.OUTPUT, mlmd.Event.DECLARED_OUTPUT)
+# Table, one of its columns, and the table of whose rows it names one; events before their paths.
+_NAMES: Final = (
+    ("Event", "execution_id", "Execution"),
+    ("Event", "artifact_id", "Artifact"),
+    ("EventPath", "event_id", "Event"),
+    ("Association", "execution_id", "Execution"),
+    ("Association", "context_id", "Context"),
+    ("Attribution", "artifact_id", "Artifact"),
+    ("Attribution", "context_id", "Context"),
+    ("ArtifactProperty", "artifact_id", "Artifact"),
+    ("ExecutionProperty", "execution_id", "Execution"),
+    ("ContextProperty", "context_id", "Context"),
+)
 
 
 @dataclass(frozen=True)
@@ -27,6 +41,10 @@ class Execution:
 def check(path: Path) -> None:
     """Refuses a damaged store before a run is started on it; it is never recreated in silence.
 
+    Rows that belong to nothing are removed. On a full disk SQLite takes a whole transaction back, and ML Metadata,
+    which overlooks that an event could not be written, writes the rest: events of an execution that is not there. The
+    next execution gets that number, and would have another's inputs and outputs for its own.
+
     Raises:
         StoreUnusable: The file is no SQLite database, a damaged one, or of another version.
     """
@@ -38,6 +56,21 @@ def check(path: Path) -> None:
             f"{path} must be an ML Metadata store, but {complaint}. Restore it from a backup, or move it away to start "
             "with an empty history and cache; artifacts are kept beside the new ones, and models elsewhere."
         )
+    _mend(path)
+
+
+def _mend(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=rw", uri=True)) as connection, connection:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'MLMDEnv'").fetchone() is None:
+            return
+        removed = 0
+        for table, column, named in _NAMES:
+            of_nothing = f"FROM {table} WHERE {column} NOT IN (SELECT id FROM {named})"
+            # To delete nothing would be to write, which a store on a read-only disk cannot.
+            if connection.execute(f"SELECT 1 {of_nothing} LIMIT 1").fetchone():
+                removed += connection.execute(f"DELETE {of_nothing}").rowcount
+    if removed:
+        print(f"{path}: {removed} rows of something that could not be written, as on a full disk, are removed.")
 
 
 def _complaint(path: Path) -> str | None:
