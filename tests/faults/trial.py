@@ -394,6 +394,8 @@ def _jump(seconds: float) -> None:
         travel.start()
         return travel
 
+    start, travel = ExecutionWatcher.start, travelled()
+
     def started(watcher: ExecutionWatcher) -> None:
         # gRPC's core reads the system's clock, which stands where it stood, and would wait until that shows what
         # Python's does.
@@ -402,7 +404,6 @@ def _jump(seconds: float) -> None:
         start(watcher)
         travel = travelled()
 
-    start, travel = ExecutionWatcher.start, travelled()
     ExecutionWatcher.start = started
 
 
