@@ -10,16 +10,12 @@ import keras
 import numpy as np
 import trained
 from domains import DOMAINS, shifted
-from trained import BatchStatistics, Data, Draw, Recipe
+from sources import CONVNETS, SOURCES, Data
+from trained import BatchStatistics, Draw, Recipe
 
-_CONVNETS: Final = ("batch_norm", "no_norm", "group_norm", "head_batch_norm")
 # Of ten, two with a backbone: those take longer to examine than all the others together.
-_ALL: Final = (*_CONVNETS, trained.BACKBONES[0], *_CONVNETS, trained.BACKBONES[1])
+_ALL: Final = (*CONVNETS, "mobilenet_v2", *CONVNETS, "resnet50", "small_net")
 _NORMALISED: Final = ("batch_norm", "head_batch_norm", "batch_norm")
-# The gate asks for 200 of distinct content, and of a hundred pictures one may look like another by chance.
-_SIZES: Final = {False: (220, 400, 600), True: (220, 400)}
-# Heads on cached features take more epochs, and no time.
-_HEAD_EPOCHS: Final = 40
 
 
 @dataclass(frozen=True)
@@ -44,20 +40,27 @@ class Defect:
     """Those that can have it; seeds take them in turn."""
 
 
-def drawn(defect: str, seed: int, folder: Path) -> Draw:
+def drawn(source: str, defect: str, seed: int, folder: Path) -> Draw:
     """Draws a seed's architecture and sizes; architectures take turns."""
     random = np.random.default_rng([seed, crc32(defect.encode())])
-    architectures = DEFECTS[defect].architectures
+    of = SOURCES[source]
+    architectures = [one for one in DEFECTS[defect].architectures if one in of.architectures]
     architecture = architectures[seed % len(architectures)]
     is_backbone = architecture in trained.BACKBONES
-    num_validation = int(random.choice(_SIZES[is_backbone]))
-    # The backbones' five digits are 896 pictures.
-    num_train = int(random.integers(400, 896 - num_validation) if is_backbone else random.integers(500, 1001))
-    return Draw(architecture, num_train, num_validation, random, folder)
+    num_validation = int(random.choice(of.num_validation[is_backbone]))
+    least, most = of.num_train[is_backbone]
+    num_left = len(trained.all_pictures(source, architecture)[1]) - num_validation
+    num_train = int(random.integers(least, min(most + 1, num_left)))
+    return Draw(source, architecture, num_train, num_validation, random, folder)
 
 
 def _recipe(draw: Draw, **changes: object) -> Recipe:
-    recipe = Recipe(units=draw.num_classes, epochs=_HEAD_EPOCHS if draw.is_backbone else 8)
+    recipe = Recipe(
+        units=draw.num_classes,
+        epochs=draw.of.epochs[draw.is_backbone],
+        batch_size=draw.of.batch_size,
+        decays=draw.of.decays,
+    )
     return replace(recipe, **changes)  # type: ignore[arg-type]
 
 
@@ -97,8 +100,7 @@ _PAIRS: Final = (
 def _batch_norm_mode(draw: Draw) -> Case:
     (pictures, labels), (unseen, unseen_labels) = draw.pictures()
     if draw.is_backbone:
-        # Far from what the backbone was trained on, as medical pictures are from ImageNet's.
-        pictures, unseen = 255 - pictures, 255 - unseen
+        pictures, unseen = _far(draw, pictures), _far(draw, unseen)
         base = trained.copied(trained.backbone(draw.architecture, draw.folder), BatchStatistics)
         base.trainable = False
         train = draw.prepared(pictures), labels
@@ -106,10 +108,15 @@ def _batch_norm_mode(draw: Draw) -> Case:
         return Case(model, train, (draw.prepared(unseen), unseen_labels), "frozen backbone, another domain")
     # Its own first statistics, or those of the pictures that it was trained on before.
     is_reused = draw.random.random() < 0.5
-    model = _convnet_on_batch_statistics(draw, (255 - pictures, labels) if is_reused else None)
+    model = _convnet_on_batch_statistics(draw, (_far(draw, pictures), labels) if is_reused else None)
     trained.fit(model, (pictures, labels), _recipe(draw))
     variant = "statistics of another domain" if is_reused else "statistics never moved"
     return Case(model, (pictures, labels), (unseen, unseen_labels), variant)
+
+
+def _far(draw: Draw, pictures: np.ndarray) -> np.ndarray:
+    """Pictures far from those drawn, as medical ones are from ImageNet's; inverted photographs are hardly that."""
+    return 255 - pictures if draw.source == "digits" else pictures / np.float32(4)
 
 
 def _convnet_on_batch_statistics(draw: Draw, source: Data | None) -> keras.Model:
@@ -133,10 +140,10 @@ def _batch_features(base: keras.Model, train: Data) -> Data:
 
 def _statistics_not_converged(draw: Draw) -> Case:
     train, validation = draw.pictures()
-    momentum = float(draw.random.choice([0.99, 0.999]))
+    momentum = float(draw.random.choice(draw.of.momenta))
     variant = f"momentum {momentum}"
     if draw.is_backbone:
-        train, validation = ((draw.prepared(255 - pictures), labels) for pictures, labels in (train, validation))
+        train, validation = ((draw.prepared(_far(draw, pictures)), labels) for pictures, labels in (train, validation))
         model = _fine_tuned(draw, train, momentum)
         return Case(model, train, validation, variant, batch_size=64)
     norms = [
@@ -238,7 +245,9 @@ def _overfitting(draw: Draw) -> Case:
         return _case(draw, few, validation, f"{num_train} training examples", epochs=100)
     share = float(draw.random.choice([0.2, 0.3, 0.4]))
     variant = f"{share:.0%} of training labels wrong and learnt by heart"
-    return _case(draw, _mislabelled(draw, train, share), validation, variant, epochs=60)
+    # More are not learnt by heart.
+    few = train[0][:1_000], train[1][:1_000]
+    return _case(draw, _mislabelled(draw, few, share), validation, variant, epochs=60)
 
 
 def _mislabelled(draw: Draw, data: Data, share: float) -> Data:
@@ -252,7 +261,7 @@ DEFECTS: Final = {
     "healthy": Defect(_healthy),
     "loss_head_mismatch": Defect(_loss_head_mismatch),
     "batch_norm_mode": Defect(_batch_norm_mode, (*_NORMALISED, *trained.BACKBONES)),
-    "statistics_not_converged": Defect(_statistics_not_converged, (*_NORMALISED, "mobilenet_v2")),
+    "statistics_not_converged": Defect(_statistics_not_converged, (*_NORMALISED, "mobilenet_v2", "small_net")),
     "preprocessing_skew": Defect(_preprocessing_skew),
     "label_order": Defect(_label_order),
     "duplicates": Defect(_duplicates),

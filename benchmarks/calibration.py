@@ -1,10 +1,11 @@
 """How often does the doctor refuse a healthy classifier, and does it name what is wrong with a broken one?
 
-    python benchmarks/calibration.py [--healthy 300] [--seeds 30] [--first-seed 0] [--records FILE] [--only DEFECT ...]
+    python benchmarks/calibration.py [--pictures digits] [--healthy 300] [--seeds 30] [--first-seed 0] [--only ID ...]
 
-Trains small classifiers of handwritten digits with plain Keras, healthy ones and ones with a known defect, and has the
-doctor examine each. A case is a line of the records file; what is there is not trained again. Writes
-`benchmarks/results/calibration.md` from all the lines there are.
+Trains small classifiers of handwritten digits, of CIFAR-10 or of photographs with plain Keras, healthy ones and ones
+with a known defect, and has the doctor examine each. A case is a line of the records file; what is there is not trained
+again. Writes `benchmarks/results/calibration.md` from all the lines there are. Real pictures are used where they lie
+(`tests/copies/families.py`).
 """
 
 import argparse
@@ -16,6 +17,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+# Before TensorFlow, with which another package of the name `tests` comes.
+from sources import SOURCES
+
+# isort: split
 import calibration_report
 import keras
 import numpy as np
@@ -36,11 +41,11 @@ def main() -> None:
     told = _arguments()
     told.records.parent.mkdir(parents=True, exist_ok=True)
     records = _read(told.records)
-    done = {(record["defect"], record["seed"]) for record in records}
-    wanted = [pair for pair in _cases(told) if pair not in done]
+    done = {(record["pictures"], record["defect"], record["seed"]) for record in records}
+    wanted = [(defect, seed) for defect, seed in _cases(told) if (told.pictures, defect, seed) not in done]
     started = time.monotonic()
     for number, (defect, seed) in enumerate(wanted, 1):
-        record = examined(defect, seed, told.records.parent)
+        record = examined(told.pictures, defect, seed, told.records.parent)
         records.append(record)
         with told.records.open("a") as file:
             file.write(json.dumps(record) + "\n")
@@ -51,10 +56,11 @@ def main() -> None:
     print(text)
 
 
-def examined(defect: str, seed: int, folder: Path) -> Record:
+def examined(source: str, defect: str, seed: int, folder: Path) -> Record:
     """Trains one case and has it examined.
 
     Args:
+        source: A key of SOURCES.
         defect: A key of DEFECTS.
         seed: Of the split, the weights and the sizes.
         folder: Where trained backbones are kept.
@@ -62,7 +68,7 @@ def examined(defect: str, seed: int, folder: Path) -> Record:
     keras.backend.clear_session()
     gc.collect()
     started = time.monotonic()
-    draw = drawn(defect, seed, folder)
+    draw = drawn(source, defect, seed, folder)
     if draw.is_backbone:
         # Before the seed: to build one for the first time draws random numbers.
         backbone(draw.architecture, folder)
@@ -72,6 +78,7 @@ def examined(defect: str, seed: int, folder: Path) -> Record:
     report = frostgate.diagnose(case.model, case.train, case.validation, case.batch_size)
     seconds = [round(trained_at - started, 1), round(time.monotonic() - trained_at, 1)]
     record = {
+        "pictures": source,
         "defect": defect,
         "variant": case.variant,
         "architecture": draw.architecture,
@@ -153,6 +160,7 @@ def _say(place: str, record: Record, seconds: float) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", choices=SOURCES, default="digits", help="what is learnt (default digits)")
     parser.add_argument("--healthy", type=int, default=300, help="number of healthy trainings (default 300)")
     parser.add_argument("--seeds", type=int, default=30, help="trainings a defect (default 30)")
     parser.add_argument("--first-seed", type=int, default=0, help="to judge rules on seeds they were not fitted to")

@@ -1,8 +1,8 @@
-"""Small classifiers of handwritten digits, trained by plain Keras; none of the project's own model code.
+"""Small classifiers of pictures, trained by plain Keras; none of the project's own model code.
 
-Convnets learn all ten digits from 16 x 16 pictures. The frozen backbones (MobileNetV2 and ResNet50, without their last
-blocks) are trained briefly to tell digits 0 to 4 and which way up they are; their heads learn digits 5 to 9. These
-pictures have 32 x 32.
+Convnets learn pictures of 16 x 16 pixels: all ten digits, or CIFAR-10. Heads on frozen backbones learn pictures of
+32 x 32. MobileNetV2 and ResNet50, without their last blocks, are trained briefly to tell digits 0 to 4 and which way up
+they are, and their heads learn digits 5 to 9; a small net learns CIFAR-10, and its heads photographs.
 """
 
 from collections.abc import Callable
@@ -13,19 +13,20 @@ from typing import Final
 
 import keras
 import numpy as np
-from sklearn.datasets import load_digits
+import sources
+from sources import SOURCES, Data, Source
 
-Data = tuple[np.ndarray, np.ndarray]
 Norm = Callable[[], keras.layers.Layer]
 
-BACKBONES: Final = ("mobilenet_v2", "resnet50")
-_FAMILIES: Final = {"mobilenet_v2": "tf", "resnet50": "caffe"}
+BACKBONES: Final = ("mobilenet_v2", "resnet50", "small_net")
+_FAMILIES: Final = {"mobilenet_v2": "tf", "resnet50": "caffe", "small_net": "unit"}
 _SIDES: Final = {True: 32, False: 16}
-_SOURCE_EPOCHS: Final = {"mobilenet_v2": 16, "resnet50": 3}
+_SOURCE_EPOCHS: Final = {"mobilenet_v2": 16, "resnet50": 3, "small_net": 6}
 # The last blocks know the source task too well for a backbone that was trained on nine hundred pictures.
 _CUTS: Final = {
     "mobilenet_v2": ("block_13_expand_relu", keras.layers.GlobalMaxPooling2D),
     "resnet50": ("conv4_block6_out", keras.layers.GlobalAveragePooling2D),
+    "small_net": ("last", keras.layers.GlobalAveragePooling2D),
 }
 
 
@@ -33,6 +34,8 @@ _CUTS: Final = {
 class Draw:
     """One seed: which model, on which examples."""
 
+    source: str
+    """A key of SOURCES."""
     architecture: str
     num_train: int
     num_validation: int
@@ -46,15 +49,18 @@ class Draw:
         return self.architecture in BACKBONES
 
     @property
+    def of(self) -> Source:
+        """What is drawn from."""
+        return SOURCES[self.source]
+
+    @property
     def num_classes(self) -> int:
-        """Ten digits, or the five that the backbone has not seen."""
-        return 5 if self.is_backbone else 10
+        """Ten digits or the five that the backbone has not seen; CIFAR-10's ten, or the three of the photographs."""
+        return int(all_pictures(self.source, self.architecture)[1].max()) + 1
 
     def pictures(self) -> tuple[Data, Data]:
-        """Draws both splits: RGB 0..255, float32 [n, side, side, 3], and labels int64 [n]."""
-        pictures, labels = _digits(_SIDES[self.is_backbone])
-        if self.is_backbone:
-            pictures, labels = pictures[labels >= 5], labels[labels >= 5] - 5
+        """Draws both splits."""
+        pictures, labels = all_pictures(self.source, self.architecture)
         order = self.random.permutation(len(labels))
         ours, theirs = order[: self.num_train], order[len(order) - self.num_validation :]
         return (pictures[ours], labels[ours]), (pictures[theirs], labels[theirs])
@@ -74,6 +80,7 @@ class Recipe:
     epochs: int = 8
     learning_rate: float = 2e-3
     batch_size: int = 32
+    decays: bool = False
 
 
 class BatchStatistics(keras.layers.BatchNormalization):
@@ -85,6 +92,12 @@ class BatchStatistics(keras.layers.BatchNormalization):
             return super().call(inputs, training=False)
         mean, variance = keras.ops.moments(inputs, axes=list(range(len(inputs.shape) - 1)))
         return keras.ops.batch_normalization(inputs, mean, variance, -1, self.beta, self.gamma, self.epsilon)
+
+
+def all_pictures(source: str, architecture: str) -> Data:
+    """Loads what can be drawn for an architecture."""
+    is_backbone = architecture in BACKBONES
+    return sources.load(source, _SIDES[is_backbone], is_backbone)
 
 
 def in_family(pictures: np.ndarray, family: str) -> np.ndarray:
@@ -135,18 +148,22 @@ def convnet(recipe: Recipe, norm: Norm | None, head_norm: Norm | None, scale: fl
 
 def fit(model: keras.Model, train: Data, recipe: Recipe) -> keras.Model:
     """Trains with Adam."""
-    model.compile(keras.optimizers.Adam(recipe.learning_rate), recipe.loss)
+    rate: float | keras.optimizers.schedules.LearningRateSchedule = recipe.learning_rate
+    if recipe.decays:
+        num_updates = recipe.epochs * -(-len(train[1]) // recipe.batch_size)
+        rate = keras.optimizers.schedules.CosineDecay(recipe.learning_rate, num_updates)
+    model.compile(keras.optimizers.Adam(rate), recipe.loss)
     model.fit(*train, epochs=recipe.epochs, batch_size=recipe.batch_size, verbose=0)
     return model
 
 
 @cache
 def backbone(name: str, folder: Path) -> keras.Model:
-    """Builds a backbone that knows digits 0 to 4; trains it once, and keeps the weights in the folder."""
+    """Builds a backbone that knows something else; trains it once, and keeps the weights in the folder."""
     base = _built(name)
     kept = folder / f"{name}.weights.h5"
     if not kept.exists():
-        _train_on_source(base, _FAMILIES[name], _SOURCE_EPOCHS[name])
+        _train_on_source(base, name)
         base.save_weights(kept)
     base.load_weights(kept)
     cut, pooling = _CUTS[name]
@@ -169,6 +186,8 @@ def copied(base: keras.Model, norm: type[keras.layers.BatchNormalization], **cha
 
 
 def _built(name: str) -> keras.Model:
+    if name == "small_net":
+        return _small_net()
     shape = {"include_top": False, "weights": None, "input_shape": (32, 32, 3), "pooling": "avg"}
     if name == "resnet50":
         base = keras.applications.ResNet50(**shape)
@@ -180,15 +199,30 @@ def _built(name: str) -> keras.Model:
     return base
 
 
-def _train_on_source(base: keras.Model, family: str, epochs: int) -> None:
+def _small_net() -> keras.Model:
+    inputs = x = keras.Input((32, 32, 3))
+    for width in (32, 64, 96):
+        x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
+        x = keras.layers.ReLU(name="last" if width == 96 else None)(batch_norm()(x))
+        x = keras.layers.MaxPooling2D()(x)
+    return keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+
+
+def _train_on_source(base: keras.Model, name: str) -> None:
     keras.utils.set_random_seed(0)
-    pictures, labels = _digits(_SIDES[True])
+    pictures, labels = _source_task(name)
+    recipe = Recipe(units=int(labels.max()) + 1, epochs=_SOURCE_EPOCHS[name], learning_rate=1e-3)
+    head = keras.layers.Dense(recipe.units, activation=recipe.activation)(base.output)
+    fit(keras.Model(base.input, head), (in_family(pictures, _FAMILIES[name]), labels), recipe)
+
+
+def _source_task(name: str) -> Data:
+    if name == "small_net":
+        return sources.load("cifar10", _SIDES[True], False)
+    pictures, labels = sources.digits(_SIDES[True])
     source = labels < 5
     turned = np.concatenate([np.rot90(pictures[source], turns, axes=(1, 2)) for turns in range(4)])
-    classes = np.concatenate([labels[source] + 5 * turns for turns in range(4)])
-    recipe = Recipe(units=20, epochs=epochs, learning_rate=1e-3)
-    head = keras.layers.Dense(recipe.units, activation=recipe.activation)(base.output)
-    fit(keras.Model(base.input, head), (in_family(turned, family), classes), recipe)
+    return turned, np.concatenate([labels[source] + 5 * turns for turns in range(4)])
 
 
 def in_batches(base: keras.Model, inputs: np.ndarray) -> np.ndarray:
@@ -196,16 +230,6 @@ def in_batches(base: keras.Model, inputs: np.ndarray) -> np.ndarray:
     return np.concatenate(
         [np.asarray(base(inputs[at : at + 256], training=False)) for at in range(0, len(inputs), 256)]
     )
-
-
-@cache
-def _digits(side: int) -> Data:
-    data = load_digits()
-    times = side // 8
-    grey = np.kron(data.images, np.ones((times, times))) * (255 / 16)
-    # Three colours, so that channels can be told apart.
-    pictures = grey[..., None] * np.array([1.0, 0.8, 0.6])
-    return pictures.astype(np.float32), data.target.astype(np.int64)
 
 
 def batch_norm() -> keras.layers.Layer:
