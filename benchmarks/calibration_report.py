@@ -12,6 +12,12 @@ Rule = Callable[[Record], bool]
 # One-sided, so that both ends together are a 95 % interval.
 _CONFIDENCE: Final = 0.975
 _NO_CAUSE: Final = "no cause"
+_WORDS: Final = {
+    "digits": "scikit-learn's 1,797 digits, of which the backbones learnt 0 to 4 and their orientations, their heads 5 "
+    "to 9, and the convnets all ten",
+    "cifar10": "20,000 pictures of CIFAR-10 at 16 x 16",
+    "photographs": "750 photographs of three kinds of food at 32 x 32, by heads on a net that learnt CIFAR-10",
+}
 
 
 def write(records: Sequence[Record]) -> str:
@@ -21,8 +27,7 @@ def write(records: Sequence[Record]) -> str:
     parts = (
         _introduction(records),
         _healthy(healthy),
-        _defects(records),
-        _named(broken),
+        *(_defects(source, members) for source, members in _by_source(records)),
         _confusion(healthy, broken),
         _rules(healthy, broken),
     )
@@ -30,28 +35,37 @@ def write(records: Sequence[Record]) -> str:
 
 
 def _introduction(records: Sequence[Record]) -> list[str]:
-    counts = Counter(record["architecture"] for record in records)
-    architectures = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-    seconds = sum(sum(record["seconds"]) for record in records)
-    return [
+    minutes = sum(sum(record["seconds"]) for record in records) / 60
+    lines = [
         "# Calibration of the doctor",
         "",
-        f"{len(records)} classifiers of scikit-learn's digits, each trained from a seed of its own (split, weights, "
-        f"sizes) and examined by `frostgate.diagnose`; {architectures}. {seconds / 60:.0f} minutes on one core.",
-        "The backbones learnt digits 0 to 4 and their orientations, and their heads digits 5 to 9; the convnets learnt "
-        "all ten.",
+        f"{len(records)} classifiers, each trained from a seed of its own (split, weights, sizes) and examined by "
+        f"`frostgate.diagnose`. {minutes:.0f} minutes on one core.",
+        "",
+    ]
+    for source, members in _by_source(records):
+        counts = Counter(record["architecture"] for record in members)
+        architectures = ", ".join(f"{count} {name}" for name, count in counts.most_common())
+        lines.append(f"- {len(members)} of {_WORDS[source]}: {architectures}.")
+    return [
+        *lines,
         "",
         "Shares come with Wilson's 95 % interval. A dud is a case whose defect did no harm: best training accuracy is "
         "less than 10 points above that on validation examples that are no copies, and the mean recall of the classes "
         "is more than halfway from chance to 1; for the two of BatchNorm, training mode is less than 10 points above "
-        "inference mode. Duds are counted here and are in no other figure. The seeds share 1,797 pictures, so that the "
-        "intervals are about other seeds, not about other data.",
+        "inference mode. Duds are counted here and are in no other figure. Seeds share their source's pictures, so "
+        "that the intervals are about other seeds, not about other data.",
     ]
+
+
+def _by_source(records: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    found = {source: [one for one in records if one["pictures"] == source] for source in _WORDS}
+    return [(source, members) for source, members in found.items() if members]
 
 
 def _healthy(records: Sequence[Record]) -> list[str]:
     groups: list[tuple[str, list[Record]]] = [("all", list(records))]
-    for key, title in (("n", "n = {}"), ("architecture", "{}"), ("variant", "{}")):
+    for key, title in (("pictures", "{}"), ("n", "n = {}"), ("architecture", "{}"), ("variant", "{}")):
         values = sorted({record[key] for record in records})
         groups += [(title.format(value), [one for one in records if one[key] == value]) for value in values]
     return [
@@ -69,26 +83,22 @@ def _healthy_row(title: str, records: Sequence[Record]) -> str:
     return f"| {title} | {len(records)} | {numbers} | {_outcomes(records)} |"
 
 
-def _defects(records: Sequence[Record]) -> list[str]:
+def _defects(source: str, records: Sequence[Record]) -> list[str]:
+    broken = [record for record in records if record["defect"] != "healthy"]
+    groups = [(defect, [one for one in broken if one["defect"] == defect]) for defect in _in_order(broken)]
     rows = []
-    for defect in _in_order(records):
-        cases = [record for record in records if record["defect"] == defect]
+    for title, cases in (*groups, ("all", broken)):
         real = [record for record in cases if not record["dud"]]
-        rows.append(f"| {defect} | {len(real)} | {len(cases) - len(real)} | {_outcomes(real)} |")
-    return ["## Defects", "", "| defect | cases | duds | block | hold | pass |", "|---|---|---|---|---|---|", *rows]
-
-
-def _named(records: Sequence[Record]) -> list[str]:
-    rows = []
-    for defect in (*_in_order(records), None):
-        cases = [record for record in records if defect in (record["defect"], None)]
-        anywhere = _share(cases, lambda record: record["defect"] in record["causes"])
-        rows.append(f"| {defect or 'all'} | {len(cases)} | {_share(cases, _is_first)} | {anywhere} |")
+        anywhere = _share(real, lambda record: record["defect"] in record["causes"])
+        rows.append(
+            f"| {title} | {len(real)} | {len(cases) - len(real)} | {_outcomes(real)} | {_share(real, _is_first)} "
+            f"| {anywhere} |"
+        )
     return [
-        "## Is the true cause named?",
+        f"## Defects: {source}",
         "",
-        "| defect | cases | first | at all |",
-        "|---|---|---|---|",
+        "| defect | cases | duds | block | hold | pass | true cause named first | at all |",
+        "|---|---|---|---|---|---|---|---|",
         *rows,
     ]
 
@@ -110,6 +120,7 @@ def _rules(healthy: Sequence[Record], broken: Sequence[Record]) -> list[str]:
     rows = []
     for title, cases in (
         ("healthy", healthy),
+        *((f"healthy, {source}", members) for source, members in _by_source(healthy)),
         *((defect, [one for one in broken if one["defect"] == defect]) for defect in _in_order(broken)),
     ):
         shares = " | ".join(_share(cases, rule) for rule in RULES.values())
