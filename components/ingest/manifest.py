@@ -10,7 +10,7 @@ from components.ingest import storage
 from components.ingest.groups import Grouping, grouping_of
 from components.ingest.items import Container, Listing, Reject
 from components.ingest.names import escaped, label_fault, split_of, uri_fault
-from components.ingest.roots import is_below
+from components.ingest.roots import Roots
 from components.ingest.settings import DataSettings
 from schemas import features
 
@@ -32,7 +32,7 @@ def list_manifest(settings: DataSettings) -> Listing:
     if not splits:
         raise DataRefused(f"The manifest {settings.uri} has no rows; write one row an image.")
     has_splits = settings.given_splits != "ignore" and _has_splits(settings.uri, splits)
-    roots = (posixpath.dirname(settings.uri) or ".", *settings.roots)
+    roots = Roots((posixpath.dirname(settings.uri) or ".", *settings.roots))
     items = [
         _item(settings.uri, row, position, has_splits, grouping, roots)
         for position, row in enumerate(_rows(settings.uri, data, grouping.column))
@@ -121,14 +121,14 @@ def _item(
     position: int,
     has_splits: bool,
     grouping: Grouping,
-    roots: Sequence[str],
+    roots: Roots,
 ) -> Container | Reject:
     if not row["uri"]:
         return Reject(f"{manifest_uri}#row {position + 1}", "missing_uri", "the row names no image")
     if fault := uri_fault(row["uri"]):
         return Reject(escaped(row["uri"]), "bad_name", fault)
     uri = _absolute(manifest_uri, row["uri"])
-    if not is_below(uri, roots):
+    if uri not in roots:
         detail = "it is outside of the manifest's folder, and data.roots does not name its own"
         return Reject(uri, "outside_roots", detail)
     if not row["label"]:

@@ -7,18 +7,24 @@ from collections.abc import Iterable
 _LOCAL = "file"
 
 
-def is_below(uri: str, roots: Iterable[str]) -> bool:
-    """Says whether an address lies in one of some folders or buckets.
+class Roots:
+    """Folders and buckets; what lies in one of them is `in` it."""
 
-    Args:
-        uri: A local path, or an address with a scheme; of a chain of file systems (`zip://a::http://b`) never.
-        roots: Likewise.
-    """
-    scheme, path = _parts(uri)
-    return any(
-        scheme == root_scheme and (path == root or path.startswith(root.rstrip("/") + "/"))
-        for root_scheme, root in map(_parts, roots)
-    )
+    def __init__(self, addresses: Iterable[str]) -> None:
+        """Reads their addresses once, for a list may have millions of rows.
+
+        Args:
+            addresses: Local paths, or addresses with a scheme.
+        """
+        self._roots = tuple(map(_parts, addresses))
+
+    def __contains__(self, uri: str) -> bool:
+        """Says whether an address lies in one of them; of a chain of file systems (`zip://a::http://b`) never."""
+        scheme, path = _parts(uri)
+        return any(
+            scheme == root_scheme and (path == root or path.startswith(root.rstrip("/") + "/"))
+            for root_scheme, root in self._roots
+        )
 
 
 def _parts(uri: str) -> tuple[str, str]:

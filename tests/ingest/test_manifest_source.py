@@ -1,3 +1,6 @@
+import csv
+import os
+import time
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -173,6 +176,24 @@ def test_a_small_parquet_file_of_many_or_long_values_is_refused_before_they_are_
     assert most < 2**24
 
 
+def test_a_long_manifest_costs_little_more_than_to_read_it_and_ask_for_each_file(tmp_path: Path) -> None:
+    rows = "".join(f"{number}.png,{number % 3}\n" for number in range(20_000))
+    settings = manifest(str(tmp_path), "uri,label\n" + rows)
+
+    def plainly() -> None:
+        with open(settings.uri) as file:
+            assert not any(os.path.lexists(tmp_path / row["uri"]) for row in csv.DictReader(file))
+
+    def seconds(work: Callable[[], object]) -> float:
+        began = time.process_time()
+        work()
+        return time.process_time() - began
+
+    # The least of three, taken in turn: what else the machine does adds to both. 2.5 times when this was written.
+    ours, theirs = zip(*((seconds(lambda: list_source(settings)), seconds(plainly)) for _ in range(3)), strict=True)
+    assert min(ours) < 10 * min(theirs)
+
+
 def test_an_unknown_time_zone_is_a_sentence(tmp_path: Path) -> None:
     path, when = tmp_path / "images.parquet", pyarrow.array([0], pyarrow.timestamp("us", tz="Nowhere/City"))
     pyarrow.parquet.write_table(pyarrow.table({"uri": ["a.png"], "label": when}), path)
@@ -228,9 +249,9 @@ def test_roots_let_a_manifest_name_more(write_tree: Tree, png: Png, tmp_path: Pa
     rows = [f"{root}/a.png,cat", "https://example.com/set/b.png,dog", "https://example.com/set/../other/c.png,dog"]
     settings = manifest(str(tmp_path / "lists"), "uri,label\n" + "\n".join(rows) + "\n")
     allowed = settings.model_copy(update={"roots": (root, "https://example.com/set")})
-    from components.ingest.roots import is_below
+    from components.ingest.roots import Roots
 
-    assert [is_below(row.partition(",")[0], allowed.roots) for row in rows] == [True, True, False]
+    assert [row.partition(",")[0] in Roots(allowed.roots) for row in rows] == [True, True, False]
     listing = list_source(settings.model_copy(update={"roots": (root,)}))
     assert [one.uri for one in listing.containers] == [f"{root}/a.png"]
 
