@@ -1,10 +1,12 @@
 """A run that is under way: its id, its folder, what is written there."""
 
+import contextlib
+import signal
 import time
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 import filelock
 from pydantic import BaseModel
@@ -12,7 +14,15 @@ from pydantic import BaseModel
 from components.errors import DataRefused
 from pipeline.config import Config
 from pipeline.resolve import Folders
-from pipeline.runners.lock import BEGUN, run_lock
+from pipeline.runners.console import clean
+from pipeline.runners.lock import BEGUN, SUMMARY, is_running, run_lock
+
+KILLED: Final = (
+    "interrupted",
+    128 + signal.SIGKILL,
+    "The process ended without a word: it was killed, or the machine stopped. The same command continues the run.",
+)
+"""Status, exit code and message of such a run."""
 
 
 @dataclass(frozen=True)
@@ -57,8 +67,18 @@ class Attempt:
         return round(time.monotonic() - self.clock, 3)
 
     def announce(self, summary: BaseModel) -> None:
-        """Writes what is to be said of the run if its process ends without a word."""
+        """Writes what is to be said of the run if its process ends without a word: `KILLED`."""
         (self.folder / BEGUN).write_text(summary.model_dump_json(indent=2))
+
+    def finish_killed(self) -> None:
+        """Does for earlier runs what their processes, which were killed, could not: their logs' passwords go."""
+        for begun in self.folders.runs.glob(f"*/{BEGUN}"):
+            # A disk that takes nothing now is told of by the run itself, and the next one comes here again.
+            with contextlib.suppress(OSError):
+                if not is_running(begun.parent):
+                    clean(begun.with_name(self.log.name))
+                    summary = begun.with_name(SUMMARY)
+                    begun.unlink() if summary.exists() else begun.rename(summary)
 
     def store(self, summary: BaseModel, status: str) -> None:
         """Writes `summary.json`, whole or not at all.
@@ -66,7 +86,7 @@ class Attempt:
         Raises:
             OSError: It cannot be written; says which file that is, which a full disk's error does not.
         """
-        path, unfinished = self.folder / "summary.json", self.folder / "summary-unfinished.json"
+        path, unfinished = self.folder / SUMMARY, self.folder / "summary-unfinished.json"
         try:
             unfinished.write_text(summary.model_dump_json(indent=2))
             unfinished.replace(path)

@@ -44,7 +44,7 @@ def output_to(log: Path | str) -> Iterator[None]:
             os.close(original)
         with contextlib.suppress(OSError):
             file.close()  # Writes what is left; on a full disk the log ends before it.
-            _clean(Path(log))
+            clean(Path(log))
 
 
 @contextlib.contextmanager
@@ -84,7 +84,7 @@ def print_threads_errors_safely() -> None:
     threading.excepthook = tell
 
 
-def _clean(log: Path) -> None:
+def clean(log: Path) -> None:
     """Takes passwords out of what children and C++ libraries wrote, which Python's streams never saw."""
     if not log.is_file():
         return

@@ -3,12 +3,11 @@
 import contextlib
 import dataclasses
 import os
-import signal
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from components.card.facts import NodeFacts, RunFacts
 from components.credentials import lent
@@ -17,7 +16,7 @@ from components.registry import lease
 from components.registry.baseline import BASELINE, may_stand_for
 from pipeline.config import Config, addresses, effective_yaml
 from pipeline.resolve import Plan, folders_of, push_destination, resolve
-from pipeline.runners.attempt import Attempt
+from pipeline.runners.attempt import KILLED, Attempt
 from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, refusal_of, stopped
 from pipeline.runners.lock import alone
@@ -32,10 +31,6 @@ from pipeline.runners.telling import tell
 
 if TYPE_CHECKING:
     from tfx.orchestration.pipeline import Pipeline
-
-_KILLED: Final = (
-    "The process ended without a word: it was killed, or the machine stopped. The same command continues the run."
-)
 
 
 @dataclass(frozen=True)
@@ -74,7 +69,7 @@ def run(
     """
     attempt = Attempt.begin(config, folders_of(config))
     walk, listener = Walk(), progress or Silent()
-    attempt.announce(_summary(attempt, _Outcome("interrupted", 128 + signal.SIGKILL, _KILLED), walk))
+    attempt.announce(_summary(attempt, _Outcome(*KILLED), walk))
 
     def abandon(signal_number: int) -> None:
         _give_back(config, walk)
@@ -83,6 +78,7 @@ def run(
         os._exit(128 + signal_number)
 
     with output_to(attempt.log), lent(addresses(config).values()), stoppable(abandon) as stop:
+        attempt.finish_killed()
         outcome = _try(attempt, listener, build, walk, stop, again)
     return _after_telling(attempt, _written(attempt, outcome, walk))
 

@@ -10,7 +10,8 @@ import filelock
 
 from pipeline.runners.errors import AnotherRun
 
-# In a run's folder: what is to be said of it if its process ends without a word.
+# In a run's folder: what came of it, and what is to be said of it if its process ends without a word.
+SUMMARY: Final = "summary.json"
 BEGUN: Final = "begun.json"
 _LOCK: Final = "running.lock"
 

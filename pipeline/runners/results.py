@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 from components.errors import safe
 
 NodeStatus = Literal["done", "cached", "failed", "skipped"]
-LookStatus = Literal["quiet", "drift", "undecided", "refused", "failed", "interrupted"]
+LookStatus = Literal["quiet", "drift", "undecided", "refused", "failed", "interrupted", "running"]
 # What libraries say is part of it.
 Safe = Annotated[str, AfterValidator(safe)]
 RunStatus = Literal["pushed", "blocked", "held", "refused", "failed", "interrupted", "unchanged", "running"]

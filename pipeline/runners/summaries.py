@@ -6,15 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from pipeline.config import Config
-from pipeline.runners.lock import BEGUN, is_running
+from pipeline.runners.lock import BEGUN, SUMMARY, is_running
 from pipeline.runners.results import LookSummary, RunSummary, stands
 
-_SUMMARY: Final = "summary.json"
 _RUNNING: Final = "The run goes on."
-_Summary = TypeVar("_Summary", bound=BaseModel)
+_Ran = TypeVar("_Ran", RunSummary, LookSummary)
 
 
 def runs_of(config: Config) -> Iterator[RunSummary]:
@@ -28,7 +27,7 @@ def looks_of(config: Config) -> Iterator[LookSummary]:
     """Yields the looks at a configuration's log of requests, oldest first, as `past_runs` does runs."""
     from pipeline.watching import monitoring_folders
 
-    return (summary for summary in _summaries(LookSummary, monitoring_folders(config).runs) if summary is not None)
+    return _past(LookSummary, monitoring_folders(config).runs)
 
 
 def past_runs(folder: Path) -> Iterator[RunSummary]:
@@ -39,10 +38,14 @@ def past_runs(folder: Path) -> Iterator[RunSummary]:
     Args:
         folder: Holds a folder a run.
     """
-    begun = [path.parent for path in folder.glob(f"*/{BEGUN}") if not (path.parent / _SUMMARY).exists()]
-    ended = [path.parent for path in folder.glob(f"*/{_SUMMARY}")]
+    return _past(RunSummary, folder)
+
+
+def _past(kind: type[_Ran], folder: Path) -> Iterator[_Ran]:
+    begun: list[Path] = [path.parent for path in folder.glob(f"*/{BEGUN}") if not (path.parent / SUMMARY).exists()]
+    ended: list[Path] = [path.parent for path in folder.glob(f"*/{SUMMARY}")]
     for one in sorted([*begun, *ended]):
-        summary = _read(RunSummary, one / (BEGUN if one in begun else _SUMMARY))
+        summary = _read(kind, one / (BEGUN if one in begun else SUMMARY))
         if summary is not None:
             yield summary.model_copy(update={"status": "running", "message": _RUNNING}) if is_running(one) else summary
 
@@ -52,15 +55,11 @@ def newest_runs(folder: Path) -> Iterator[RunSummary]:
 
     Nobody knows what the run came to whose summary cannot be read, so none before it is the last one.
     """
-    return iter(partial(next, _summaries(RunSummary, folder, newest_first=True), None), None)
+    newest_first = sorted(folder.glob(f"*/{SUMMARY}"), reverse=True)
+    return iter(partial(next, (_read(RunSummary, path) for path in newest_first), None), None)
 
 
-def _summaries(kind: type[_Summary], folder: Path, newest_first: bool = False) -> Iterator[_Summary | None]:
-    for path in sorted(folder.glob(f"*/{_SUMMARY}"), reverse=newest_first):
-        yield _read(kind, path)
-
-
-def _read(kind: type[_Summary], path: Path) -> _Summary | None:
+def _read(kind: type[_Ran], path: Path) -> _Ran | None:
     try:
         return kind.model_validate_json(path.read_text())
     except (OSError, ValueError) as error:

@@ -10,7 +10,7 @@ from components.credentials import lent
 from components.foreign import json_text
 from components.registry.baseline import BASELINE, may_stand_for
 from pipeline.config import Config, addresses
-from pipeline.runners.attempt import Attempt
+from pipeline.runners.attempt import KILLED, Attempt
 from pipeline.runners.console import output_to
 from pipeline.runners.failures import ended, stopped
 from pipeline.runners.lock import alone
@@ -42,6 +42,7 @@ def look(config: Config, until: str, progress: Progress | None = None) -> LookSu
     """
     attempt = Attempt.begin(config, monitoring_folders(config))
     walk, listener = Walk(), progress or Silent()
+    attempt.announce(_summary(attempt, walk, *KILLED))
 
     def abandon(signal_number: int) -> None:
         summary = _summary(attempt, walk, *stopped(signal_number))
@@ -50,6 +51,7 @@ def look(config: Config, until: str, progress: Progress | None = None) -> LookSu
         os._exit(128 + signal_number)
 
     with output_to(attempt.log), lent(addresses(config).values()), stoppable(abandon) as stop:
+        attempt.finish_killed()
         summary = _try(attempt, until, listener, walk, stop)
     attempt.store(summary, summary.status)
     if until:
