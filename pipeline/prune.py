@@ -114,7 +114,7 @@ def _unfinished_trainings(folders: Folders, oldest_run: str) -> Iterator[tuple[R
     summary = folders.runs / oldest_run
     if summary.is_dir():
         since = summary.stat().st_mtime
-        for folder in sorted((folders.cache / "training").glob("*")):
+        for folder in sorted(folders.trainings.glob("*")):
             newest = max((path.stat().st_mtime for path in (folder, *folder.rglob("*"))), default=0.0)
             if newest < since:
                 yield _folder("unfinished training", folder)

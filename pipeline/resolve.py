@@ -29,7 +29,7 @@ class Folders:
     root: Path
     """All of one pipeline's runs."""
     cache: Path
-    """Shared by pipelines: embedded data, downloads, pretrained weights, unfinished trainings."""
+    """Shared by pipelines: embedded data, downloads, pretrained weights."""
 
     @property
     def artifacts(self) -> Path:
@@ -40,6 +40,11 @@ class Folders:
     def metadata(self) -> Path:
         """The ML Metadata store."""
         return self.root / "metadata.sqlite"
+
+    @property
+    def trainings(self) -> Path:
+        """A folder a training: features and checkpoints. Another pipeline's runs may go on beside this one's."""
+        return self.cache / "training" / self.root.name
 
     @property
     def runs(self) -> Path:

@@ -159,7 +159,7 @@ def nodes(plan: Plan) -> list[BaseNode]:
             "settings": config.trainer.model_dump_json(),
             "image_size": config.transform.image_size,
             "classes": classes,
-            "work_dir": str(plan.folders.cache / "training" / training_key),
+            "work_dir": str(plan.folders.trainings / training_key),
             "code_hash": _run_fn_hash(plan),
         },
     )

@@ -176,7 +176,7 @@ def test_a_training_is_continued_with_the_same_data_only(compiled_facts, tmp_pat
         for letter in "aab"
     ]
     assert places[0] == places[1] != places[2]
-    assert places[0].startswith("/frostgate/cache/training/")
+    assert places[0].startswith("/frostgate/cache/training/digits/")
 
 
 def test_the_compiled_facts_are_read_as_they_were_written(compiled_facts, tmp_path):

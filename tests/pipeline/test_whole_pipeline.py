@@ -218,7 +218,7 @@ def test_a_run_killed_in_the_trainer_continues_to_the_same_weights(small_run, wi
 
 
 def progress_files(output: Path) -> list[Path]:
-    return list((output / "cache" / "training").glob("*/checkpoints/head/progress.json"))
+    return list((output / "cache" / "training").glob("*/*/checkpoints/head/progress.json"))
 
 
 def epochs_done(progress: Path) -> int:

@@ -135,16 +135,18 @@ def test_what_a_killed_prune_left_is_found_by_the_next(config, day, monkeypatch)
 def test_unfinished_trainings_go_with_the_runs_that_left_them(config, day, tmp_path):
     import os
 
-    training = tmp_path / "out" / "cache" / "training"
-    for name in ("old", "new"):
+    trainings = tmp_path / "out" / "cache" / "training"
+    # Another pipeline's are its own to remove.
+    training, others = trainings / config.name, trainings / "other"
+    for name in ("old", "new", "../other/old"):
         (training / name / "features").mkdir(parents=True)
         (training / name / "features" / "done.json").write_text("{}")
-    for path in (training / "old", *(training / "old").rglob("*")):
+    for path in (*trainings.glob("*/old"), *trainings.glob("*/old/**/*")):
         os.utime(path, (1_000_000_000, 1_000_000_000))
     day(1)
     (training / "new" / "features" / "done.json").touch()
     assert [removal.kind for removal in pruned(config)] == ["unfinished training"]
-    assert [path.name for path in training.iterdir()] == ["new"]
+    assert [path.name for path in training.iterdir()] == ["new"] and (others / "old").is_dir()
 
 
 def test_a_run_that_is_going_on_is_not_pruned(config, day):
