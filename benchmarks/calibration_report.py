@@ -16,7 +16,7 @@ _WORDS: Final = {
     "digits": "scikit-learn's 1,797 digits, of which the backbones learnt 0 to 4 and their orientations, their heads 5 "
     "to 9, and the convnets all ten",
     "cifar10": "20,000 pictures of CIFAR-10 at 16 x 16",
-    "photographs": "750 photographs of three kinds of food at 32 x 32, by heads on a net that learnt CIFAR-10",
+    "photographs": "750 photographs of three kinds of food at 64 x 64, by heads on a net that learnt CIFAR-10",
 }
 
 

@@ -66,7 +66,7 @@ SOURCES: Final = {
         momenta=(0.999, 0.9999),
     ),
     "photographs": Source(
-        ("small_net",), num_validation={True: (220, 350)}, num_train={True: (350, 1_000)}, epochs={True: 15}
+        ("small_net",), num_validation={True: (220, 350)}, num_train={True: (350, 1_000)}, epochs={True: 30}
     ),
 }
 
@@ -76,7 +76,7 @@ def load(source: str, side: int, for_heads: bool) -> Data:
 
     Args:
         source: A key of SOURCES.
-        side: 16 or 32.
+        side: 16, 32 or 64.
         for_heads: Leaves out what the backbones have learnt.
 
     Raises:

@@ -1,8 +1,8 @@
 """Small classifiers of pictures, trained by plain Keras; none of the project's own model code.
 
-Convnets learn pictures of 16 x 16 pixels: all ten digits, or CIFAR-10. Heads on frozen backbones learn pictures of
-32 x 32. MobileNetV2 and ResNet50, without their last blocks, are trained briefly to tell digits 0 to 4 and which way up
-they are, and their heads learn digits 5 to 9; a small net learns CIFAR-10, and its heads photographs.
+Convnets learn pictures of 16 x 16 pixels: all ten digits, or CIFAR-10. MobileNetV2 and ResNet50, without their last
+blocks, are trained briefly to tell digits 0 to 4 and which way up they are, at 32 x 32; heads on them learn digits 5 to
+9. A small net learns CIFAR-10, and heads on it photographs of 64 x 64.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,9 @@ Norm = Callable[[], keras.layers.Layer]
 
 BACKBONES: Final = ("mobilenet_v2", "resnet50", "small_net")
 _FAMILIES: Final = {"mobilenet_v2": "tf", "resnet50": "caffe", "small_net": "unit"}
-_SIDES: Final = {True: 32, False: 16}
+_SIDES: Final = {"mobilenet_v2": 32, "resnet50": 32, "small_net": 64}
+_CONVNETS_SIDE: Final = 16
+_SOURCE_SIDE: Final = 32
 _SOURCE_EPOCHS: Final = {"mobilenet_v2": 16, "resnet50": 3, "small_net": 6}
 # The last blocks know the source task too well for a backbone that was trained on nine hundred pictures.
 _CUTS: Final = {
@@ -97,7 +99,7 @@ class BatchStatistics(keras.layers.BatchNormalization):
 def all_pictures(source: str, architecture: str) -> Data:
     """Loads what can be drawn for an architecture."""
     is_backbone = architecture in BACKBONES
-    return sources.load(source, _SIDES[is_backbone], is_backbone)
+    return sources.load(source, _SIDES.get(architecture, _CONVNETS_SIDE), is_backbone)
 
 
 def in_family(pictures: np.ndarray, family: str) -> np.ndarray:
@@ -134,7 +136,7 @@ def with_head(base: keras.Model, features: Data, recipe: Recipe, frozen: bool) -
 
 def convnet(recipe: Recipe, norm: Norm | None, head_norm: Norm | None, scale: float = 1 / 255) -> keras.Model:
     """A small functional net that scales its inputs itself, with another, normalised dense layer if asked for."""
-    inputs = keras.Input((16, 16, 3))
+    inputs = keras.Input((_CONVNETS_SIDE, _CONVNETS_SIDE, 3))
     x = keras.layers.Rescaling(scale)(inputs)
     for width in (16, 32):
         x = keras.layers.Conv2D(width, 3, padding="same", use_bias=norm is None)(x)
@@ -160,11 +162,12 @@ def fit(model: keras.Model, train: Data, recipe: Recipe) -> keras.Model:
 @cache
 def backbone(name: str, folder: Path) -> keras.Model:
     """Builds a backbone that knows something else; trains it once, and keeps the weights in the folder."""
-    base = _built(name)
     kept = folder / f"{name}.weights.h5"
     if not kept.exists():
-        _train_on_source(base, name)
-        base.save_weights(kept)
+        learner = _built(name, _SOURCE_SIDE)
+        _train_on_source(learner, name)
+        learner.save_weights(kept)
+    base = _built(name, _SIDES[name])
     base.load_weights(kept)
     cut, pooling = _CUTS[name]
     shortened = keras.Model(base.input, pooling()(base.get_layer(cut).output), name=name)
@@ -185,10 +188,10 @@ def copied(base: keras.Model, norm: type[keras.layers.BatchNormalization], **cha
     return copy
 
 
-def _built(name: str) -> keras.Model:
+def _built(name: str, side: int) -> keras.Model:
     if name == "small_net":
-        return _small_net()
-    shape = {"include_top": False, "weights": None, "input_shape": (32, 32, 3), "pooling": "avg"}
+        return _small_net(side)
+    shape = {"include_top": False, "weights": None, "input_shape": (side, side, 3), "pooling": "avg"}
     if name == "resnet50":
         base = keras.applications.ResNet50(**shape)
     else:
@@ -199,8 +202,8 @@ def _built(name: str) -> keras.Model:
     return base
 
 
-def _small_net() -> keras.Model:
-    inputs = x = keras.Input((32, 32, 3))
+def _small_net(side: int) -> keras.Model:
+    inputs = x = keras.Input((side, side, 3))
     for width in (32, 64, 96):
         x = keras.layers.Conv2D(width, 3, padding="same", use_bias=False)(x)
         x = keras.layers.ReLU(name="last" if width == 96 else None)(batch_norm()(x))
@@ -218,8 +221,8 @@ def _train_on_source(base: keras.Model, name: str) -> None:
 
 def _source_task(name: str) -> Data:
     if name == "small_net":
-        return sources.load("cifar10", _SIDES[True], False)
-    pictures, labels = sources.digits(_SIDES[True])
+        return sources.load("cifar10", _SOURCE_SIDE, False)
+    pictures, labels = sources.digits(_SOURCE_SIDE)
     source = labels < 5
     turned = np.concatenate([np.rot90(pictures[source], turns, axes=(1, 2)) for turns in range(4)])
     return turned, np.concatenate([labels[source] + 5 * turns for turns in range(4)])
