@@ -1,5 +1,6 @@
 """Pretraining on a source task, for machines that cannot fetch ImageNet weights."""
 
+import contextlib
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +9,7 @@ import absl.logging
 import keras
 import tensorflow as tf
 
+from components import whole_files
 from components.backbone.kinds import KINDS
 from components.backbone.seeding import make_deterministic
 from components.backbone.settings import BackboneSettings, PretrainSettings
@@ -55,17 +57,17 @@ def keep(backbone: keras.Model, target: Path) -> None:
     unfinished = target.with_name(f"unfinished-{os.getpid()}-{target.name}")
     backbone.save_weights(unfinished)
     # The hash goes first: weights that lie there without one would be made again.
-    _digest_file(target).write_text(sha256_of(unfinished))
-    unfinished.replace(target)
+    whole_files.write_text(_digest_file(target), sha256_of(unfinished))
+    whole_files.put(unfinished, target)
 
 
 def is_whole(target: Path) -> bool:
     """Returns whether the pretrained weights are as they were written; logs a warning where they are damaged."""
     if not target.exists():
         return False
-    recorded = _digest_file(target)
-    if recorded.exists() and recorded.read_text(errors="replace") == sha256_of(target):
-        return True
+    with contextlib.suppress(OSError):
+        if _digest_file(target).read_text(errors="replace") == sha256_of(target):
+            return True
     absl.logging.warning("%s is not what was written and counts as absent; the backbone is pretrained again.", target)
     return False
 

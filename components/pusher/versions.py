@@ -12,8 +12,9 @@ from hashlib import file_digest
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from components import whole_files
 from components.foreign import json_text
 from components.push_gate.fingerprint import fingerprint_of
 
@@ -181,7 +182,7 @@ def local_folder(destination: str) -> Path:
 def _alone(root: Path) -> Iterator[None]:
     try:
         # The system drops a dead process's lock, so the file may stay.
-        lock = FileLock(root / _LOCK, timeout=_LOCK_TIMEOUT_SECONDS).acquire()
+        lock = whole_files.lock(root / _LOCK, _LOCK_TIMEOUT_SECONDS).acquire()
     except Timeout as error:
         raise ValueError(
             f"another push has held {root} for {_LOCK_TIMEOUT_SECONDS:g} seconds; end it and run again."

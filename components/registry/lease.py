@@ -8,8 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from filelock import FileLock
-
+from components import whole_files
 from components.errors import DataRefused
 from components.foreign import json_text
 
@@ -45,7 +44,7 @@ def take(
     """
     deadline = clock() + patience_seconds
     while True:
-        with FileLock(root / _LOCK, timeout=60):
+        with whole_files.lock(root / _LOCK, 60):
             lease = _read(root)
             if lease is None or lease["holder"] == holder or _has_ended(lease["until"], clock()):
                 _write(root, holder, clock() + LEASE_SECONDS)
@@ -73,7 +72,7 @@ def release(root: Path, holder: str) -> None:
     """Gives the lease back; leaves another holder's lease alone, and does nothing where the folder is gone."""
     if not root.is_dir():
         return
-    with FileLock(root / _LOCK, timeout=60):
+    with whole_files.lock(root / _LOCK, 60):
         lease = _read(root)
         if lease is not None and lease["holder"] == holder:
             (root / _FILE).unlink()
@@ -94,6 +93,4 @@ def _read(root: Path) -> dict | None:
 
 
 def _write(root: Path, holder: str, until: float) -> None:
-    unfinished = root / f"{_FILE}.unfinished"
-    unfinished.write_text(json.dumps({"holder": holder, "until": until}))
-    unfinished.replace(root / _FILE)
+    whole_files.write_text(root / _FILE, json.dumps({"holder": holder, "until": until}))

@@ -8,8 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from filelock import FileLock
-
+from components import whole_files
 from components.credentials import complete
 from components.errors import DataRefused, without_credentials
 from components.push_gate.fingerprint import directory_fingerprint, file_sha256
@@ -357,7 +356,7 @@ class MlflowRegistry:
 
     def _alone(self) -> AbstractContextManager:
         # Two runs that register the same model at once must not both find it missing.
-        return FileLock(f"{self._file}.lock", timeout=600) if self._file else nullcontext()
+        return whole_files.lock(self._file.with_name(f"{self._file.name}.lock"), 600) if self._file else nullcontext()
 
     def _reaching(self) -> AbstractContextManager:
         return reaching(self._address)

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import absl.logging
 import keras
 import numpy as np
 
+from components import whole_files
 from components.foreign import json_text
 
 
@@ -53,10 +55,8 @@ class PhaseCheckpoint:
             _write_arrays(self._best, self._weights())
         newest = self._folder / f"epoch-{len(progress.epochs):05d}.npz"
         _write_arrays(newest, [*self._weights(), *self._optimizer()])
-        unfinished = self._folder / f"progress-{os.getpid()}"
         state = {"epochs": progress.epochs, "best_epoch": progress.best_epoch}
-        unfinished.write_text(json.dumps(state | {"sha256": _digest(state)}))
-        unfinished.replace(self._record)
+        whole_files.write_text(self._record, json.dumps(state | {"sha256": _digest(state)}))
         for old in self._folder.glob("epoch-*.npz"):
             if old != newest:
                 old.unlink()
@@ -87,6 +87,9 @@ class PhaseCheckpoint:
                 type(error).__name__,
                 error,
             )
+            # Whatever lies there, a folder too, would be in the way of what is written anew.
+            shutil.rmtree(self._folder)
+            self._folder.mkdir()
             return Progress()
         _assign(everything, arrays)
         return progress
@@ -105,7 +108,7 @@ class PhaseCheckpoint:
 def _write_arrays(path: Path, arrays: Sequence[np.ndarray]) -> None:
     unfinished = path.with_name(f"unfinished-{os.getpid()}.npz")
     np.savez(unfinished, *arrays)
-    unfinished.replace(path)
+    whole_files.put(unfinished, path)
 
 
 def _read_arrays(path: Path, variables: Sequence[Any]) -> list[np.ndarray]:

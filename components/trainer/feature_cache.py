@@ -5,7 +5,7 @@ A backbone that is frozen and in inference mode is a function of the image alone
 
 import hashlib
 import json
-import os
+import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import absl.logging
 import numpy as np
 import tensorflow as tf
 
+from components import whole_files
 from components.foreign import json_text
 
 _VALUES: Final = "values.bin"
@@ -58,14 +59,12 @@ def embedded(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Ite
                 type(error).__name__,
                 error,
             )
-            done.unlink()
+            shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     count = _write(folder, embed, batches)
     facts = {"num_images": count} | {name: _sha256(folder / name) for name in (_VALUES, _LABELS)}
     # This file is written last: a folder without it was left by a killed run.
-    unfinished = folder / f"done-{os.getpid()}"
-    unfinished.write_text(json.dumps(facts))
-    unfinished.replace(done)
+    whole_files.write_text(done, json.dumps(facts))
     return _mapped(folder, count, embedding_size)
 
 

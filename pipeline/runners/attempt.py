@@ -11,6 +11,7 @@ from typing import Final, Self
 import filelock
 from pydantic import BaseModel
 
+from components import whole_files
 from components.errors import DataRefused
 from pipeline.config import Config
 from pipeline.resolve import Folders
@@ -86,10 +87,9 @@ class Attempt:
         Raises:
             OSError: It cannot be written; says which file that is, which a full disk's error does not.
         """
-        path, unfinished = self.folder / SUMMARY, self.folder / "summary-unfinished.json"
+        path = self.folder / SUMMARY
         try:
-            unfinished.write_text(summary.model_dump_json(indent=2))
-            unfinished.replace(path)
+            whole_files.write_text(path, summary.model_dump_json(indent=2))
             (self.folder / BEGUN).unlink(missing_ok=True)
         except OSError as error:
             text = f"could not be written ({error.strerror}); the run had ended as {status}"

@@ -8,6 +8,7 @@ from typing import Final
 
 import filelock
 
+from components import whole_files
 from pipeline.runners.errors import AnotherRun
 
 # In a run's folder: what came of it, and what is to be said of it if its process ends without a word.
@@ -21,7 +22,7 @@ def alone(root: Path) -> Iterator[None]:
     """Lets one run at a time into a pipeline's folder: ML Metadata's SQLite store takes one writer."""
     owner = root / "run.pid"
     try:
-        lock = filelock.FileLock(root / "run.lock").acquire(timeout=0)
+        lock = whole_files.lock(root / "run.lock", 0).acquire()
     except filelock.Timeout:
         process = owner.read_text() if owner.exists() else "unknown"
         raise AnotherRun(
@@ -29,13 +30,13 @@ def alone(root: Path) -> Iterator[None]:
             "Wait for it, or give this run another name or output."
         ) from None
     with lock:
-        owner.write_text(str(os.getpid()))
+        whole_files.write_text(owner, str(os.getpid()))
         yield
 
 
 def run_lock(folder: Path) -> filelock.BaseFileLock:
     """Returns the lock that the process of a run holds for as long as it lives, however it ends."""
-    return filelock.FileLock(folder / _LOCK)
+    return whole_files.lock(folder / _LOCK, -1)
 
 
 def is_running(folder: Path) -> bool:

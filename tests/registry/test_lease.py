@@ -65,6 +65,17 @@ def test_what_died_is_overtaken_when_its_time_is_over(tmp_path: Path) -> None:
     assert clock.now == pytest.approx(1000.0 + lease.LEASE_SECONDS, abs=5)
 
 
+@pytest.mark.parametrize("name", [".push-lease.json", ".push-lease.lock"])
+def test_a_folder_in_its_place_goes_if_it_is_empty_and_is_named_if_not(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    take(tmp_path, "a", Clock())
+    (tmp_path / name).unlink()
+    (tmp_path / name / "kept").mkdir(parents=True)
+    with pytest.raises(DataRefused, match=rf"{name} must be a file, which a run writes; a folder lies there"):
+        take(tmp_path, "a", Clock())
+    assert (tmp_path / name / "kept").is_dir()
+
+
 def test_a_torn_lease_is_nobodys(tmp_path: Path) -> None:
     take(tmp_path, "a", Clock())
     for text in ('{"holder": ', "[" * 100_000):

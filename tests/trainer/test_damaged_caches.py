@@ -49,7 +49,13 @@ def lose(path: Path) -> None:
     path.unlink()
 
 
-DAMAGES = (cut, empty, flip, replace, lose)
+def fold(path: Path) -> None:
+    """A folder in its place, which no file can replace."""
+    path.unlink()
+    path.mkdir()
+
+
+DAMAGES = (cut, empty, flip, replace, lose, fold)
 
 
 def trained(
@@ -158,7 +164,7 @@ def test_damaged_features_are_computed_again(tmp_path, caplog, name, damage):
         assert str(tmp_path) in said and "computed again" in said
 
 
-@pytest.mark.parametrize("damage", [cut, empty, flip])
+@pytest.mark.parametrize("damage", [cut, empty, flip, fold])
 def test_a_damaged_pretrained_backbone_is_no_backbone(tmp_path, caplog, damage):
     cached = tmp_path / "cache" / "pretrained-1.weights.h5"
     assert not pretrain.is_whole(cached)
@@ -168,3 +174,6 @@ def test_a_damaged_pretrained_backbone_is_no_backbone(tmp_path, caplog, damage):
     assert not pretrain.is_whole(cached)
     (said,) = caplog.messages
     assert str(cached) in said and "pretrained again" in said
+    damage(pretrain._digest_file(cached))
+    pretrain.keep(keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)]), cached)
+    assert pretrain.is_whole(cached)

@@ -1,0 +1,49 @@
+"""Files that appear complete or not at all, and the locks beside them."""
+
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock
+
+from components.errors import DataRefused
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a text; a process that is killed meanwhile leaves what was there before, and a file that nobody reads.
+
+    Raises:
+        DataRefused: As `put`.
+    """
+    unfinished = path.with_name(f"{path.name}.unfinished")
+    unfinished.write_text(text)
+    put(unfinished, path)
+
+
+def put(unfinished: Path, path: Path) -> None:
+    """Puts a finished file of the same folder in its place.
+
+    Raises:
+        DataRefused: A folder lies there that is not empty.
+    """
+    _clear(path)
+    unfinished.replace(path)
+
+
+def lock(path: Path, timeout: float) -> BaseFileLock:
+    """Returns the lock of a file, not taken yet, which gives up after some seconds.
+
+    Raises:
+        DataRefused: As `put`.
+    """
+    _clear(path)
+    return FileLock(path, timeout=timeout)
+
+
+def _clear(path: Path) -> None:
+    """Removes an empty folder that lies in a file's place: nobody loses anything, and every run would fail for it."""
+    if path.is_dir() and not path.is_symlink():
+        try:
+            path.rmdir()
+        except OSError as error:
+            raise DataRefused(
+                f"{path} must be a file, which a run writes; a folder lies there ({error.strerror}). Move it away."
+            ) from error
