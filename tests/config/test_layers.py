@@ -63,6 +63,7 @@ def test_rooms_keep_their_doors(graph, room, may_import):
         "intervals",
         "preprocessing",
         "foreign",
+        "whole_files",
     }
     assert rooms - shared <= may_import
 
