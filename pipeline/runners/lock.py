@@ -41,7 +41,7 @@ def run_lock(folder: Path) -> filelock.BaseFileLock:
 
 def is_running(folder: Path) -> bool:
     """Says whether the process of the run in a folder is alive."""
-    if not (folder / _LOCK).exists():
+    if not (folder / _LOCK).is_file():
         return False
     try:
         with run_lock(folder).acquire(timeout=0):
