@@ -1,7 +1,6 @@
 """Pictures to train small classifiers on: scikit-learn's digits, and real ones where they lie beside the checkout."""
 
 import sys
-import tarfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,7 +13,7 @@ from sklearn.datasets import load_digits
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.copies.families import real_pictures
+from tests.copies.families import in_archive, real_pictures
 
 Data = tuple[np.ndarray, np.ndarray]
 """RGB 0..255, float32 [n, side, side, 3], and labels int64 [n]."""
@@ -105,20 +104,19 @@ def _archive(name: str, side: int) -> Data:
     path = real_pictures(name)
     if path is None:
         raise FileNotFoundError(f"{name} must lie in the folder that FROSTGATE_REAL_PICTURES names; it does not.")
+    chosen: dict[str, int] = {}
+
+    def choose(names: list[str]) -> list[str]:
+        by_class: dict[str, list[str]] = {}
+        for name in names:
+            by_class.setdefault(PurePosixPath(name).parent.name, []).append(name)
+        for label, one in enumerate(sorted(by_class)):
+            chosen.update(dict.fromkeys(by_class[one][:_OF_A_CLASS], label))
+        return list(chosen)
+
     pictures, labels = [], []
-    with tarfile.open(path) as archive:
-        files = [member for member in archive if member.isfile() and member.name.endswith(".jpg")]
-        classes = sorted({PurePosixPath(member.name).parent.name for member in files})
-        names = [
-            sorted(member.name for member in files if PurePosixPath(member.name).parent.name == one)[:_OF_A_CLASS]
-            for one in classes
-        ]
-        chosen = {name: label for label, of_class in enumerate(names) for name in of_class}
-        for member in files:
-            if member.name in chosen:
-                with Image.open(archive.extractfile(member)) as picture:  # type: ignore[arg-type]
-                    small = picture.convert("RGB").resize((side, side), Image.Resampling.BOX)
-                pictures.append(np.asarray(small, np.float32))
-                labels.append(chosen[member.name])
+    for name, picture in in_archive(path, choose):
+        pictures.append(np.asarray(picture.resize((side, side), Image.Resampling.BOX), np.float32))
+        labels.append(chosen[name])
     # In the archive they are sorted by class; a seed draws in an order of its own.
     return np.stack(pictures), np.array(labels, np.int64)

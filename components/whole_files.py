@@ -1,5 +1,6 @@
 """Files that appear complete or not at all, and the locks beside them."""
 
+import os
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock
@@ -13,9 +14,11 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         DataRefused: As `put`.
     """
-    unfinished = path.with_name(f"{path.name}.unfinished")
+    _clear(path)
+    # Caches are shared: another process may write the same file.
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}.unfinished")
     unfinished.write_text(text)
-    put(unfinished, path)
+    unfinished.replace(path)
 
 
 def put(unfinished: Path, path: Path) -> None:

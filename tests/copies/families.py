@@ -3,7 +3,7 @@
 import io
 import os
 import tarfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -133,12 +133,20 @@ def real_pictures(name: str) -> Path | None:
 
 def of_archive(path: Path, random: np.random.Generator, number: int, side: int) -> np.ndarray:
     """uint8 [n, side, side, 3]: some of an archive's pictures."""
-    found = []
+    found = [
+        np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR))
+        for _, picture in in_archive(
+            path, lambda names: [names[position] for position in random.permutation(len(names))[:number]]
+        )
+    ]
+    return random.permutation(np.stack(found))
+
+
+def in_archive(path: Path, choose: Callable[[list[str]], Collection[str]]) -> Iterator[tuple[str, Image.Image]]:
+    """Yields the names and pictures, in RGB, that are chosen of an archive's sorted names, in the archive's order."""
     with tarfile.open(path) as archive:
         names = sorted(name for name in archive.getnames() if name.endswith((".jpg", ".jpeg", ".png")))
-        chosen = {names[position] for position in random.permutation(len(names))[:number]}
+        chosen = set(choose(names))
         for member in archive:
             if member.name in chosen:
-                picture = Image.open(archive.extractfile(member)).convert("RGB")  # type: ignore[arg-type]
-                found.append(np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR)))
-    return random.permutation(np.stack(found))
+                yield member.name, Image.open(archive.extractfile(member)).convert("RGB")  # type: ignore[arg-type]
