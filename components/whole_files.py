@@ -1,5 +1,6 @@
-"""Files that appear complete or not at all, and the locks beside them."""
+"""Files that appear complete or not at all, their hashes, and the locks beside them."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -39,6 +40,12 @@ def lock(path: Path, timeout: float) -> BaseFileLock:
     """
     _clear(path)
     return FileLock(path, timeout=timeout)
+
+
+def sha256_of(path: str | os.PathLike[str]) -> str:
+    """Returns the hex sha256 of a local file."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _clear(path: Path) -> None:

@@ -8,6 +8,7 @@ from tfx.dsl.component.experimental.annotations import OutputArtifact, Parameter
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Model
 
+from components import whole_files
 from components.backbone import weights
 from components.backbone.kinds import KINDS
 from components.backbone.kinds import Backbone as Kind
@@ -55,7 +56,7 @@ def Backbone(
             if name:
                 source.unlink()
             raise
-        description["sha256"] = weights.sha256_of(target)
+        description["sha256"] = whole_files.sha256_of(target)
     (folder / "backbone.json").write_text(json.dumps(description, indent=2))
     for key, value in description.items():
         backbone.set_string_custom_property(key, value)

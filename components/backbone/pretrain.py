@@ -13,7 +13,6 @@ from components import whole_files
 from components.backbone.kinds import KINDS
 from components.backbone.seeding import make_deterministic
 from components.backbone.settings import BackboneSettings, PretrainSettings
-from components.backbone.weights import sha256_of
 from components.errors import DataRefused
 from components.ingest import storage
 from components.preprocessing import Family
@@ -57,7 +56,7 @@ def keep(backbone: keras.Model, target: Path) -> None:
     unfinished = target.with_name(f"unfinished-{os.getpid()}-{target.name}")
     backbone.save_weights(unfinished)
     # The hash goes first: weights that lie there without one would be made again.
-    whole_files.write_text(_digest_file(target), sha256_of(unfinished))
+    whole_files.write_text(_digest_file(target), whole_files.sha256_of(unfinished))
     whole_files.put(unfinished, target)
 
 
@@ -66,7 +65,7 @@ def is_whole(target: Path) -> bool:
     if not target.exists():
         return False
     with contextlib.suppress(OSError):
-        if _digest_file(target).read_text(errors="replace") == sha256_of(target):
+        if _digest_file(target).read_text(errors="replace") == whole_files.sha256_of(target):
             return True
     absl.logging.warning("%s is not what was written and counts as absent; the backbone is pretrained again.", target)
     return False

@@ -1,6 +1,5 @@
 """Gets the backbone's weights from a download or a file, and loads them."""
 
-import hashlib
 import os
 import shutil
 import warnings
@@ -10,6 +9,7 @@ from typing import Final
 import keras
 import numpy as np
 
+from components import whole_files
 from components.backbone import kinds
 from components.backbone.kinds import Backbone
 from components.backbone.shapes import first_difference
@@ -21,12 +21,6 @@ from components.ingest import storage
 _SUFFIXES: Final = (".weights.h5", ".h5", ".keras")
 # The largest network of Keras' applications has 1.4 GB.
 _MOST_BYTES: Final = 4 * 2**30
-
-
-def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Returns the hex sha256 of a local file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def download_imagenet(kind: Backbone, cache_dir: str) -> Path:
@@ -80,7 +74,7 @@ def fetch(uri: str, expected_sha256: str, cache_dir: str) -> Path:
         raise DataRefused(
             f"backbone.weights must be a readable file; {uri} is not ({error}). Correct the path or the rights."
         ) from error
-    sha256 = sha256_of(copy)
+    sha256 = whole_files.sha256_of(copy)
     if expected_sha256 and sha256 != expected_sha256:
         copy.unlink()
         raise DataRefused(f"backbone.sha256 is {expected_sha256}, but {uri} has {sha256}. Use the file that was meant.")

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import file_digest
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -108,7 +107,7 @@ def file_hashes(folder: Path) -> dict[str, str]:
         Hex sha256 by POSIX path relative to `folder`, sorted; empty folders leave no trace.
     """
     paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    return {path: _sha256(folder / path) for path in paths if path != MANIFEST}
+    return {path: whole_files.sha256_of(folder / path) for path in paths if path != MANIFEST}
 
 
 def verify(version_dir: Path) -> tuple[str, ...]:
@@ -240,8 +239,3 @@ def _sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return file_digest(file, "sha256").hexdigest()

@@ -3,7 +3,6 @@
 A backbone that is frozen and in inference mode is a function of the image alone, so it has to see each image only once.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable
@@ -62,7 +61,7 @@ def embedded(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Ite
             shutil.rmtree(folder)
     folder.mkdir(parents=True, exist_ok=True)
     count = _write(folder, embed, batches)
-    facts = {"num_images": count} | {name: _sha256(folder / name) for name in (_VALUES, _LABELS)}
+    facts = {"num_images": count} | {name: whole_files.sha256_of(folder / name) for name in (_VALUES, _LABELS)}
     # This file is written last: a folder without it was left by a killed run.
     whole_files.write_text(done, json.dumps(facts))
     return _mapped(folder, count, embedding_size)
@@ -71,7 +70,7 @@ def embedded(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Ite
 def _read(folder: Path, embedding_size: int) -> Features:
     facts = json_text.read(folder / "done.json")
     for name in (_VALUES, _LABELS):
-        if _sha256(folder / name) != facts[name]:
+        if whole_files.sha256_of(folder / name) != facts[name]:
             raise ValueError(f"{name} is not what was written")
     return _mapped(folder, facts["num_images"], embedding_size)
 
@@ -82,11 +81,6 @@ def _mapped(folder: Path, count: int, embedding_size: int) -> Features:
     if len(labels) != count:
         raise ValueError(f"{_LABELS} has {len(labels)} labels of {count} images")
     return Features(values, labels)
-
-
-def _sha256(path: Path) -> str:
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _write(folder: Path, embed: Callable[[tf.Tensor], tf.Tensor], batches: Iterable) -> int:

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components import whole_files
 from components.backbone import freezing, modes, weights
 from components.errors import ArtifactChanged
 from components.trainer import feature_batches, image_phase, phases, start
@@ -56,7 +57,7 @@ def load_backbone(inputs: Inputs) -> keras.Model:
         ArtifactChanged: The weights are not those that the step wrote.
     """
     backbone, file = inputs.kind.build(inputs.image_size), inputs.weights_dir / "backbone.weights.h5"
-    if not file.exists() or weights.sha256_of(file) != inputs.backbone["sha256"]:
+    if not file.exists() or whole_files.sha256_of(file) != inputs.backbone["sha256"]:
         raise ArtifactChanged(str(inputs.weights_dir.parent), f"{file.name} is not what the step wrote")
     weights.load(backbone, file)
     freezing.freeze(backbone)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from tfx.types.standard_artifacts import Model
 
+from components import whole_files
 from components.backbone import modes, weights
 from components.backbone.component import Backbone
 from components.backbone.kinds import KINDS, Published
@@ -77,14 +78,14 @@ def test_no_network_is_one_sentence_with_a_way_out(tmp_path):
 
 def test_a_file_of_ones_own_is_copied_under_its_hash(published, tmp_path):
     file = published / "resnet50_notop.weights.h5"
-    expected = weights.sha256_of(file)
+    expected = whole_files.sha256_of(file)
     copy = weights.fetch(str(file), expected, str(tmp_path))
     assert copy == tmp_path / f"{expected}.weights.h5"
 
 
 def test_a_wrong_hash_prints_both(published, tmp_path):
     file = published / "resnet50_notop.weights.h5"
-    with pytest.raises(DataRefused, match=f"is abc, but .* has {weights.sha256_of(file)}"):
+    with pytest.raises(DataRefused, match=f"is abc, but .* has {whole_files.sha256_of(file)}"):
         weights.fetch(str(file), "abc", str(tmp_path))
     assert not list(tmp_path.iterdir())
 

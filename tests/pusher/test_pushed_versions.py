@@ -20,6 +20,7 @@ FILES = {"saved_model.pb": b"graph", "variables/variables.index": b"index", "var
 DYING_PUSH = """
 import os, sys
 from pathlib import Path
+from components import whole_files
 from components.pusher import versions
 
 left = int(sys.argv[4])
@@ -32,8 +33,9 @@ def fuse(operation):
         return operation(*args, **kwargs)
     return burning
 
-for name in ("_copy", "_write", "_sync", "_sha256", "verify", "_sync_folders"):
+for name in ("_copy", "_write", "_sync", "verify", "_sync_folders"):
     setattr(versions, name, fuse(getattr(versions, name)))
+whole_files.sha256_of = fuse(whole_files.sha256_of)
 Path.rename = fuse(Path.rename)
 versions.push(Path(sys.argv[1]), sys.argv[2], sys.argv[3])
 """

@@ -7,7 +7,7 @@ import keras
 import pytest
 
 from components.backbone.kinds import KINDS
-from components.backbone.weights import sha256_of
+from components.whole_files import sha256_of
 
 
 @pytest.fixture(scope="session")
