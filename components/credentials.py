@@ -17,7 +17,7 @@ from components.foreign import json_text
 # JSON: address without credentials -> the same with them. A step's parameters are stored, its environment is not.
 VARIABLE: Final = "FROSTGATE_CREDENTIALS"
 # Looked at and not taken: what follows a `;` may be the value's or another parameter.
-_PARAMETER: Final = re.compile(r"[?&;][^=?&;#]*=(?=([^&]*))")
+_PARAMETER: Final = re.compile(r"[?&;#][^=?&;#]*=(?=([^&]*))")
 # What ends the host where nothing is to be encoded.
 _AUTHORITY: Final = re.compile(r"[/?#]")
 

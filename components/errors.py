@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, unquote
 
 # Digits between a colon and a slash are a port's: what comes after them is a path, whatever is in it.
 _PORT: Final = r"""(?![^\s/:@"'<>]*:\d{1,5}/)"""
@@ -15,8 +15,9 @@ _LOGIN: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _NAME: Final = (
-    r"(?P<name>[?&;](?:[\w.-]*(?:token|secret|passw|pwd|signature|credential|auth)[\w.-]*|x-(?:amz|goog)-[\w-]+"
-    r"|(?:[\w.-]*[_-])?(?:key|keyid|key_id)|apikey|accesskey|awsaccesskeyid|sig)=)"
+    r"(?P<name>[?&;#](?:[\w.-]*(?:token|secret|passw|passphrase|pwd|signature|credential|auth|bearer|session)[\w.-]*"
+    r"|x-(?:amz|goog)-[\w-]+|(?:[\w.-]*[_-])?(?:key|keyid|key_id|pass|pw|jwt)|apikey|accesskey|awsaccesskeyid|sig"
+    r"|odbc_connect|connection_?string)=)"
 )
 _PARAMETER: Final = re.compile(rf"""{_NAME}[^\s&;#"'<>]+""", re.IGNORECASE)
 # The same of an address by itself, whose values end at the next parameter alone.
@@ -94,7 +95,11 @@ def public_place(place: str) -> str:
 
 
 def has_credentials(text: str) -> bool:
-    """Whether a text is or holds an address with credentials, wherever in it that begins."""
+    """Whether a text is or holds an address with credentials, wherever in it that begins; percent-encoded, too."""
+    return any(map(_has_credentials, {text, unquote(text)}))
+
+
+def _has_credentials(text: str) -> bool:
     # What the scheme is called does not matter; looking for its name would take a long text's length squared.
     addresses = (f"x{text[found.start() :]}" for found in re.finditer("://", text))
     return any(map(login_in, addresses)) or public_place(text) != text

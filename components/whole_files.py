@@ -7,6 +7,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock
 
 from components.errors import DataRefused
+from components.foreign import files
 
 
 def write_text(path: Path, text: str) -> None:
@@ -39,13 +40,22 @@ def lock(path: Path, timeout: float) -> BaseFileLock:
         DataRefused: As `put`.
     """
     _clear(path)
-    return FileLock(path, timeout=timeout)
+    # What a thread took, another one may give back.
+    return FileLock(path, timeout=timeout, thread_local=False)
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:
-    """Returns the hex sha256 of a local file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    """Returns the hex sha256 of a local file.
+
+    Raises:
+        DataRefused: It is a pipe or a device, of which there may be no end.
+        OSError: It is missing, or cannot be read.
+    """
+    try:
+        with files.opened(path) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except files.Unreadable as error:
+        raise DataRefused(f"{os.fspath(path)} {error}. Move it away.") from error
 
 
 def _clear(path: Path) -> None:

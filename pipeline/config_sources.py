@@ -8,12 +8,13 @@ from typing import Any, Final
 import yaml
 from pydantic import BaseModel
 
-from components.errors import has_credentials
 from components.foreign import files, yaml_text
 from pipeline.config_errors import ConfigRefused, field_at
 
 PREFIX: Final = "FROSTGATE__"
 _SEPARATOR: Final = "__"
+# A text of another form, of which no part is a key, may be a password.
+_KEY: Final = re.compile(r"[\w.\s-]{,100}")
 # A configuration has a few thousand; PyYAML takes ten seconds for one of these.
 _MOST_BYTES: Final = 2**20
 # As YAML 1.1 has them, without those of base 60.
@@ -114,7 +115,7 @@ def from_overrides(overrides: Sequence[str], model: type[BaseModel]) -> list[Tol
     for text in overrides:
         key, equals, value = text.partition("=")
         # Of the value nothing: what is wrong with it says how much of it may be said.
-        origin = "--set" if has_credentials(key) else f"--set {key}".strip()
+        origin = f"--set {key}".strip() if _KEY.fullmatch(key) else "--set"
         if not equals or not all(key.strip().split(".")):
             raise ConfigRefused([f"{origin}: expected key=value, such as --set trainer.seed=7."])
         told.append(_told(key.strip().split("."), value, origin, model))

@@ -13,7 +13,7 @@ from pipeline.resolve import Folders, effective_registry, folders_of, push_desti
 from pipeline.runners.lock import alone
 from pipeline.runners.place import check_place
 from pipeline.runners.pruning import forget_runs, recorded_runs, remove, size_of
-from pipeline.runners.summaries import past_runs
+from pipeline.runners.summaries import past_runs, run_ids_in
 from pipeline.watching import monitoring_folders
 
 
@@ -68,7 +68,7 @@ def _steps(config: Config, folders: Folders, dry_run: bool) -> Iterator[tuple[Re
     safe = retention.protected(versions)
 
     summaries = {summary.run_id: summary for summary in past_runs(folders.runs)}
-    run_ids = {*recorded_runs(folders.metadata), *(path.name for path in folders.runs.glob("*") if path.is_dir())}
+    run_ids = {*recorded_runs(folders.metadata), *run_ids_in(folders.runs)}
     old_runs = retention.runs_to_remove(run_ids, summaries, settings.runs, safe)
     kept = sorted(run_ids.difference(old_runs))
     if registry:
@@ -93,7 +93,7 @@ def _looks(config: Config, dry_run: bool) -> Iterator[tuple[Removal, Callable[[]
     if not folders.root.is_dir():
         return
     with alone(folders.root):
-        names = {*recorded_runs(folders.metadata), *(path.name for path in folders.runs.glob("*") if path.is_dir())}
+        names = {*recorded_runs(folders.metadata), *run_ids_in(folders.runs)}
         old = sorted(names)[: -config.retention.runs]
         for folder in forget_runs(folders.metadata, old, folders.artifacts, dry_run):
             yield _folder("artifact", folder)

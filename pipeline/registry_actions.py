@@ -19,6 +19,7 @@ from components.registry.protocol import (
     SAVED_MODEL,
     SINCE,
     WITHDRAWN,
+    ChampionMoved,
     ModelRegistry,
     RegisteredVersion,
 )
@@ -147,6 +148,8 @@ def _changed(
     said = dict(tags or {}) | champions.audit(action, author.name, author.reason, now, **told)
     if serve:
         with _files(registry, version) as model_dir, _lease(config, version) as destination:
+            # Whoever held the lease until now may have moved it.
+            _must_still_be(registry, champion)
             number = push(model_dir, destination, directory_fingerprint(str(model_dir))).version
             registry.tag(version.version, said)
             _move(registry, action, champion, version, author, now)
@@ -167,7 +170,7 @@ def _move(
     now: datetime,
 ) -> None:
     if action != "rollback" or champion is None:
-        make_champion(registry, version.version)
+        make_champion(registry, version.version, champion)
         return
     # First: a run that comes between must not serve it again.
     withdrawn = champions.audit("withdraw", author.name, author.reason, now, for_version=version.version)
@@ -175,6 +178,15 @@ def _move(
     # Its predecessor stays, so that one can go back further.
     registry.tag(version.version, {SINCE: now.isoformat(timespec="seconds")})
     registry.move_alias(version.version, champion.version)
+
+
+def _must_still_be(registry: ModelRegistry, champion: RegisteredVersion | None) -> None:
+    found, expected = ((one.version if one else champions.NONE) for one in (registry.champion(), champion))
+    if found != expected:
+        raise ChampionMoved(
+            f"The champion was {expected} when this command began and is {found} now; nothing was changed. "
+            "Look at `frostgate registry list`, and run it again if it is still what you want."
+        )
 
 
 @contextmanager
@@ -189,8 +201,6 @@ def _lease(config: Config, version: RegisteredVersion) -> Iterator[str]:
     """Keeps runs from pushing at the same time."""
     destination = push_destination(config)
     root = local_folder(destination)
-    lease.take(root, version.fingerprint)
-    try:
+    with lease.of_this_process(), lease.given_back(root, version.fingerprint):
+        lease.take(root, version.fingerprint)
         yield destination
-    finally:
-        lease.release(root, version.fingerprint)

@@ -68,7 +68,7 @@ def served_to_remove(served: Mapping[int, str], keep: int, safe_versions: Iterab
         keep: How many of the newest are kept; servers load the highest number.
         safe_versions: Registered versions whose newest served folder stays.
     """
-    stay = set(sorted(served)[-keep:])
+    stay = set(sorted(number for number, print_ in served.items() if print_)[-keep:])
     for version in safe_versions:
         stay |= set(sorted(number for number, print_ in served.items() if print_ == version.fingerprint)[-1:])
     # What somebody else put there is theirs.

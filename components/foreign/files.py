@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import zlib
+from io import BufferedReader
 from typing import BinaryIO, Final
 
 _PIECE: Final = 2**20
@@ -13,7 +14,7 @@ class Unreadable(ValueError):
     """A file must not or cannot be read; the message goes on after its name: `is damaged (...)`."""
 
 
-def opened(path: str | os.PathLike[str], most: int | None = None) -> BinaryIO:
+def opened(path: str | os.PathLike[str], most: int | None = None) -> BufferedReader:
     """Opens a local file for reading.
 
     Args:

@@ -4,6 +4,9 @@ import hashlib
 from collections.abc import Mapping
 
 import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from components.whole_files import sha256_of
 
 _CHUNK_BYTES = 1 << 20
 
@@ -18,7 +21,7 @@ def directory_fingerprint(path: str) -> str:
         sha256 in hex.
 
     Raises:
-        ValueError: There is no file under `path`.
+        ValueError: There is no file under `path`, or one is a pipe or a device.
     """
     filesystem, root = fsspec.core.url_to_fs(path)
     root = root.rstrip("/")
@@ -69,6 +72,8 @@ def file_sha256(path: str) -> str:
 
 
 def _file_digest(filesystem: fsspec.AbstractFileSystem, path: str) -> bytes:
+    if isinstance(filesystem, LocalFileSystem):
+        return bytes.fromhex(sha256_of(path))
     digest = hashlib.sha256()
     with filesystem.open(path, "rb") as file:
         while chunk := file.read(_CHUNK_BYTES):

@@ -23,6 +23,8 @@ MANIFEST: Final = "assets.extra/frostgate_manifest.json"
 _UNFINISHED_PREFIX: Final = ".unfinished-"
 _LOCK: Final = ".push.lock"
 _LOCK_TIMEOUT_SECONDS: Final = 600.0
+# TensorFlow Serving reads 64 bits with a sign, and passes over what is more.
+_LARGEST: Final = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,13 @@ def push(model_dir: Path, destination: str, fingerprint: str) -> PushedVersion:
     with _alone(root):
         _clean_up(root)
         damaged = tuple(text for version in versions(root) for text in _report(root / str(version), fingerprint))
-        newest = max(versions(root), default=0)
+        newest = _newest(root)
         if newest and _holds(root / str(newest), fingerprint):
             return PushedVersion(newest, root / str(newest), already_there=True, damaged=damaged)
+        if newest == _LARGEST:
+            raise ValueError(
+                f"{root / str(newest)} has the largest number that servers read; move it away and run again."
+            )
         target = root / str(newest + 1)
         _publish(model_dir, target, {"fingerprint": fingerprint, "files": hashes})
     return PushedVersion(newest + 1, target, already_there=False, damaged=damaged)
@@ -82,7 +88,15 @@ def push(model_dir: Path, destination: str, fingerprint: str) -> PushedVersion:
 def versions(root: Path) -> tuple[int, ...]:
     """The version numbers under `root`, ascending; what is not a positive number's folder is no version."""
     names = (child.name for child in root.iterdir() if child.is_dir())
-    return tuple(sorted(int(name) for name in names if re.fullmatch(r"[1-9][0-9]*", name)))
+    numbers = (int(name) for name in names if re.fullmatch(r"[1-9][0-9]{,18}", name))
+    return tuple(sorted(number for number in numbers if number <= _LARGEST))
+
+
+def _newest(root: Path) -> int:
+    """The largest number that a server may read under `root`, 0 for none; also of what is no version: a file, `09`."""
+    names = (child.name for child in root.iterdir())
+    numbers = (int(name) for name in names if re.fullmatch(r"[0-9]{1,200}", name))
+    return max((number for number in numbers if number <= _LARGEST), default=0)
 
 
 def fingerprints_of(root: Path) -> dict[int, str]:
@@ -93,7 +107,7 @@ def fingerprints_of(root: Path) -> dict[int, str]:
 
 def is_served(root: Path, fingerprint: str) -> bool:
     """Whether the newest version under `root`, which servers load, is this model, byte for byte."""
-    newest = max(versions(root), default=0) if root.is_dir() else 0
+    newest = _newest(root) if root.is_dir() else 0
     return bool(newest) and _holds(root / str(newest), fingerprint)
 
 
@@ -194,7 +208,9 @@ def _alone(root: Path) -> Iterator[None]:
 
 def _clean_up(root: Path) -> None:
     for leftover in root.glob(f"{_UNFINISHED_PREFIX}*"):
-        shutil.rmtree(leftover)
+        # What is no folder was left by somebody else.
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover)
 
 
 def _publish(model_dir: Path, target: Path, manifest: Mapping) -> None:
@@ -207,8 +223,9 @@ def _publish(model_dir: Path, target: Path, manifest: Mapping) -> None:
         if differences := verify(unfinished):
             raise OSError(f"the copy differs from {model_dir}: {differences[0]}; nothing was pushed")
         _sync_folders(unfinished, manifest["files"])
-        # mkdtemp's 0700 would lock a model server out that runs as another user.
-        unfinished.chmod(0o755)
+        # mkdtemp's 0700 and a strict umask would lock a model server out that runs as another user.
+        for path in (unfinished, *unfinished.rglob("*")):
+            path.chmod(0o755 if path.is_dir() else 0o644)
         unfinished.rename(target)
         _sync(target.parent)
     except BaseException:

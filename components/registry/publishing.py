@@ -3,7 +3,15 @@
 from datetime import UTC, datetime
 
 from components.registry import champions
-from components.registry.protocol import WEIGHTS, ChampionMoved, ModelRecord, ModelRegistry, Registered
+from components.registry.protocol import (
+    WEIGHTS,
+    WITHDRAWN,
+    ChampionMoved,
+    ModelRecord,
+    ModelRegistry,
+    Registered,
+    RegisteredVersion,
+)
 
 
 def publish(registry: ModelRegistry, record: ModelRecord, promote: bool) -> Registered:
@@ -20,16 +28,27 @@ def publish(registry: ModelRegistry, record: ModelRecord, promote: bool) -> Regi
     registered = registry.register(record)
     if promote:
         weights, against = record.tags.get(WEIGHTS, ""), champions.judged_against(record.tags)
-        if reason := champions.objection(record.fingerprint, weights, against, registry.versions()):
+        versions = registry.versions()
+        if reason := champions.objection(record.fingerprint, weights, against, versions):
             raise ChampionMoved(reason)
-        make_champion(registry, registered.version)
+        make_champion(registry, registered.version, champions.champion_of(versions))
     return registered
 
 
-def make_champion(registry: ModelRegistry, number: str) -> None:
-    """Moves the alias, having written down which version it was taken from."""
-    champion = registry.champion()
+def make_champion(registry: ModelRegistry, number: str, champion: RegisteredVersion | None) -> None:
+    """Moves the alias, having written down which version it was taken from.
+
+    Args:
+        registry: Whose alias.
+        number: The version that gets it.
+        champion: The version that had it when this was decided.
+
+    Raises:
+        ChampionMoved: Another one has it by now.
+    """
     if champion and champion.version == number:
+        if champion.tags.get(WITHDRAWN):  # By a rollback that was killed before it moved the alias.
+            registry.tag(number, {WITHDRAWN: ""})
         return
     registry.tag(number, champions.promotion(champion, datetime.now(UTC)))
     registry.move_alias(number, champion.version if champion else None)

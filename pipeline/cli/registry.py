@@ -217,9 +217,9 @@ def _document(version: RegisteredVersion) -> dict[str, Any]:
 
 
 def _standing(version: RegisteredVersion) -> str:
-    if version.tags.get(WITHDRAWN):
-        return f"taken back by {version.tags[WITHDRAWN]}"
     words = ["champion"] if version.is_champion else []
+    if version.tags.get(WITHDRAWN):
+        return ", ".join([*words, f"taken back by {version.tags[WITHDRAWN]}"])
     words += [f"approved by {version.tags[APPROVED]}"] if version.tags.get(APPROVED) else []
     return ", ".join(words)
 

@@ -8,13 +8,15 @@ from typing import Any, Final
 
 from tfx.types.artifact import Artifact
 
-from components.errors import ArtifactChanged
+from components.errors import ArtifactChanged, DataRefused
 from components.foreign import json_text
-from components.push_gate.fingerprint import file_sha256, fingerprint_of
+from components.push_gate.fingerprint import fingerprint_of
+from components.whole_files import sha256_of
 
 # A text, which every metadata store hands back as it was: JSON of file -> hex sha256, or one hash of all that.
 CONTENT: Final = "content"
 _NUM_NAMED: Final = 3
+_NO_FILE: Final = "0" * 64
 
 # Address -> what the file system said of its files when they were read last, in this process, and their hashes.
 _known: dict[str, tuple[Mapping[str, tuple[int, ...]], Mapping[str, str]]] = {}
@@ -60,7 +62,7 @@ def _hashes(uri: str) -> Mapping[str, str]:
     stamps, hashes = _known.get(uri, ({}, {}))
     now = {name: _stamp(Path(uri, name)) for name in _files(uri)}
     found = {
-        name: hashes[name] if stamps.get(name) == stamp else file_sha256(str(Path(uri, name)))
+        name: hashes[name] if stamp and stamps.get(name) == stamp else _sha256(Path(uri, name))
         for name, stamp in now.items()
     }
     _known[uri] = now, found
@@ -75,8 +77,19 @@ def _files(uri: str) -> list[str]:
     )
 
 
+def _sha256(path: Path) -> str:
+    """Is of no content where there is none: a pipe, or a link to nowhere, which no step writes."""
+    try:
+        return sha256_of(path)
+    except (OSError, DataRefused):
+        return _NO_FILE
+
+
 def _stamp(path: Path) -> tuple[int, ...]:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError:
+        return ()
     return status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 

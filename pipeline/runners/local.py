@@ -132,7 +132,7 @@ def _try(
     again: bool,
 ) -> _Outcome:
     try:
-        with alone(attempt.folders.root):
+        with alone(attempt.folders.root), lease.of_this_process():
             check(attempt.folders.metadata)
             take_place(attempt.folders.metadata, attempt.folders.artifacts)
             plan = resolve(attempt.config)

@@ -1,6 +1,7 @@
 """The summaries that runs left, and what they say of the next one."""
 
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipeline.runners.lock import BEGUN, SUMMARY, is_running
 from pipeline.runners.results import LookSummary, RunSummary, stands
 
 _RUNNING: Final = "The run goes on."
+_RUN_ID: Final = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
 _Ran = TypeVar("_Ran", RunSummary, LookSummary)
 
 
@@ -39,6 +41,11 @@ def past_runs(folder: Path) -> Iterator[RunSummary]:
         folder: Holds a folder a run.
     """
     return _past(RunSummary, folder)
+
+
+def run_ids_in(folder: Path) -> set[str]:
+    """The ids of the runs, or looks, that have a folder in one; a folder of another name is not ours."""
+    return {path.name for path in folder.glob("*") if path.is_dir() and _RUN_ID.fullmatch(path.name)}
 
 
 def _past(kind: type[_Ran], folder: Path) -> Iterator[_Ran]:

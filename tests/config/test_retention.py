@@ -98,4 +98,5 @@ def test_served_versions_of_the_champion_stay_the_newest_of_each(keep, expected)
 
 
 def test_what_servers_load_stays_whoever_wrote_it():
-    assert retention.served_to_remove({8: "a", 9: ""}, 1, ()) == [8]
+    # What somebody else put there takes no place of ours.
+    assert retention.served_to_remove({7: "a", 8: "b", 9: ""}, 1, ()) == [7]

@@ -22,6 +22,9 @@ SECRETS = [
     f'https://{WORD}"<@host/x',
     f"s3://bucket/x?X-Amz-Signature='{WORD}' {WORD}",
     f"filecache::s3://KEY:{WORD}@bucket/x",
+    f"mssql+pyodbc:///?odbc_connect=UID%3Du%3BPWD%3D{WORD}",
+    f"https://host/x#access_token={WORD}",
+    f"mysql://host/x?user=ann&pass={WORD}",
 ]
 # Where an address may come with a password, for the client that is given it can use it.
 TAKEN = {"registry.uri", "monitoring.pushgateway"}
@@ -76,7 +79,15 @@ def test_no_setting_shows_a_secret_that_it_was_given(key, tmp_path):
 
 @pytest.mark.parametrize(
     "form",
-    ["{key}_={value}", "{key}.x={value}", "{key}: {value}", '{key}=["{value}"]', '{key}={{x: "{value}"}}', "{value}=1"],
+    [
+        "{key}_={value}",
+        "{key}.x={value}",
+        "{key}: {value}",
+        '{key}=["{value}"]',
+        '{key}={{x: "{value}"}}',
+        "{value}=1",
+        "{value}",
+    ],
 )
 def test_no_mistaken_setting_shows_a_secret(form):
     for key in leaves():
@@ -110,6 +121,15 @@ def test_names_of_files_ids_and_users_are_no_secrets():
     )
     config = load(None, [f"kubeflow.env.{name}=x" for name in names])
     assert set(config.kubeflow.env) == set(names)
+
+
+@pytest.mark.parametrize("key", ["registry.uri", "data.uri", "backbone.weights"])
+@pytest.mark.parametrize(
+    "text", [f"https://host/x?to%6ben={WORD}", f"https://host/x?token%3D{WORD}", f"s3://u:{WORD}%40x"]
+)
+def test_a_secret_whose_address_is_encoded_is_refused(key, text):
+    said, is_taken = said_of(f"{key}={text}")
+    assert WORD not in said and not is_taken
 
 
 def test_every_address_that_is_taken_is_lent_to_the_steps_and_refused_in_a_compiled_file():

@@ -1,6 +1,7 @@
 """A version directory is complete or absent, whatever happens."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -93,6 +94,48 @@ def test_a_server_sees_only_numbers(model: Path, tmp_path: Path) -> None:
     root = push(model, str(tmp_path / "models"), directory_fingerprint(str(model))).path.parent
     assert [child.name for child in root.iterdir() if not child.name.startswith(".")] == ["1"]
     assert root.joinpath("1").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_server_of_another_user_may_read_all_whatever_the_umask(model: Path, tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        pushed = push(model, str(tmp_path / "models"), directory_fingerprint(str(model)))
+    finally:
+        os.umask(before)
+    modes = {path.is_dir(): path.stat().st_mode & 0o777 for path in (pushed.path, *pushed.path.rglob("*"))}
+    assert modes == {True: 0o755, False: 0o644}
+
+
+@pytest.mark.parametrize("name", ["7", "09", "12", f"{2**63 - 2}"])
+@pytest.mark.parametrize("kind", ["folder", "file", "pipe", "link"])
+def test_a_number_that_a_server_may_read_is_passed_over_whosever_it_is(
+    model: Path, tmp_path: Path, name: str, kind: str
+) -> None:
+    root = tmp_path / "models"
+    push(model, str(root), directory_fingerprint(str(model)))
+    path = root / name
+    {"folder": path.mkdir, "file": path.touch, "pipe": lambda: os.mkfifo(path), "link": lambda: path.symlink_to("x")}[
+        kind
+    ]()
+    assert not is_served(root, directory_fingerprint(str(model)))
+    pushed = push(model, str(root), directory_fingerprint(str(model)))
+    assert (pushed.version, verify(pushed.path)) == (int(name) + 1, ())
+    assert is_served(root, directory_fingerprint(str(model)))
+
+
+@pytest.mark.parametrize("name", [".unfinished-note", "9" * 40, "9" * 255, "1" * 19 + "x", "१", str(2**63)])
+def test_what_no_server_reads_is_in_nobodys_way(model: Path, tmp_path: Path, name: str) -> None:
+    root = tmp_path / "models"
+    root.mkdir()
+    (root / name).touch()
+    assert push(model, str(root), directory_fingerprint(str(model))).version == 1
+    assert (root / name).is_file()
+
+
+def test_above_the_largest_number_nothing_is_pushed(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "models" / str(2**63 - 1)).mkdir(parents=True)
+    with pytest.raises(ValueError, match=r"9223372036854775807 has the largest number that there is; move it away"):
+        push(model, str(tmp_path / "models"), directory_fingerprint(str(model)))
 
 
 def test_a_push_killed_anywhere_leaves_no_half_version_and_the_next_one_repairs(model: Path, tmp_path: Path) -> None:

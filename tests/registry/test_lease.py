@@ -99,6 +99,49 @@ def test_clocks_of_two_machines_may_be_apart(tmp_path: Path) -> None:
         take(tmp_path, "b", Clock())
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from components.registry import lease
+with lease.of_this_process():
+    lease.take(Path(sys.argv[1]), "a")
+    print("taken", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_lease_that_its_process_would_have_given_back_ends_with_it(tmp_path: Path) -> None:
+    """Whatever the clock says; what another process is to give back lasts."""
+    command = [sys.executable, "-c", KILLED, tmp_path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None and process.stdout.readline() == "taken\n"
+        with pytest.raises(DataRefused, match="has held .* for 0 seconds"):
+            lease.take(tmp_path, "b", patience_seconds=0)
+        process.kill()
+    lease.take(tmp_path, "b", patience_seconds=0)
+    with pytest.raises(DataRefused, match="has held .* for 0 seconds"), lease.of_this_process():
+        lease.take(tmp_path, "c", patience_seconds=0)
+    lease.release(tmp_path, "b")
+
+
+def test_a_lease_of_this_process_may_be_taken_again_and_given_back(tmp_path: Path) -> None:
+    for _ in range(2):
+        with lease.of_this_process(), lease.given_back(tmp_path, "a"):
+            lease.take(tmp_path, "a", patience_seconds=0)
+            lease.take(tmp_path, "a", patience_seconds=0)
+            with pytest.raises(DataRefused):
+                lease.take(tmp_path, "b", patience_seconds=0)
+    lease.take(tmp_path, "b", patience_seconds=0)
+
+
+def test_who_waits_is_told_for_whom_and_how_long(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    take(tmp_path, "a" * 64, clock)
+    with pytest.raises(DataRefused):
+        take(tmp_path, "b", clock)
+    assert caplog.messages == [f"Waiting for the push of model {'a' * 12} to end, 20 s at most."]
+
+
 HOLD = """
 import sys, time
 from pathlib import Path

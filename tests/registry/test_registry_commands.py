@@ -11,7 +11,7 @@ import yaml
 
 from components.pusher.versions import push
 from components.registry.opening import open_registry
-from components.registry.protocol import BASELINE, CODES, RUN_KEY, SERVES, ModelRecord
+from components.registry.protocol import BASELINE, CODES, RUN_KEY, SERVES, WITHDRAWN, ModelRecord
 from components.registry.publishing import publish
 from components.registry.settings import RegistrySettings
 from pipeline.cli.main import main
@@ -116,6 +116,43 @@ def test_what_was_taken_back_is_promoted_by_hand_only(
     assert "withdrawn" not in json.dumps({k: v for k, v in shown(say, two)["tags"].items() if v})
     code, out, _ = say("registry", "promote", two, "--by", "Bob")
     assert code == 0 and f"Version {two} is the champion already." in out
+
+
+def test_after_a_rollback_that_was_killed_both_ways_are_open(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was killed when what it took back was marked, and the alias had not moved."""
+    one, two = judged("one"), judged("two")
+
+    def killed(*ignored: object) -> None:
+        raise KeyboardInterrupt
+
+    for way, champions_number in (("promote", two), ("rollback", one)):
+        with monkeypatch.context() as patch:
+            patch.setattr(type(open_registry(settings)), "move_alias", killed)
+            assert say("registry", "rollback", "--by", "Eve")[0] == 130
+        assert champion(settings) == two and "champion, taken back by Eve" in say("registry", "list")[1]
+        words = [way, two] if way == "promote" else [way]
+        assert say("registry", *words, "--by", "Ada")[0] == 0
+        assert champion(settings) == champions_number
+        assert bool(shown(say, two)["tags"].get(WITHDRAWN)) == (way == "rollback")
+        assert list(served(tmp_path).values())[-1] == {one: "one", two: "two"}[champions_number]
+
+
+def test_a_champion_that_another_one_moved_meanwhile_is_not_replaced(
+    say: Say, judged: Callable[..., str], settings: RegistrySettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two, three = judged("one"), judged("two"), judged("three")
+
+    def waited(root: Path, holder: str) -> None:
+        open_registry(settings).move_alias(two, three)
+
+    monkeypatch.setattr("pipeline.registry_actions.lease.take", waited)
+    before = served(tmp_path)
+    code, _, err = say("registry", "promote", one)
+    assert code == 1 and err.count("\n") == 1, err
+    assert f"champion was {three} when this command began and is {two} now; nothing was changed" in err
+    assert champion(settings) == two and served(tmp_path) == before
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,22 @@ def test_a_sealed_artifact_is_let_through_until_a_byte_of_it_changes(artifact, t
     assert caught.value.folder == artifact.uri
 
 
+@pytest.mark.parametrize("name", ["b", "new"])
+@pytest.mark.parametrize("kind", ["pipe", "link to nowhere", "device"])
+def test_what_is_no_file_is_named_and_not_waited_for(artifact, tmp_path, name, kind):
+    from pipeline.runners import contents
+
+    contents.seal({"model": [artifact]}, names_files=True)
+    path = tmp_path / "model" / name
+    path.unlink(missing_ok=True)
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else "nowhere")
+    with pytest.raises(ArtifactChanged, match=f"{name} is {'changed' if name == 'b' else 'new'} since the step"):
+        contents.check({"model": [artifact]})
+
+
 def test_the_seal_of_many_files_on_a_cluster_is_one_hash(artifact):
     from pipeline.runners import contents
 
@@ -71,5 +87,5 @@ def test_a_file_is_read_once_as_long_as_nothing_says_that_it_changed(artifact, m
     from pipeline.runners import contents
 
     contents.seal({"model": [artifact]}, names_files=True)
-    monkeypatch.setattr(contents, "file_sha256", lambda path: pytest.fail(f"{path} was read again"))
+    monkeypatch.setattr(contents, "sha256_of", lambda path: pytest.fail(f"{path} was read again"))
     contents.check({"model": [artifact]})

@@ -149,6 +149,15 @@ def test_unfinished_trainings_go_with_the_runs_that_left_them(config, day, tmp_p
     assert [path.name for path in training.iterdir()] == ["new"] and (others / "old").is_dir()
 
 
+def test_a_folder_that_is_no_run_stays_and_takes_no_runs_place(config, day):
+    notes = [Path(config.output) / config.name / "runs" / name for name in ("0-my-notes", "zz-backup")]
+    ids = [day(number) for number in range(1, 5)]
+    for folder in notes:
+        folder.mkdir()
+    pruned(config)
+    assert runs(config) == sorted([*ids[-3:], *(folder.name for folder in notes)])
+
+
 def test_a_run_that_is_going_on_is_not_pruned(config, day):
     day(1)
     with alone(Path(config.output) / config.name), pytest.raises(AnotherRun, match="is running this pipeline"):
