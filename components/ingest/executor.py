@@ -110,6 +110,11 @@ def _refuse_empty_splits(report: Report, settings: DataSettings) -> None:
     for split in features.JUDGED:
         if not report.by_split[split]:
             reasons = ", ".join(f"{number} {reason}" for reason, number in report.rejected_by_reason.items())
+            if report.num_read and report.rejected_by_reason.get("missing_group") == report.num_read:
+                raise DataRefused(
+                    f"data.group must say what each image of {report.uri} belongs to; {settings.group} finds nothing "
+                    f"in any of {report.num_read}. Correct it."
+                )
             grouped = f", all of a group in one split ({settings.group})" if settings.group else ""
             raise DataRefused(
                 f"No image is left for the {split} split of {report.uri}: {report.num_read} read, "

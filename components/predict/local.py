@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from components.errors import DataRefused
+from components.errors import DataRefused, first_line
 from components.foreign import saved_models
 from components.foreign.files import Unreadable
 from components.ingest.names import escaped, op_message
@@ -29,7 +29,13 @@ def load(version_dir: Path) -> Ask:
         ) from None
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(version_dir))
+    try:
+        loaded = tf.saved_model.load(str(version_dir))
+    # A damaged model can raise anything.
+    except Exception as error:
+        raise DataRefused(
+            f"{version_dir} must be a served version's folder; it cannot be loaded ({first_line(error)}). Name another."
+        ) from error
     serve = loaded.signatures.get("serving_default")
     if serve is None or set(serve.structured_input_signature[1]) != {"image_bytes"}:
         raise DataRefused(

@@ -77,9 +77,7 @@ def push(model_dir: Path, destination: str, fingerprint: str) -> PushedVersion:
         if newest and _holds(root / str(newest), fingerprint):
             return PushedVersion(newest, root / str(newest), already_there=True, damaged=damaged)
         if newest == _LARGEST:
-            raise ValueError(
-                f"{root / str(newest)} has the largest number that servers read; move it away and run again."
-            )
+            raise ValueError(f"{root / str(newest)} has the largest number that there is; move it away and run again.")
         target = root / str(newest + 1)
         _publish(model_dir, target, {"fingerprint": fingerprint, "files": hashes})
     return PushedVersion(newest + 1, target, already_there=False, damaged=damaged)
@@ -144,6 +142,11 @@ def verify(version_dir: Path) -> tuple[str, ...]:
     if not differences and fingerprint_of(found) != manifest["fingerprint"]:
         return (f"{version_dir / MANIFEST}: changed since it was pushed",)
     return differences
+
+
+def damage(version_dir: Path) -> tuple[str, ...]:
+    """Returns the same; empty, too, where something else wrote the version, for which nothing can be said."""
+    return verify(version_dir) if _manifest(version_dir) is not None else ()
 
 
 def _difference(path: str, expected: Mapping[str, str], found: Mapping[str, str]) -> str:

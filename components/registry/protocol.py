@@ -52,7 +52,7 @@ class RegistryUnavailable(RuntimeError):
         """Words it for a registry's address and the first line of what went wrong, neither with credentials."""
         return cls(
             f"the model registry at {address} did not do what was asked ({reason}); "
-            "the model and its verdict are on disk: run again when the registry works."
+            "nothing is lost: do the same again when the registry works."
         )
 
 

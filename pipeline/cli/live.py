@@ -25,12 +25,23 @@ def progress_to(stream: TextIO) -> Iterator[Progress]:
         stream: Its descriptor is copied, so that it may be sent elsewhere while the run goes on.
     """
     with open(os.dup(stream.fileno()), "w", encoding="utf-8") as copy:
-        console = Console(file=copy, highlight=False)
+        console = _Console(file=copy, highlight=False)
         if console.is_terminal:
             with _Live(console) as live:
                 yield live
         else:
             yield _Lines(console)
+
+
+class _Console(Console):
+    """Falls silent where nobody listens any more, as in `| head`; the run goes on."""
+
+    def on_broken_pipe(self) -> None:
+        """Is called instead of raising; what is left in the buffer goes nowhere."""
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, self.file.fileno())
+        os.close(nowhere)
+        self.quiet = True
 
 
 class _Lines:

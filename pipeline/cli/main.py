@@ -90,6 +90,10 @@ def main() -> None:
     except (AnotherRun, ChampionMoved, ClusterUnavailable, RegistryUnavailable, StoreUnusable) as error:
         print(f"frostgate: {safe(str(error))}", file=sys.stderr)
         raise SystemExit(1) from None
+    except BrokenPipeError:
+        # Nobody listens any more, as in `| head`; what the interpreter flushes at its end goes nowhere either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise SystemExit(1) from None
     except OSError as error:
         said = f"{place_of(error) or 'a file'}: {error.strerror or error}."
         print(f"frostgate: {safe(said)}", file=sys.stderr)

@@ -76,8 +76,14 @@ def _asked(
         ask = connect(server, config.registry.model_name or config.name)
     else:
         from components.predict.local import load
+        from components.pusher.versions import damage
 
         model = model or _newest(config)
+        if differences := damage(model):
+            raise DataRefused(
+                f"{differences[0]}, so this is not the model that was judged. `frostgate run` pushes that one anew, "
+                "and --model names another version's folder."
+            )
         ask = load(model)
     found = list(predict(pictures, ask))
     return found, _kept(config.serving_log, model, dict(pictures), found) if log else ""

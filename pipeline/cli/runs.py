@@ -43,7 +43,8 @@ def _run(summary: RunSummary) -> tuple[str, ...]:
         _accuracy(summary),
         summary.served_version or "",
         summary.registered_version or "",
-        f"{summary.seconds:.0f}",
+        # Nobody wrote down how long one took that was killed.
+        f"{summary.seconds:.0f}" if summary.seconds else "",
     )
 
 

@@ -217,13 +217,26 @@ def _judged(attempt: Attempt, walk: Walk) -> _Outcome:
     card = str(attempt.folder / "card.html")
     write_card(str(verdict_dir), facts, card)
     return _Outcome(
-        status, exit_code, message, _data(walk), verdict, version, registration["version"], card, _cold_start(verdict)
+        status,
+        exit_code,
+        message,
+        _data(walk),
+        verdict,
+        version,
+        registration["version"],
+        card,
+        (*_cold_start(verdict), *_damaged(pushed)),
     )
 
 
 def _cold_start(verdict: Mapping[str, Any]) -> tuple[str, ...]:
     start = verdict.get("warm_start")
     return (start["sentence"],) if start and start["version"] is None else ()
+
+
+def _damaged(pushed: Mapping[str, Any]) -> tuple[str, ...]:
+    served = f"; the model that was judged is served as version {pushed['version']}." if pushed["pushed"] else "."
+    return tuple(f"{sentence}{served}" for sentence in pushed.get("damaged", ()))
 
 
 def _data(walk: Walk, error: BaseException | None = None) -> dict[str, Any] | None:

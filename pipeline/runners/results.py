@@ -136,7 +136,7 @@ def judge(
         return "held", 4, f"Held (registry): {reason}"
     if not pushed["pushed"]:
         return "failed", 1, "The model passed, but no version was pushed; see the log."
-    return "pushed", 0, verdict["sentence"]
+    return "pushed", 0, f"{verdict['sentence']}{' It was served already.' if pushed.get('already_there') else ''}"
 
 
 def _with_cause(verdict: Mapping[str, Any]) -> str:

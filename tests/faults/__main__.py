@@ -4,7 +4,8 @@
     make faults FAULTS=50 SEED=7   fifty others
     make faults ONLY=17            the seventeenth again
 
-Every fault has an output folder of its own in memory, at the same address, put back to a moment between two steps
+First come the runs that nothing happens to, which takes some minutes; they are kept for the next campaign of the same
+code. Every fault has an output folder of its own in memory, at the same address, put back to a moment between two steps
 of a run that nothing happened to. What is done is drawn from the seed and the fault's number. A campaign that was
 stopped goes on where it stopped, unless the code has changed. The exit code is 1 if something did not hold.
 """
@@ -144,7 +145,7 @@ def _campaign(world: World, faults: list[Fault], told: argparse.Namespace, addre
         for pid in running:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
-        print("Stopped; the same command goes on.")
+        print("Stopped; the same command goes on with the next fault.")
     return found
 
 
@@ -177,4 +178,8 @@ def _tell(one: Tried, done: int, of: int, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        print("Stopped; the same command goes on.")
+        sys.exit(130)

@@ -141,6 +141,12 @@ def test_a_picture_without_a_group_is_rejected_and_named(tmp_path: Path, run_ing
     assert reject["detail"] == "nothing says which group it belongs to, as data.group (folder:1) asks"
 
 
+def test_a_group_that_no_picture_has_is_what_is_wrong(tmp_path: Path, run_ingest: Callable[..., Any]) -> None:
+    films(tmp_path / "data")
+    with pytest.raises(DataRefused, match=r"path:\(nothing\) finds nothing in any of \d+\. Correct it\."):
+        run_ingest(str(tmp_path / "data"), group="path:(nothing)")
+
+
 def test_a_column_that_is_not_there_is_named(tmp_path: Path, run_ingest: Callable[..., Any]) -> None:
     (tmp_path / "frames.csv").write_text("uri,label\na.png,cat\n")
     with pytest.raises(DataRefused, match=r"must have the column patient, which data\.group names; it has uri, label"):

@@ -91,6 +91,19 @@ def test_the_same_command_serves_and_registers_again_what_somebody_removed(small
     assert again.versions == ["1"] == [again.summary["served_version"]]
     assert verify(folder / "models" / "1") == ()
     assert champion_version(again.output) == again.summary["registered_version"] == "1"
+    assert "It was served already." not in again.summary["message"]
+
+
+def test_a_served_version_that_was_damaged_is_named_and_replaced(small_run, run_small, tmp_path):
+    shutil.copytree(small_run.output / "digits" / "models", tmp_path / "models")
+    settings = f"push.destination={tmp_path}/models"
+    assert "It was served already." in run_small(small_run.output, settings).summary["message"]
+    path = tmp_path / "models" / "1" / "saved_model.pb"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    again = run_small(small_run.output, settings).summary
+    assert (again["status"], again["served_version"]) == ("pushed", "2")
+    said = f"{path}: changed since it was pushed; the model that was judged is served as version 2."
+    assert said in again["warnings"] and "It was served already." not in again["message"]
 
 
 def test_another_threshold_re_runs_the_gate_and_what_follows_it(small_run, run_small):

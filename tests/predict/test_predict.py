@@ -16,6 +16,8 @@ from PIL import Image
 from components.errors import DataRefused
 from components.predict.asking import BATCH_SIZE, Answer, Prediction, Refused, from_rest, predict
 from components.predict.rest import connect
+from components.push_gate.fingerprint import directory_fingerprint
+from components.pusher.versions import push
 from pipeline.cli.main import main
 
 BRIGHT, DARK = Answer("bright", (0.1, 0.9)), Answer("dark", (0.9, 0.1))
@@ -44,6 +46,21 @@ def test_a_password_in_a_servers_address_is_refused_and_not_shown(server, tmp_pa
         main()
     said = "".join(capfd.readouterr())
     assert ended.value.code == 2 and "--server must hold no password" in said and "c4n4ry" not in said
+
+
+def test_a_version_that_changed_since_it_was_pushed_is_not_asked(tmp_path, monkeypatch, capfd):
+    (tmp_path / "1.png").write_bytes(png(1))
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "saved_model.pb").write_bytes(b"weights")
+    served = push(tmp_path / "model", str(tmp_path / "models"), directory_fingerprint(str(tmp_path / "model"))).path
+    (served / "saved_model.pb").write_bytes(b"weight5")
+    for words in (["--set", f"push.destination={tmp_path}/models"], ["--model", str(served)]):
+        monkeypatch.setattr("sys.argv", ["frostgate", "predict", str(tmp_path / "1.png"), *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capfd.readouterr().err
+        assert ended.value.code == 2 and said.count("\n") == 1
+        assert f"{served}/saved_model.pb: changed since it was pushed, so this is not the model that was judged" in said
 
 
 def test_every_picture_gets_its_own_answer_in_order():

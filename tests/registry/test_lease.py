@@ -112,14 +112,14 @@ with lease.of_this_process():
 
 def test_a_lease_that_its_process_would_have_given_back_ends_with_it(tmp_path: Path) -> None:
     """Whatever the clock says; what another process is to give back lasts."""
-    command = [sys.executable, "-c", KILLED, tmp_path]
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "taken\n"
-        with pytest.raises(DataRefused, match="has held .* for 0 seconds"):
+        with pytest.raises(DataRefused, match=r"has held .* for 0 seconds"):
             lease.take(tmp_path, "b", patience_seconds=0)
         process.kill()
     lease.take(tmp_path, "b", patience_seconds=0)
-    with pytest.raises(DataRefused, match="has held .* for 0 seconds"), lease.of_this_process():
+    with pytest.raises(DataRefused, match=r"has held .* for 0 seconds"), lease.of_this_process():
         lease.take(tmp_path, "c", patience_seconds=0)
     lease.release(tmp_path, "b")
 

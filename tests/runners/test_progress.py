@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipeline.cli.live import progress_to
+
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import os, sys
@@ -73,3 +75,11 @@ def _read(descriptor: int) -> bytes:
         return os.read(descriptor, 4096)
     except OSError:  # Linux says so when the other end is closed.
         return b""
+
+
+def test_a_run_goes_on_when_nobody_listens_any_more(tmp_path):
+    ours, theirs = os.pipe()
+    os.close(ours)
+    with os.fdopen(theirs, "w") as stream, progress_to(stream) as progress:
+        for _ in range(3):
+            progress.run_started("20260101-000000-0000", ["Trainer"])
