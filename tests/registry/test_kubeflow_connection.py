@@ -57,7 +57,7 @@ def test_what_goes_wrong_is_one_sentence_after_bounded_attempts(
         KubeflowRegistry(kubeflow_settings).versions()
     said = str(caught.value)
     assert said.startswith(f"the model registry at {kubeflow_server.address} did not do what was asked (")
-    assert "\n" not in said and "run again when the registry works" in said
+    assert "\n" not in said and "do the same again when the registry works" in said
     caught.match(reason)
     assert len(kubeflow_server.log) == requests
 
