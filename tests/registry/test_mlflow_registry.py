@@ -294,7 +294,8 @@ def test_a_server_that_is_down_is_given_up_in_bounded_time(monkeypatch: pytest.M
     registry = MlflowRegistry(RegistrySettings(uri="http://user:canary@127.0.0.1:9", model_name="digits"))
     start = time.monotonic()
     with pytest.raises(
-        RegistryUnavailable, match=r"registry at http://127\.0\.0\.1:9 did not.*\(no connection to it held\).*do the same again"
+        RegistryUnavailable,
+        match=r"registry at http://127\.0\.0\.1:9 did not.*\(no connection to it held\).*the same again",
     ) as caught:
         registry.champion()
     assert time.monotonic() - start < 10
