@@ -65,7 +65,7 @@ def served_to_remove(served: Mapping[int, str], keep: int, safe_versions: Iterab
 
     Args:
         served: Number -> fingerprint of what it holds; empty where that is not known.
-        keep: How many of the newest are kept; servers load the highest number.
+        keep: How many of the newest that we pushed are kept; servers load the highest number.
         safe_versions: Registered versions whose newest served folder stays.
     """
     stay = set(sorted(number for number, print_ in served.items() if print_)[-keep:])

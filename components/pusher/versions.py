@@ -85,16 +85,20 @@ def push(model_dir: Path, destination: str, fingerprint: str) -> PushedVersion:
 
 def versions(root: Path) -> tuple[int, ...]:
     """The version numbers under `root`, ascending; what is not a positive number's folder is no version."""
-    names = (child.name for child in root.iterdir() if child.is_dir())
-    numbers = (int(name) for name in names if re.fullmatch(r"[1-9][0-9]{,18}", name))
-    return tuple(sorted(number for number in numbers if number <= _LARGEST))
+    ours = (number for number, path in _numbered(root) if path.name == str(number) and path.is_dir())
+    return tuple(sorted(number for number in ours if number > 0))
 
 
 def _newest(root: Path) -> int:
     """The largest number that a server may read under `root`, 0 for none; also of what is no version: a file, `09`."""
-    names = (child.name for child in root.iterdir())
-    numbers = (int(name) for name in names if re.fullmatch(r"[0-9]{1,200}", name))
-    return max((number for number in numbers if number <= _LARGEST), default=0)
+    return max((number for number, _ in _numbered(root)), default=0)
+
+
+def _numbered(root: Path) -> Iterator[tuple[int, Path]]:
+    """Yields what has a number that a server may read, whatever it is."""
+    for path in root.iterdir():
+        if re.fullmatch(r"[0-9]+", path.name) and (number := int(path.name)) <= _LARGEST:
+            yield number, path
 
 
 def fingerprints_of(root: Path) -> dict[int, str]:
@@ -145,7 +149,7 @@ def verify(version_dir: Path) -> tuple[str, ...]:
 
 
 def damage(version_dir: Path) -> tuple[str, ...]:
-    """Returns the same; empty, too, where something else wrote the version, for which nothing can be said."""
+    """Says what `verify` says, and nothing of a version that something else wrote."""
     return verify(version_dir) if _manifest(version_dir) is not None else ()
 
 

@@ -216,17 +216,8 @@ def _judged(attempt: Attempt, walk: Walk) -> _Outcome:
 
     card = str(attempt.folder / "card.html")
     write_card(str(verdict_dir), facts, card)
-    return _Outcome(
-        status,
-        exit_code,
-        message,
-        _data(walk),
-        verdict,
-        version,
-        registration["version"],
-        card,
-        (*_cold_start(verdict), *_damaged(pushed)),
-    )
+    warnings = (*_cold_start(verdict), *_damaged(pushed))
+    return _Outcome(status, exit_code, message, _data(walk), verdict, version, registration["version"], card, warnings)
 
 
 def _cold_start(verdict: Mapping[str, Any]) -> tuple[str, ...]:

@@ -97,6 +97,5 @@ def test_served_versions_of_the_champion_stay_the_newest_of_each(keep, expected)
     assert retention.served_to_remove(served, keep, safe) == expected
 
 
-def test_what_servers_load_stays_whoever_wrote_it():
-    # What somebody else put there takes no place of ours.
+def test_what_somebody_else_put_there_stays_and_takes_no_place_of_ours():
     assert retention.served_to_remove({7: "a", 8: "b", 9: ""}, 1, ()) == [7]

@@ -100,7 +100,7 @@ def test_clocks_of_two_machines_may_be_apart(tmp_path: Path) -> None:
 
 
 KILLED = """
-import os, signal, sys
+import sys
 from pathlib import Path
 from components.registry import lease
 with lease.of_this_process():
